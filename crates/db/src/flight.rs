@@ -1,0 +1,461 @@
+//! A whole transaction in one round trip.
+//!
+//! A request of the data API is: begin, settings (role, claims, search path …), one statement,
+//! commit. Sent one by one that is four round trips; here all are written before the first answer
+//! is read. Three facts make it safe:
+//!
+//! - The settings are a statement of their own *before* the query: permissions and row policies
+//!   are bound when a statement starts, so a `set_config` inside it would come too late.
+//! - The login role can do nothing by itself (`authenticator`, no inherited rights). If `begin` or
+//!   the settings fail, everything behind them fails too, with 25P02.
+//! - `commit` after a failed statement answers success but rolls back; so the outcome is read off
+//!   the statements, in order, and the commit's own answer last (deferred constraints).
+//!
+//! `reset all` travels in front of `begin`: what a function of the user set for the session
+//! (`set_config(…, false)`) does not outlive its request.
+//!
+//! A statement seen for the first time needs its own round trip to be prepared; that happens
+//! inside the transaction, after the settings, because names in it are resolved under the
+//! request's search path and role.
+
+use std::borrow::Cow;
+
+use futures_util::future::{Either, join5, ready};
+use tokio_postgres::types::Type;
+use tokio_postgres::{NoTls, Row, Statement};
+
+use crate::pool::{Connection, Pool, Pooled};
+use crate::session::{Param, Session};
+use crate::{Error, Text};
+
+/// Whether the transaction may write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Postgres refuses every write.
+    ReadOnly,
+    /// Writes are possible.
+    ReadWrite,
+}
+
+/// The isolation of a transaction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Isolation {
+    /// Each statement sees what was committed before it.
+    #[default]
+    ReadCommitted,
+    /// All statements see one snapshot.
+    RepeatableRead,
+    /// As if transactions ran one after the other.
+    Serializable,
+}
+
+/// How the transaction ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Commit if every statement succeeded.
+    Commit,
+    /// Check deferred constraints, then forget the work.
+    Rollback,
+    /// Leave the transaction open: the caller looks at the rows and decides.
+    Decide,
+}
+
+/// A statement with its values.
+#[derive(Clone, Copy, Debug)]
+pub struct Query<'a> {
+    /// The text; it should be the same for requests of the same shape, so that it is prepared once.
+    pub sql: &'a str,
+    /// The values of `$1`, `$2` …
+    pub params: &'a [Text],
+}
+
+/// A local setting of the transaction.
+pub type Setting<'a> = (Cow<'a, str>, Cow<'a, str>);
+
+/// One transaction of a caller.
+#[derive(Clone, Debug)]
+pub struct Flight<'a> {
+    /// The role that the settings switch to: statements are prepared once per role.
+    pub role: &'a str,
+    /// Whether it may write.
+    pub access: Access,
+    /// Its isolation.
+    pub isolation: Isolation,
+    /// Local settings in the order in which they take effect; `role` is one of them.
+    pub settings: &'a [Setting<'a>],
+    /// A statement to run first, whose rows nobody reads.
+    pub before: Option<&'a str>,
+    /// A statement to run beside the main one, in the same transaction.
+    pub aside: Option<Query<'a>>,
+    /// The statement.
+    pub main: Query<'a>,
+    /// How it ends.
+    pub end: End,
+}
+
+/// What came back.
+pub struct Landed {
+    /// Rows of [`Flight::aside`].
+    pub aside: Vec<Row>,
+    /// Rows of [`Flight::main`].
+    pub rows: Vec<Row>,
+    /// The open transaction, after [`End::Decide`].
+    pub open: Option<Open>,
+}
+
+/// A transaction that waits for the caller's decision. Dropping it rolls back.
+pub struct Open(Session);
+
+impl Open {
+    /// Keeps the work.
+    ///
+    /// # Errors
+    ///
+    /// A deferred constraint, or a lost connection.
+    pub async fn commit(self) -> Result<(), Error> {
+        self.0.commit().await
+    }
+
+    /// Forgets the work.
+    ///
+    /// # Errors
+    ///
+    /// A lost connection.
+    pub async fn rollback(self) -> Result<(), Error> {
+        self.0.rollback().await
+    }
+
+    /// Checks deferred constraints and forgets the work.
+    ///
+    /// # Errors
+    ///
+    /// A violated constraint, or a lost connection.
+    pub async fn check_and_rollback(mut self) -> Result<(), Error> {
+        self.0.batch("set constraints all immediate").await?;
+        self.0.rollback().await
+    }
+}
+
+impl Pool {
+    /// Runs a flight.
+    ///
+    /// If the future is dropped before it is done (the client went away), the statement is
+    /// cancelled on the server and the connection closed.
+    ///
+    /// # Errors
+    ///
+    /// The first failure in the order of the statements.
+    pub async fn run(&self, flight: &Flight<'_>) -> Result<Landed, Error> {
+        let mut leash = Leash(Some(self.connection().await?));
+        let mut result = leash.fly(flight, self.prepared()).await;
+        if result.as_ref().is_err_and(Error::is_stale_statement) {
+            // The transaction is rolled back: with fresh statements it may run again, once.
+            if let Some(connection) = &mut leash.0 {
+                connection.statements.clear();
+            }
+            result = leash.fly(flight, self.prepared()).await;
+        }
+        let (aside, rows) = match result {
+            Ok(rows) => rows,
+            Err(error) => {
+                leash.release();
+                return Err(error);
+            }
+        };
+        let open = match (flight.end, leash.release()) {
+            (End::Decide, Some(connection)) => Some(Open(Session::within(connection, self.prepared()))),
+            _ => None,
+        };
+        Ok(Landed { aside, rows, open })
+    }
+}
+
+/// Holds a connection while statements are under way on it.
+struct Leash(Option<Pooled>);
+
+impl Leash {
+    async fn fly(&mut self, flight: &Flight<'_>, prepared: bool) -> Result<(Vec<Row>, Vec<Row>), Error> {
+        let connection = self.0.as_mut().ok_or(Error::Closed)?;
+        match prepared {
+            true => connection.fly_prepared(flight).await,
+            false => connection.fly_unprepared(flight).await,
+        }
+    }
+
+    fn release(&mut self) -> Option<Pooled> {
+        self.0.take()
+    }
+}
+
+impl Drop for Leash {
+    fn drop(&mut self) {
+        // Still held: the caller went away half-way. The connection leaves the pool for good, so
+        // that the cancel request cannot hit a statement of its next user.
+        let Some(connection) = self.0.take().map(Pooled::take) else { return };
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        runtime.spawn(async move {
+            if let Err(error) = connection.client.cancel_token().cancel_query(NoTls).await {
+                tracing::debug!(%error, "could not cancel an abandoned statement");
+            }
+            drop(connection);
+        });
+    }
+}
+
+const fn begin(access: Access, isolation: Isolation) -> &'static str {
+    use Access::{ReadOnly, ReadWrite};
+    use Isolation::{ReadCommitted, RepeatableRead, Serializable};
+    match (isolation, access) {
+        (ReadCommitted, ReadOnly) => "reset all; begin isolation level read committed read only",
+        (ReadCommitted, ReadWrite) => "reset all; begin isolation level read committed read write",
+        (RepeatableRead, ReadOnly) => "reset all; begin isolation level repeatable read read only",
+        (RepeatableRead, ReadWrite) => "reset all; begin isolation level repeatable read read write",
+        (Serializable, ReadOnly) => "reset all; begin isolation level serializable read only",
+        (Serializable, ReadWrite) => "reset all; begin isolation level serializable read write",
+    }
+}
+
+const fn end(end: End) -> Option<&'static str> {
+    match end {
+        End::Commit => Some("commit"),
+        End::Rollback => Some("set constraints all immediate; rollback"),
+        End::Decide => None,
+    }
+}
+
+/// `select set_config($1, $2, true), …` for so many settings.
+fn settings_sql(count: usize) -> String {
+    let calls = (0..count).map(|n| format!("set_config(${}, ${}, true)", 2 * n + 1, 2 * n + 2));
+    format!("select {}", calls.collect::<Vec<_>>().join(", "))
+}
+
+fn setting_params<'a>(settings: &'a [Setting<'a>]) -> Vec<&'a str> {
+    settings.iter().flat_map(|(name, value)| [&**name, &**value]).collect()
+}
+
+fn text_params(params: &[Text]) -> Vec<Param<'_>> {
+    params.iter().map(|param| param as Param<'_>).collect()
+}
+
+/// The first error that is not a mere consequence of an earlier one.
+fn first_error<const N: usize>(results: [Option<Error>; N]) -> Result<(), Error> {
+    let mut aftermath = None;
+    for error in results.into_iter().flatten() {
+        if !error.is_aftermath() {
+            return Err(error);
+        }
+        aftermath = aftermath.or(Some(error));
+    }
+    aftermath.map_or(Ok(()), Err)
+}
+
+impl Connection {
+    async fn fly_prepared(&mut self, flight: &Flight<'_>) -> Result<(Vec<Row>, Vec<Row>), Error> {
+        let settings = self.settings_statement(flight.settings.len()).await?;
+        let known = (
+            self.known(flight.role, flight.before),
+            self.known(flight.role, flight.aside.map(|query| query.sql)),
+            self.known(flight.role, Some(flight.main.sql)),
+        );
+        let (Some(before), Some(aside), Some(Some(main))) = known else {
+            return self.fly_first_time(flight, &settings).await;
+        };
+        let client = &self.client;
+        let setting_values = setting_params(flight.settings);
+        let setting_values: Vec<_> = setting_values.iter().map(|value| value as Param<'_>).collect();
+        let main_params = text_params(flight.main.params);
+        let aside_params = text_params(flight.aside.map_or(&[], |query| query.params));
+        // Polled in order: the order of first polls is the order of sending.
+        let (begun, set, run, main, ended) = join5(
+            client.batch_execute(begin(flight.access, flight.isolation)),
+            client.query(&settings, &setting_values),
+            async {
+                let (before, aside) = futures_util::future::join(
+                    optional(before.as_ref().map(|statement| client.query(statement, &[]))),
+                    optional(aside.as_ref().map(|statement| client.query(statement, &aside_params))),
+                )
+                .await;
+                (before.err().map(Error::from), aside.map_err(Error::from))
+            },
+            client.query(&main, &main_params),
+            async {
+                match end(flight.end) {
+                    Some(sql) => client.batch_execute(sql).await,
+                    None => Ok(()),
+                }
+            },
+        )
+        .await;
+        let (before_error, aside) = run;
+        let (aside, aside_error) = split(aside);
+        let (main, main_error) = split(main.map_err(Error::from));
+        let outcome = first_error([
+            begun.err().map(Error::from),
+            set.err().map(Error::from),
+            before_error,
+            aside_error,
+            main_error,
+            ended.err().map(Error::from),
+        ]);
+        self.settle(outcome).await?;
+        Ok((aside, main))
+    }
+
+    /// Step by step, preparing what is new where names mean what they mean to the request.
+    async fn fly_first_time(
+        &mut self,
+        flight: &Flight<'_>,
+        settings: &Statement,
+    ) -> Result<(Vec<Row>, Vec<Row>), Error> {
+        let (rows, outcome) = match self.steps(flight, settings).await {
+            Ok(rows) => (rows, Ok(())),
+            Err(error) => (Default::default(), Err(error)),
+        };
+        self.settle(outcome).await?;
+        Ok(rows)
+    }
+
+    async fn steps(
+        &mut self,
+        flight: &Flight<'_>,
+        settings: &Statement,
+    ) -> Result<(Vec<Row>, Vec<Row>), Error> {
+        let setting_values = setting_params(flight.settings);
+        let setting_values: Vec<_> = setting_values.iter().map(|value| value as Param<'_>).collect();
+        let (begun, set) = futures_util::future::join(
+            self.client.batch_execute(begin(flight.access, flight.isolation)),
+            self.client.query(settings, &setting_values),
+        )
+        .await;
+        first_error([begun.err().map(Error::from), set.err().map(Error::from)])?;
+        if let Some(sql) = flight.before {
+            let statement = self.prepare(flight.role, sql).await?;
+            self.client.query(&statement, &[]).await?;
+        }
+        let aside = match flight.aside {
+            Some(query) => {
+                let statement = self.prepare(flight.role, query.sql).await?;
+                self.client.query(&statement, &text_params(query.params)).await?
+            }
+            None => Vec::new(),
+        };
+        let statement = self.prepare(flight.role, flight.main.sql).await?;
+        let main_params = text_params(flight.main.params);
+        let main = self.client.query(&statement, &main_params);
+        let rows = match end(flight.end) {
+            Some(sql) => {
+                let (rows, ended) = futures_util::future::join(main, self.client.batch_execute(sql)).await;
+                let (rows, error) = split(rows.map_err(Error::from));
+                first_error([error, ended.err().map(Error::from)])?;
+                rows
+            }
+            None => main.await?,
+        };
+        Ok((aside, rows))
+    }
+
+    /// Without prepared statements all can still travel together: each is parsed where it runs.
+    async fn fly_unprepared(&mut self, flight: &Flight<'_>) -> Result<(Vec<Row>, Vec<Row>), Error> {
+        let client = &self.client;
+        let settings = settings_sql(flight.settings.len());
+        let setting_values = setting_params(flight.settings);
+        let setting_values: Vec<_> =
+            setting_values.iter().map(|value| (value as Param<'_>, Type::TEXT)).collect();
+        let typed = |params: &[Text]| -> Vec<(Text, Type)> {
+            params.iter().map(|param| (param.clone(), Type::UNKNOWN)).collect()
+        };
+        let main_owned = typed(flight.main.params);
+        let main_params: Vec<_> =
+            main_owned.iter().map(|(param, kind)| (param as Param<'_>, kind.clone())).collect();
+        let aside_owned = typed(flight.aside.map_or(&[], |query| query.params));
+        let aside_params: Vec<_> =
+            aside_owned.iter().map(|(param, kind)| (param as Param<'_>, kind.clone())).collect();
+        let (begun, set, run, main, ended) = join5(
+            client.batch_execute(begin(flight.access, flight.isolation)),
+            client.query_typed(&settings, &setting_values),
+            async {
+                let (before, aside) = futures_util::future::join(
+                    optional(flight.before.map(|sql| client.query_typed(sql, &[]))),
+                    optional(flight.aside.map(|query| client.query_typed(query.sql, &aside_params))),
+                )
+                .await;
+                (before.err().map(Error::from), aside.map_err(Error::from))
+            },
+            client.query_typed(flight.main.sql, &main_params),
+            async {
+                match end(flight.end) {
+                    Some(sql) => client.batch_execute(sql).await,
+                    None => Ok(()),
+                }
+            },
+        )
+        .await;
+        let (before_error, aside) = run;
+        let (aside, aside_error) = split(aside);
+        let (main, main_error) = split(main.map_err(Error::from));
+        let outcome = first_error([
+            begun.err().map(Error::from),
+            set.err().map(Error::from),
+            before_error,
+            aside_error,
+            main_error,
+            ended.err().map(Error::from),
+        ]);
+        self.settle(outcome).await?;
+        Ok((aside, main))
+    }
+
+    /// After a failure the transaction may still be open (nothing behind it ended it): end it.
+    async fn settle(&self, outcome: Result<(), Error>) -> Result<(), Error> {
+        if outcome.is_err() {
+            // The error that matters is the one already in hand.
+            let _ = self.client.batch_execute("rollback").await;
+        }
+        outcome
+    }
+
+    async fn settings_statement(&mut self, count: usize) -> Result<Statement, Error> {
+        let sql = settings_sql(count);
+        match self.statements.get("", &sql) {
+            Some(statement) => Ok(statement),
+            None => self.prepare("", &sql).await,
+        }
+    }
+
+    async fn prepare(&mut self, role: &str, sql: &str) -> Result<Statement, Error> {
+        if let Some(statement) = self.statements.get(role, sql) {
+            return Ok(statement);
+        }
+        let statement = self.client.prepare(sql).await?;
+        self.statements.put(role, sql, statement.clone());
+        Ok(statement)
+    }
+
+    /// `None` if there is a text but no statement for it yet.
+    fn known(&mut self, role: &str, sql: Option<&str>) -> Option<Option<Statement>> {
+        match sql {
+            Some(sql) => self.statements.get(role, sql).map(Some),
+            None => Some(None),
+        }
+    }
+}
+
+/// Runs a query if there is one.
+fn optional<F>(
+    query: Option<F>,
+) -> Either<F, futures_util::future::Ready<Result<Vec<Row>, tokio_postgres::Error>>>
+where
+    F: Future<Output = Result<Vec<Row>, tokio_postgres::Error>>,
+{
+    match query {
+        Some(query) => Either::Left(query),
+        None => Either::Right(ready(Ok(Vec::new()))),
+    }
+}
+
+fn split(result: Result<Vec<Row>, Error>) -> (Vec<Row>, Option<Error>) {
+    match result {
+        Ok(rows) => (rows, None),
+        Err(error) => (Vec::new(), Some(error)),
+    }
+}

@@ -1,0 +1,33 @@
+//! The door to Postgres. Nothing else in the workspace opens a connection to it.
+//!
+//! - [`Target`]: where and as whom.
+//! - [`Pool`]: bounded connections of one login role. The data API's logs in as `authenticator`,
+//!   which can become API roles and nothing else; each service's own logs in as its schema's owner.
+//! - [`Session`]: a connection for the service's own statements, in a transaction or not.
+//! - [`flight`]: a caller's whole transaction in one round trip.
+//! - [`Listener`]: `LISTEN`, reconnecting.
+//! - [`migrate`]: the schemas of all owners.
+//! - [`ident`], [`literal`]: the only quoting functions there are.
+//!
+//! It builds no query and knows no table but those of its own migrations.
+
+mod error;
+pub mod flight;
+mod listen;
+mod pool;
+mod quote;
+mod session;
+mod statements;
+mod target;
+mod text;
+
+pub use error::{Error, OnConstraint, ServerError};
+pub use flight::{Access, End, Flight, Isolation, Landed, Open, Query, Setting};
+pub use listen::{Event, Listener};
+pub use pool::{Pool, PoolOptions, PoolStatus};
+pub use quote::{ident, literal};
+pub use session::{Param, Session};
+pub use target::Target;
+pub use text::Text;
+pub use tokio_postgres::Row;
+pub use tokio_postgres::types;

@@ -1,0 +1,165 @@
+//! Where Postgres is and whom to be there.
+
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+use kernel::Secret;
+use tokio_postgres::Config;
+use tokio_postgres::config::Host;
+
+use crate::Error;
+
+/// An address, a database and a login role.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Target(Config);
+
+impl std::fmt::Debug for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Target({}@{}/{})", self.user(), self.place(), self.database())
+    }
+}
+
+impl Target {
+    /// Reads a URL (`postgresql://…`) or a `key=value` connection string.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Target`] with the reason; the text of the string is not repeated, as it may hold
+    /// a password.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        let mut config = Config::from_str(text).map_err(|error| {
+            let reason = std::error::Error::source(&error).map(ToString::to_string);
+            Error::Target(reason.unwrap_or_else(|| "it cannot be read".to_owned()))
+        })?;
+        if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
+            return Err(Error::Target("it names no host".to_owned()));
+        }
+        if config.get_user().is_none() {
+            return Err(Error::Target("it names no user".to_owned()));
+        }
+        limits(&mut config);
+        Ok(Self(config))
+    }
+
+    /// A server reached through the Unix socket in `directory`.
+    #[must_use]
+    pub fn socket(directory: &Path, port: u16, user: &str, database: &str) -> Self {
+        let mut config = Config::new();
+        config.host_path(directory).port(port).user(user).dbname(database);
+        limits(&mut config);
+        Self(config)
+    }
+
+    /// The same place, as another role.
+    #[must_use]
+    pub fn with_user(&self, user: &str, password: Option<&Secret>) -> Self {
+        let mut config = self.0.clone();
+        config.user(user);
+        if let Some(password) = password {
+            config.password(password.expose());
+        }
+        Self(config)
+    }
+
+    /// The same server, another database.
+    #[must_use]
+    pub fn with_database(&self, database: &str) -> Self {
+        let mut config = self.0.clone();
+        config.dbname(database);
+        Self(config)
+    }
+
+    /// With a name that `pg_stat_activity` shows.
+    #[must_use]
+    pub fn with_application_name(mut self, name: &str) -> Self {
+        self.0.application_name(name);
+        self
+    }
+
+    /// With a setting that every session starts with.
+    #[must_use]
+    pub fn with_option(mut self, name: &str, value: &str) -> Self {
+        let value = value.replace('\\', r"\\").replace(' ', r"\ ");
+        let options = match self.0.get_options() {
+            Some(options) => format!("{options} -c {name}={value}"),
+            None => format!("-c {name}={value}"),
+        };
+        self.0.options(options);
+        self
+    }
+
+    /// The login role.
+    #[must_use]
+    pub fn user(&self) -> &str {
+        self.0.get_user().unwrap_or_default()
+    }
+
+    /// The password, if one is to be sent.
+    #[must_use]
+    pub fn password(&self) -> Option<Secret> {
+        self.0.get_password().map(|bytes| Secret::new(String::from_utf8_lossy(bytes)))
+    }
+
+    /// The database; Postgres defaults to the role's name.
+    #[must_use]
+    pub fn database(&self) -> &str {
+        self.0.get_dbname().unwrap_or_else(|| self.user())
+    }
+
+    /// Host (or socket directory) and port, for messages.
+    #[must_use]
+    pub fn place(&self) -> String {
+        let port = self.0.get_ports().first().copied().unwrap_or(5432);
+        match self.0.get_hosts().first() {
+            Some(Host::Tcp(host)) => format!("{host}:{port}"),
+            Some(Host::Unix(path)) => format!("{}:{port}", path.display()),
+            None => match self.0.get_hostaddrs().first() {
+                Some(address) => format!("{address}:{port}"),
+                None => "?".to_owned(),
+            },
+        }
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.0
+    }
+}
+
+fn limits(config: &mut Config) {
+    if config.get_connect_timeout().is_none() {
+        config.connect_timeout(Duration::from_secs(10));
+    }
+    // A peer that vanished without a word is noticed within about a minute.
+    config.keepalives_idle(Duration::from_secs(30));
+    config.keepalives_interval(Duration::from_secs(10));
+    config.keepalives_retries(3);
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_password_is_never_shown() {
+        let target = Target::parse("postgresql://me:s3cret@db.example:6543/app").unwrap();
+        assert_eq!(format!("{target:?}"), "Target(me@db.example:6543/app)");
+        let error = Target::parse("postgresql://me:s3cret@db.example:notaport/app").unwrap_err();
+        assert!(!error.to_string().contains("s3cret"), "{error}");
+    }
+
+    #[test]
+    fn what_is_needed_must_be_named() {
+        assert!(matches!(Target::parse("postgresql:///app"), Err(Error::Target(_))));
+        assert!(matches!(Target::parse("postgresql://host/app"), Err(Error::Target(_))));
+    }
+
+    #[test]
+    fn options_are_escaped() {
+        let target = Target::socket(Path::new("/run"), 5432, "me", "app")
+            .with_option("search_path", "auth, public")
+            .with_option("timezone", "UTC");
+        assert_eq!(target.config().get_options(), Some(r"-c search_path=auth,\ public -c timezone=UTC"));
+    }
+}
