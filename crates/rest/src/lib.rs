@@ -4,8 +4,12 @@
 //! cached `schema`, `sql` writes one statement, `exec` runs it as the caller, `response` turns
 //! the result into an answer. All but `exec` are pure.
 
+mod config;
+mod error;
 mod exec;
 mod plan;
 mod request;
 mod schema;
 mod sql;
+
+pub use config::{Config, OpenApiMode, TxEnd, Verbosity};
