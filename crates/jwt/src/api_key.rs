@@ -1,0 +1,218 @@
+//! API keys: what an application presents besides a user's token.
+//!
+//! Opaque keys are `sb_publishable_` or `sb_secret_`, 22 random base64url characters, `_`, and 8
+//! characters of checksum: the start of base64url(SHA-256(`<project>|<prefix><22 characters>`)).
+//! The checksum only tells a mistyped key from an unknown one; keys from elsewhere that an
+//! operator configures (the command line tool's fixed ones) are accepted as they are.
+//!
+//! Legacy keys are JWTs with the role `anon` or `service_role`, verified like any token; every
+//! such token that our keys signed is a key, as there is no list to look up.
+
+use std::fmt;
+use std::sync::Arc;
+
+use aws_lc_rs::digest;
+use kernel::identity::Proof;
+use kernel::{Claims, Identity, RoleName, Secret};
+use serde_json::{Map, Value, json};
+use subtle::ConstantTimeEq;
+use thiserror::Error;
+
+use crate::generate::{self, NoRandomness};
+use crate::token::base64url;
+use crate::{KeySet, SignError, Verifier};
+
+/// What upstream's checksum takes as the project of a self-hosted installation.
+const PROJECT: &str = "supabase-self-hosted";
+const BODY: usize = 22;
+const CHECKSUM: usize = 8;
+/// How long the token that an opaque key stands for is said to live: 10 years of 365 days.
+const LIFETIME: i64 = 10 * 365 * 24 * 60 * 60;
+
+/// What a key is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// May be shown to browsers; acts as `anon`.
+    Publishable,
+    /// For servers only; acts as `service_role`.
+    Secret,
+    /// A JWT with the role `anon` or `service_role`.
+    Legacy,
+}
+
+impl Kind {
+    fn prefix(self) -> Option<&'static str> {
+        match self {
+            Self::Publishable => Some("sb_publishable_"),
+            Self::Secret => Some("sb_secret_"),
+            Self::Legacy => None,
+        }
+    }
+
+    /// The kind of an opaque key by its prefix; `None` if the text does not claim to be one.
+    #[must_use]
+    pub fn of_opaque(key: &str) -> Option<Self> {
+        [Self::Publishable, Self::Secret]
+            .into_iter()
+            .find(|kind| kind.prefix().is_some_and(|prefix| key.starts_with(prefix)))
+    }
+}
+
+/// A key that nobody configured or signed. No reason is given: it would help only to guess.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("unknown API key")]
+pub struct UnknownKey;
+
+/// A fresh publishable key.
+///
+/// # Errors
+///
+/// If the operating system has no randomness.
+pub fn publishable() -> Result<Secret, NoRandomness> {
+    opaque("sb_publishable_")
+}
+
+/// A fresh secret key.
+///
+/// # Errors
+///
+/// If the operating system has no randomness.
+pub fn secret() -> Result<Secret, NoRandomness> {
+    opaque("sb_secret_")
+}
+
+fn opaque(prefix: &str) -> Result<Secret, NoRandomness> {
+    let mut key = base64url::encode(&generate::bytes::<17>()?);
+    key.truncate(BODY);
+    key.insert_str(0, prefix);
+    let checksum = checksum(&key);
+    key.push('_');
+    key.push_str(&checksum);
+    Ok(Secret::new(key))
+}
+
+fn checksum(key: &str) -> String {
+    let mut text = base64url::encode(&sha256(&format!("{PROJECT}|{key}")));
+    text.truncate(CHECKSUM);
+    text
+}
+
+/// True if `key` has the form and the checksum of a key that we minted.
+#[must_use]
+pub fn is_well_formed(key: &str) -> bool {
+    let Some(body) = Kind::of_opaque(key).and_then(Kind::prefix).and_then(|prefix| key.strip_prefix(prefix))
+    else {
+        return false;
+    };
+    let urlsafe = body.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    urlsafe
+        && body.len() == BODY + 1 + CHECKSUM
+        && key
+            .split_at_checked(key.len() - CHECKSUM - 1)
+            .is_some_and(|(signed, tail)| tail.strip_prefix('_') == Some(checksum(signed).as_str()))
+}
+
+/// The digest under which a key is kept and compared.
+#[must_use]
+pub fn sha256(key: &str) -> [u8; 32] {
+    let mut out = [0; 32];
+    out.copy_from_slice(digest::digest(&digest::SHA256, key.as_bytes()).as_ref());
+    out
+}
+
+/// A legacy key: an HS256 token of the secret, in the form of those every client has seen.
+///
+/// # Errors
+///
+/// If signing fails.
+pub fn mint_legacy(secret: &str, role: &str, iat: i64, exp: i64) -> Result<Secret, SignError> {
+    let claims = json!({ "iss": "supabase", "role": role, "iat": iat, "exp": exp });
+    let claims = claims.as_object().ok_or(SignError::Failed)?;
+    KeySet::from_secret(secret).sign(claims).map(Secret::new)
+}
+
+/// The caller behind a key.
+#[derive(Clone, Debug)]
+pub struct Resolved {
+    /// Role and claims of the key.
+    pub identity: Arc<Identity>,
+    /// What kind of key it was.
+    pub kind: Kind,
+}
+
+struct Known {
+    digest: [u8; 32],
+    resolved: Resolved,
+}
+
+/// The keys that an installation accepts.
+#[derive(Default)]
+pub struct ApiKeys {
+    known: Vec<Known>,
+    legacy: bool,
+}
+
+impl ApiKeys {
+    /// No opaque keys; legacy ones if `legacy` says so.
+    #[must_use]
+    pub fn new(legacy: bool) -> Self {
+        Self { known: Vec::new(), legacy }
+    }
+
+    /// These keys and `key`, which acts as `role`; its claims say it was issued at `iat`. The
+    /// empty key is no key.
+    #[must_use]
+    pub fn with(mut self, key: &Secret, kind: Kind, role: &RoleName, iat: i64) -> Self {
+        if !key.is_empty() {
+            let claims = Map::from_iter([
+                ("iss".to_owned(), Value::from("supabase")),
+                ("iat".to_owned(), Value::from(iat)),
+                ("exp".to_owned(), Value::from(iat.saturating_add(LIFETIME))),
+            ]);
+            let claims = Claims::new(claims, role);
+            let identity = Arc::new(Identity { role: role.clone(), claims, proof: Proof::ApiKey });
+            let digest = sha256(key.expose());
+            self.known.push(Known { digest, resolved: Resolved { identity, kind } });
+        }
+        self
+    }
+
+    /// The caller behind `key` at `now` (seconds since 1970).
+    ///
+    /// # Errors
+    ///
+    /// If the key is unknown, malformed, expired, or a token of another role.
+    pub fn resolve(&self, key: &str, verifier: &Verifier, now: i64) -> Result<Resolved, UnknownKey> {
+        if let Some(resolved) = self.opaque(key) {
+            return Ok(resolved);
+        }
+        if !self.legacy || key.starts_with("sb_") {
+            return Err(UnknownKey);
+        }
+        let verified = verifier.verify(key, now).map_err(|_| UnknownKey)?;
+        let identity = verified.identity(None).map_err(|_| UnknownKey)?;
+        if !matches!(identity.role.as_str(), "anon" | "service_role") {
+            return Err(UnknownKey);
+        }
+        let identity = Arc::new(Identity { proof: Proof::ApiKey, ..(*identity).clone() });
+        Ok(Resolved { identity, kind: Kind::Legacy })
+    }
+
+    /// Looks at every key, so that the time does not tell which one came close.
+    fn opaque(&self, key: &str) -> Option<Resolved> {
+        let digest = sha256(key);
+        let mut found = None;
+        for known in &self.known {
+            if bool::from(known.digest.ct_eq(&digest)) {
+                found = Some(&known.resolved);
+            }
+        }
+        found.cloned()
+    }
+}
+
+impl fmt::Debug for ApiKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApiKeys").field("known", &self.known.len()).field("legacy", &self.legacy).finish()
+    }
+}
