@@ -1,0 +1,117 @@
+#!/usr/bin/env bash
+# Installs what a fresh Debian or Ubuntu machine lacks. Says what it does; does nothing when all is there.
+#   setup.sh run    to build and run: C compiler, PostgreSQL server (15 or newer), Rust
+#   setup.sh test   that, and Node.js (20 or newer) for the client tests
+set -euo pipefail
+
+purpose="${1:-run}"
+here="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+rust_version="$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' "$here/Cargo.toml")"
+node_prefix="$HOME/.cache/basalt/node" # the Makefile looks for node here too
+postgres_least=15
+node_least=20
+export PATH="$HOME/.cargo/bin:$node_prefix/node_modules/.bin:$PATH"
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+have() { command -v "$1" >/dev/null 2>&1; }
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"
+  elif have sudo; then sudo "$@"
+  else say "root or sudo is needed for: $*"; exit 1
+  fi
+}
+
+apt_updated=no
+apt_install() {
+  have apt-get || { say "this is no Debian or Ubuntu; please install: $*"; exit 1; }
+  say "installing packages: $*"
+  if [ "$apt_updated" = no ]; then as_root apt-get update -qq; apt_updated=yes; fi
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
+# Major version of the newest PostgreSQL server installed, 0 if there is none.
+postgres_version() {
+  local newest=0 binary version
+  for binary in /usr/lib/postgresql/*/bin/postgres /usr/pgsql-*/bin/postgres "$(command -v postgres || true)"; do
+    [ -x "$binary" ] || continue
+    version="$("$binary" --version | sed 's/[^0-9]*\([0-9]*\).*/\1/')"
+    if [ "$version" -gt "$newest" ]; then newest="$version"; fi
+  done
+  echo "$newest"
+}
+
+apt_candidate_major() {
+  apt-cache policy "$1" | sed -n 's/^ *Candidate: *\([0-9]*:\)\{0,1\}\([0-9]*\).*/\2/p'
+}
+
+ensure_build_tools() {
+  local missing=()
+  have cc || missing+=(build-essential)
+  have make || missing+=(make)
+  have curl || missing+=(curl)
+  have git || missing+=(git)
+  [ -e /etc/ssl/certs/ca-certificates.crt ] || missing+=(ca-certificates)
+  if [ ${#missing[@]} -gt 0 ]; then apt_install "${missing[@]}"; fi
+}
+
+ensure_postgres() {
+  if [ "$(postgres_version)" -ge "$postgres_least" ]; then return; fi
+  if [ ! -e /etc/postgresql-common/createcluster.conf ]; then
+    apt_install postgresql-common
+    say "no database server of the system's own is needed: telling its packages to create none"
+    as_root sed -i 's/^#\{0,1\}create_main_cluster.*/create_main_cluster = false/' /etc/postgresql-common/createcluster.conf
+  fi
+  if [ "$(apt_candidate_major postgresql)" -lt "$postgres_least" ]; then
+    say "this release has no PostgreSQL $postgres_least: adding the PostgreSQL project's own packages"
+    as_root /usr/share/postgresql-common/pgdg/apt.postgresql.org.sh -y >/dev/null
+  fi
+  apt_install postgresql
+}
+
+# True when version $1 is at least version $2.
+at_least() { [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1)" = "$2" ]; }
+
+cargo_version() { cargo --version 2>/dev/null | cut -d ' ' -f 2; }
+
+ensure_rust() {
+  if have cargo && at_least "$(cargo_version)" "$rust_version"; then return; fi
+  if have rustup; then
+    say "installing Rust $rust_version with rustup"
+    rustup toolchain install "$rust_version" --profile minimal --component rustfmt --component clippy
+    rustup default "$rust_version"
+  else
+    say "installing rustup and Rust $rust_version into $HOME/.cargo"
+    local installer
+    installer="$(mktemp -d)"
+    curl --proto '=https' --tlsv1.2 -fsSL -o "$installer/rustup-init" \
+      "https://static.rust-lang.org/rustup/dist/$(uname -m)-unknown-linux-gnu/rustup-init"
+    chmod +x "$installer/rustup-init"
+    "$installer/rustup-init" -y --quiet --profile minimal --default-toolchain "$rust_version" \
+      --component rustfmt --component clippy
+    rm -r "$installer"
+  fi
+  at_least "$(cargo_version)" "$rust_version" || { say "cargo $(cargo_version) is older than $rust_version"; exit 1; }
+}
+
+node_version() { node --version 2>/dev/null | sed 's/^v\([0-9]*\).*/\1/'; }
+
+ensure_node() {
+  if have npm && [ "$(node_version)" -ge "$node_least" ]; then return; fi
+  if ! have npm; then apt_install nodejs npm; fi
+  if [ "$(node_version)" -ge "$node_least" ]; then return; fi
+  say "node $(node_version) is too old: installing a newer one into $node_prefix"
+  mkdir -p "$node_prefix"
+  npm install --silent --no-fund --no-audit --prefix "$node_prefix" node@22
+  hash -r
+  [ "$(node_version)" -ge "$node_least" ] || { say "node is still $(node_version)"; exit 1; }
+}
+
+ensure_build_tools
+ensure_postgres
+ensure_rust
+case "$purpose" in
+  run) ;;
+  test) ensure_node ;;
+  *) say "unknown purpose: $purpose"; exit 2 ;;
+esac

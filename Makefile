@@ -1,0 +1,73 @@
+# `make run` and `make test` work on a fresh Debian or Ubuntu machine: each installs what it needs and is missing.
+# make run ARGS="--listen 0.0.0.0:8000" passes flags on to `basalt serve`.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+export PATH := $(HOME)/.cargo/bin:$(HOME)/.cache/basalt/node/node_modules/.bin:$(PATH)
+TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
+
+# Tests and the binary under test share one profile, so that every dependency is compiled once.
+PROFILE := ci
+JS := tests/clients/js
+
+.PHONY: help
+help: ## show this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
+
+.PHONY: run
+run: setup ## build the release binary and serve; ARGS="..." are further flags
+	cargo build --release --locked
+	@exec $(TARGET)/release/basalt serve $(ARGS)
+
+.PHONY: build
+build: setup ## build the release binary
+	cargo build --release --locked
+
+.PHONY: test
+test: setup-test fmt-check test-rust test-clients lint ## check everything: format, Rust tests, client tests, lints
+
+.PHONY: test-rust
+test-rust: ## run the Rust tests
+	cargo build --profile $(PROFILE) --workspace --all-targets --locked
+	if cargo nextest --version >/dev/null 2>&1; \
+	then cargo nextest run --cargo-profile $(PROFILE) --workspace --all-targets --locked; \
+	else cargo test --profile $(PROFILE) --workspace --all-targets --locked; fi
+
+.PHONY: test-clients
+test-clients: $(JS)/node_modules/.package-lock.json ## run supabase-js against the built binary; ROUNDS=20 kills it more often
+	cargo build --profile $(PROFILE) --workspace --all-targets --locked
+	BASALT_BIN=$(TARGET)/$(PROFILE)/basalt node --test $(JS)/*.test.mjs tests/apps/*/*.test.mjs
+
+$(JS)/node_modules/.package-lock.json: $(JS)/package-lock.json
+	npm ci --no-fund --no-audit --prefix $(JS)
+	@touch $@
+
+.PHONY: fmt
+fmt: ## format the Rust code
+	cargo fmt --all
+
+.PHONY: fmt-check
+fmt-check: ## check the format of the Rust code
+	cargo fmt --all --check
+
+.PHONY: lint
+lint: ## run clippy; warnings are errors
+	cargo clippy --profile $(PROFILE) --workspace --all-targets --locked -- --deny warnings
+
+.PHONY: image
+image: ## build the container image with docker
+	docker build --tag basalt .
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf target $(JS)/node_modules
+
+.PHONY: setup
+setup:
+	@.ci/setup.sh run
+
+.PHONY: setup-test
+setup-test:
+	@.ci/setup.sh test
