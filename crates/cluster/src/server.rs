@@ -1,0 +1,185 @@
+//! One server from nothing to ready: everything a (re)start does.
+
+use std::{
+    ffi::OsString,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use nix::sys::signal::Signal;
+use tokio::sync::watch;
+
+use crate::{
+    Options, StartError, StopError, access,
+    account::Account,
+    binaries::Binaries,
+    init, layout,
+    layout::Layout,
+    leftover,
+    lock::Lock,
+    probe::{self, Answer},
+    process::Process,
+    tune,
+};
+
+/// The port of a server without TCP: it only names the socket.
+const SOCKET_PORT: u16 = 5432;
+
+/// Between two questions whether it is ready; longer once recovery has to be waited for.
+const POLL: Duration = Duration::from_millis(10);
+const POLL_SLOW: Duration = Duration::from_millis(100);
+const IMPATIENT: Duration = Duration::from_secs(2);
+/// Without a new line in the log. Postgres reports the progress of recovery every ten seconds.
+const SILENCE_MAX: Duration = Duration::from_secs(60);
+
+/// For a fast shutdown, which ends all sessions and writes a checkpoint.
+const FAST: Duration = Duration::from_secs(60);
+/// For an immediate one, which leaves the rest to recovery.
+const IMMEDIATE: Duration = Duration::from_secs(10);
+/// For the last lines of the log after the end.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// All that is needed to start the server, again and again.
+#[derive(Debug)]
+pub(crate) struct Server {
+    account: Account,
+    pub binaries: Binaries,
+    cluster: PathBuf,
+    pub socket_dir: PathBuf,
+    tcp: Option<SocketAddr>,
+    lock: Arc<Lock>,
+}
+
+impl Server {
+    /// Finds the binaries, takes the lock, makes the cluster if there is none and writes its settings. Blocks.
+    pub fn prepare(options: &Options) -> Result<Self, StartError> {
+        if options.tcp.is_some_and(|address| address.port() == 0) {
+            return Err(StartError::BadSetting {
+                name: "port".into(),
+                reason: "0 is not a port to listen on",
+            });
+        }
+        let account = Account::choose(options.run_as.as_deref())?;
+        let data_dir = layout::data_dir(&options.data_dir, &account)?;
+        let lock = Arc::new(Lock::take(&data_dir)?);
+        let layout = Layout::prepare(&data_dir, &account)?;
+        let existing = layout.existing()?;
+        let binaries = Binaries::find(options.bin_dir.as_deref(), &data_dir, existing, &account)?;
+        if existing.is_none() {
+            init::create(&layout, &binaries, &account, options.durable)?;
+        }
+        let cluster = layout.cluster(binaries.major);
+        layout::check_owner(&cluster, &account)?;
+        let has_lz4 = init::has_lz4(&cluster, &binaries, &account);
+        let settings = tune::settings(options, &binaries, has_lz4)?;
+        init::write(&cluster, init::SETTINGS_FILE, &settings, &account)?;
+        init::write(&cluster, "pg_hba.conf", &access::hba(options.tcp), &account)?;
+        init::write(&cluster, "pg_ident.conf", &access::ident(&account.trusted()), &account)?;
+        Ok(Self { account, binaries, cluster, socket_dir: layout.socket_dir, tcp: options.tcp, lock })
+    }
+
+    pub fn port(&self) -> u16 {
+        self.tcp.map_or(SOCKET_PORT, |address| address.port())
+    }
+
+    /// Starts the server and returns when it is ready. On an error, and when `stop` is asked for, it has ended.
+    pub async fn launch(&self, stop: &mut watch::Receiver<bool>) -> Result<Process, StartError> {
+        tokio::select! {
+            cleared = leftover::clear(&self.cluster) => cleared?,
+            () = asked(stop) => return Err(StartError::Interrupted),
+        }
+        let program = self.binaries.program("postgres");
+        let mut command = self.account.command(&program);
+        command.args(self.arguments());
+        let process = Process::spawn(command, Arc::clone(&self.lock))
+            .await
+            .map_err(|source| StartError::io("run", &program, source))?;
+        let failure = tokio::select! {
+            result = self.ready(&process) => match result {
+                Ok(()) => return Ok(process),
+                Err(error) => error,
+            },
+            () = asked(stop) => StartError::Interrupted,
+        };
+        if let Err(error) = shut_down(&process).await {
+            tracing::error!(%error, "Postgres did not start and does not stop");
+        }
+        Err(failure)
+    }
+
+    /// On the command line: what no file and no `alter system` may override.
+    fn arguments(&self) -> Vec<OsString> {
+        let mut socket_dir = OsString::from("unix_socket_directories=");
+        socket_dir.push(self.socket_dir.as_os_str());
+        let addresses = self.tcp.map(|address| address.ip().to_string()).unwrap_or_default();
+        let mut arguments = vec![OsString::from("-D"), self.cluster.clone().into_os_string()];
+        for setting in [
+            socket_dir,
+            "unix_socket_permissions=0700".into(),
+            format!("listen_addresses={addresses}").into(),
+            format!("port={}", self.port()).into(),
+        ] {
+            arguments.extend(["-c".into(), setting]);
+        }
+        arguments
+    }
+
+    async fn ready(&self, process: &Process) -> Result<(), StartError> {
+        let socket = self.socket_dir.join(format!(".s.PGSQL.{}", self.port()));
+        let begin = Instant::now();
+        loop {
+            let answer = tokio::select! {
+                status = process.ended() => return Err(self.died(process, status).await),
+                answer = probe::ask(&socket) => answer,
+            };
+            match answer {
+                Answer::Ready => return Ok(()),
+                Answer::Refused { code, message } => return Err(StartError::Refused { code, message }),
+                Answer::NotYet if process.log.progress_at().elapsed() > SILENCE_MAX => {
+                    return Err(StartError::TimedOut {
+                        seconds: SILENCE_MAX.as_secs(),
+                        log: process.log.tail(),
+                    });
+                }
+                Answer::NotYet => {
+                    tokio::time::sleep(if begin.elapsed() < IMPATIENT { POLL } else { POLL_SLOW }).await;
+                }
+            }
+        }
+    }
+
+    async fn died(&self, process: &Process, status: String) -> StartError {
+        process.log_closed(LAST_WORDS).await;
+        let log = process.log.tail();
+        if StartError::speaks_of_full_disk(&log) {
+            return StartError::DiskFull(self.cluster.clone());
+        }
+        StartError::Exited { status, log }
+    }
+
+    /// The cluster's directory.
+    pub fn cluster(&self) -> &Path {
+        &self.cluster
+    }
+}
+
+/// Returns when a stop is asked for, or can be asked for no more.
+pub(crate) async fn asked(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|asked| *asked).await;
+}
+
+/// Fast shutdown, and after a minute immediate shutdown. Never kills: a killed postmaster leaves its children, and a
+/// backend that does not end is something to look at.
+pub(crate) async fn shut_down(process: &Process) -> Result<(), StopError> {
+    for (signal, patience) in [(Signal::SIGINT, FAST), (Signal::SIGQUIT, IMMEDIATE)] {
+        process.signal(signal);
+        if tokio::time::timeout(patience, process.ended()).await.is_ok() {
+            process.log_closed(LAST_WORDS).await;
+            return Ok(());
+        }
+        tracing::warn!(pid = process.pid(), %signal, seconds = patience.as_secs(), "Postgres has not ended");
+    }
+    Err(StopError::StillRunning { pid: process.pid() })
+}
