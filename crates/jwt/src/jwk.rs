@@ -1,5 +1,7 @@
 //! JSON Web Keys (RFC 7517, 7518, 8037), public and private.
 
+use std::sync::Arc;
+
 use aws_lc_rs::hmac;
 use aws_lc_rs::rsa::KeyPairComponents;
 use aws_lc_rs::signature::{
@@ -158,9 +160,9 @@ impl Jwk {
         let keys: Vec<_> = self
             .allowed(named, &kind)?
             .into_iter()
-            .map(|(algorithm, hash)| (algorithm, hmac::Key::new(hash, &secret)))
+            .map(|(algorithm, hash)| (algorithm, Arc::new(hmac::Key::new(hash, &secret))))
             .collect();
-        let signer = keys.first().map(|(algorithm, key)| (*algorithm, Signer::Shared(key.clone())));
+        let signer = keys.first().map(|(algorithm, key)| (*algorithm, Signer::Shared(Arc::clone(key))));
         let checks = keys.into_iter().map(|(algorithm, key)| (algorithm, Check::Shared(key))).collect();
         Ok(self.key(checks, signer))
     }

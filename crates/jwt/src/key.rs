@@ -1,5 +1,7 @@
 //! One key: what it verifies, what it signs with, what of it is public.
 
+use std::sync::Arc;
+
 use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
@@ -21,13 +23,13 @@ pub(crate) struct Key {
 
 /// How one algorithm of a key verifies.
 pub(crate) enum Check {
-    Shared(hmac::Key),
+    Shared(Arc<hmac::Key>),
     Public(ParsedPublicKey),
 }
 
 /// How a key signs.
 pub(crate) enum Signer {
-    Shared(hmac::Key),
+    Shared(Arc<hmac::Key>),
     Rsa(RsaKeyPair),
     Ecdsa(EcdsaKeyPair),
     Ed25519(Ed25519KeyPair),
@@ -36,10 +38,10 @@ pub(crate) enum Signer {
 impl Key {
     /// The HS256 key that a plain secret stands for: its bytes, without a `kid`.
     pub(crate) fn secret(secret: &[u8]) -> Self {
-        let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
+        let key = Arc::new(hmac::Key::new(hmac::HMAC_SHA256, secret));
         Self {
             kid: None,
-            checks: vec![(Algorithm::HS256, Check::Shared(key.clone()))],
+            checks: vec![(Algorithm::HS256, Check::Shared(Arc::clone(&key)))],
             signer: Some((Algorithm::HS256, Signer::Shared(key))),
             public: None,
         }

@@ -43,45 +43,26 @@ impl KeySet {
     ///
     /// If the text is none of these, a known key is malformed, two keys sign, or nothing is left.
     pub fn from_jwks_text(json: &str) -> Result<Self, KeyError> {
-        let mut document: Value = serde_json::from_str(json).map_err(|_| KeyError::NotJwk)?;
-        let list = match &mut document {
-            Value::Object(set) if set.get("keys").is_some_and(Value::is_array) => set.remove("keys"),
-            Value::Object(_) => Some(Value::Array(vec![document])),
-            _ => Some(document),
-        };
-        let jwks: Vec<Jwk> =
-            list.and_then(|list| serde_json::from_value(list).ok()).ok_or(KeyError::NotJwk)?;
-        let mut keys = Keys::default();
-        let mut signers = 0;
-        for jwk in jwks {
-            let Some(key) = jwk.load()?.map(Arc::new) else { continue };
-            if jwk.signs() {
-                if key.signer.is_none() {
-                    return Err(KeyError::NotPrivate(jwk.label()));
-                }
-                signers += 1;
-                keys.signer = Some(Arc::clone(&key));
-            }
-            keys.all.push(key);
+        let (keys, signers) = read(json)?;
+        if signers > 1 {
+            return Err(KeyError::Signers(signers));
         }
-        match (keys.all.len(), signers) {
-            (0, _) => Err(KeyError::Empty),
-            (_, 0 | 1) => Ok(Self(Arc::new(keys))),
-            _ => Err(KeyError::Signers(signers)),
-        }
+        Ok(Self(Arc::new(keys)))
     }
 
-    /// Keys as PostgREST's `jwt-secret` means them: a JWK set, a JWK, or else a plain secret.
+    /// Keys as PostgREST's `jwt-secret` means them: a JWK set, a JWK, or else a plain secret. They
+    /// verify; of JWKs none signs.
     ///
     /// # Errors
     ///
     /// If the text is no key and too short for a secret, or a key that cannot be used.
     pub fn from_jwt_secret(secret: &[u8]) -> Result<Self, KeyError> {
         let text = std::str::from_utf8(secret).unwrap_or_default();
-        match Self::from_jwks_text(text) {
+        match read(text) {
+            Ok((keys, _)) => Ok(Self(Arc::new(Keys { signer: None, ..keys }))),
             Err(KeyError::NotJwk) if secret.len() < MIN_SECRET => Err(KeyError::TooShort),
             Err(KeyError::NotJwk) => Ok(Self::default().with_secret(secret)),
-            keys => keys,
+            Err(error) => Err(error),
         }
     }
 
@@ -182,6 +163,31 @@ impl KeySet {
         let secret = self.0.secret.as_deref().filter(|_| secret_fits);
         self.0.all.iter().filter(named).map(Arc::as_ref).chain(secret)
     }
+}
+
+/// The keys in a JSON text, and how many of them want to sign.
+fn read(json: &str) -> Result<(Keys, usize), KeyError> {
+    let mut document: Value = serde_json::from_str(json).map_err(|_| KeyError::NotJwk)?;
+    let list = match &mut document {
+        Value::Object(set) if set.get("keys").is_some_and(Value::is_array) => set.remove("keys"),
+        Value::Object(_) => Some(Value::Array(vec![document])),
+        _ => Some(document),
+    };
+    let jwks: Vec<Jwk> = list.and_then(|list| serde_json::from_value(list).ok()).ok_or(KeyError::NotJwk)?;
+    let mut keys = Keys::default();
+    let mut signers = 0;
+    for jwk in jwks {
+        let Some(key) = jwk.load()?.map(Arc::new) else { continue };
+        if jwk.signs() {
+            if key.signer.is_none() {
+                return Err(KeyError::NotPrivate(jwk.label()));
+            }
+            signers += 1;
+            keys.signer = Some(Arc::clone(&key));
+        }
+        keys.all.push(key);
+    }
+    if keys.all.is_empty() { Err(KeyError::Empty) } else { Ok((keys, signers)) }
 }
 
 impl fmt::Debug for KeySet {
