@@ -1,9 +1,8 @@
-//! What the data API knows of a database: tables, relationships, functions, casts and media handlers of the exposed schemas.
+//! The things of a database that the data API knows: tables, relationships, functions, casts and media handlers.
 //!
 //! Plain values, immutable once loaded, shared behind an `Arc` for the length of a request. Names are `Arc<str>`, so that
 //! plans copy them without allocating. The rules are those of PostgREST's schema cache; nothing here depends on the caller's role.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -106,6 +105,14 @@ impl Relationship {
             RelationshipKind::ManyToOne(_) | RelationshipKind::OneToOne { .. } => true,
             RelationshipKind::Computed { is_to_one, .. } => *is_to_one,
             RelationshipKind::OneToMany(_) | RelationshipKind::ManyToMany(_) => false,
+        }
+    }
+
+    /// The schema in which a request looks for it: where the other side is, or the function of a computed one.
+    pub fn target_schema(&self) -> &str {
+        match &self.kind {
+            RelationshipKind::Computed { function, .. } => &function.schema,
+            _ => &self.foreign_table.schema,
         }
     }
 
@@ -311,8 +318,21 @@ pub struct MediaHandler {
     pub function: QualifiedName,
     /// The relation (or scalar function) it is for; none: any relation.
     pub target: Option<QualifiedName>,
+    /// The lower-case media type that selects it; `*/*` for any.
+    pub accepted: Name,
     /// The Content-Type it produces.
     pub media_type: Name,
+}
+
+/// A function that converts values of a domain: an implicit cast to or from `json` or `text`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Representation {
+    /// The type it takes, as [`Column::nominal_type`] spells it.
+    pub from: Name,
+    /// The type it returns.
+    pub to: Name,
+    /// The function.
+    pub function: QualifiedName,
 }
 
 /// Per-request settings of a role the connection may become: `ALTER ROLE … SET`.
@@ -322,61 +342,4 @@ pub struct RoleSettings {
     pub isolation: Option<Isolation>,
     /// The other settings the connecting role is allowed to set, by name.
     pub settings: Vec<(String, String)>,
-}
-
-/// Everything known about the exposed schemas.
-#[derive(Clone, Debug, Default)]
-pub struct SchemaCache {
-    pub(super) tables: HashMap<QualifiedName, Table>,
-    pub(super) relationships: HashMap<QualifiedName, Vec<Relationship>>,
-    pub(super) routines: HashMap<QualifiedName, Vec<Routine>>,
-    pub(super) representations: HashMap<(Name, Name), QualifiedName>,
-    pub(super) media_handlers: HashMap<(Option<QualifiedName>, Name), MediaHandler>,
-}
-
-impl SchemaCache {
-    /// The relation of that name.
-    pub fn table(&self, name: &QualifiedName) -> Option<&Table> {
-        self.tables.get(name)
-    }
-
-    /// All relations, in no order.
-    pub fn tables(&self) -> impl Iterator<Item = &Table> {
-        self.tables.values()
-    }
-
-    /// The relationships that start at `origin` and lead to `schema`, in the order errors print them.
-    pub fn relationships<'a>(
-        &'a self,
-        origin: &QualifiedName,
-        schema: &'a str,
-    ) -> impl Iterator<Item = &'a Relationship> {
-        self.relationships
-            .get(origin)
-            .map(Vec::as_slice)
-            .unwrap_or_default()
-            .iter()
-            .filter(move |relationship| &*relationship.foreign_table.schema == schema)
-    }
-
-    /// The overloads of a function, fewest parameters first; empty if there is none.
-    pub fn routines(&self, name: &QualifiedName) -> &[Routine] {
-        self.routines.get(name).map(Vec::as_slice).unwrap_or_default()
-    }
-
-    /// All functions with their overloads, in no order.
-    pub fn all_routines(&self) -> impl Iterator<Item = &Routine> {
-        self.routines.values().flatten()
-    }
-
-    /// The function that converts between a domain and `json` or `text`; both types as [`Column::nominal_type`] spells them.
-    pub fn representation(&self, from: &str, to: &str) -> Option<&QualifiedName> {
-        self.representations.get(&(Name::from(from), Name::from(to)))
-    }
-
-    /// A custom handler for `target` (a relation or a scalar function; none: any relation) and a lower-case media type.
-    /// Built-in handlers are not in here: look them up after this one found nothing.
-    pub fn media_handler(&self, target: Option<&QualifiedName>, media_type: &str) -> Option<&MediaHandler> {
-        self.media_handlers.get(&(target.cloned(), Name::from(media_type)))
-    }
 }
