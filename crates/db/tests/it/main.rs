@@ -1,0 +1,6 @@
+//! The door to Postgres, against a real server.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod bootstrap;
+mod migrate;
