@@ -1,0 +1,238 @@
+//! Start and stop, in order, readable as a list.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use db::{Pool, Target, bootstrap, migrate};
+use kernel::{Clock, RoleName, Stop, Task};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::database::{AUTH_ADMIN, AUTHENTICATOR, Database, one_connection};
+use crate::edge::{Edge, address};
+use crate::health::Health;
+use crate::routes::Service;
+use crate::secrets::Secrets;
+use crate::server::{self, Services};
+use crate::settings::Settings;
+use crate::{banner, keys, supervisor};
+
+/// Everything `serve` was told.
+pub(crate) struct ServePlan {
+    /// The effective settings.
+    pub(crate) settings: Settings,
+    /// Where everything lies.
+    pub(crate) data_dir: PathBuf,
+    /// The installation's secrets; none where the data API serves somebody else's database.
+    pub(crate) secrets: Option<Secrets>,
+}
+
+/// Serves until told to stop.
+pub(crate) async fn serve(plan: ServePlan) -> anyhow::Result<()> {
+    let listeners = server::bind(&plan.settings.server)?;
+    let starting = server::serve_starting(&listeners)?;
+    let waiting_room = starting.handle();
+    tokio::spawn(starting);
+
+    let mut interrupted = Interrupt::listen()?;
+    let started = tokio::select! {
+        started = start(&plan) => started,
+        () = interrupted.wait() => return Ok(()),
+    };
+    let running = started?;
+    waiting_room.stop(false).await;
+    let server = server::serve(listeners, Arc::clone(&running.edge), running.services.clone())?;
+    let handle = server.handle();
+    let mut serving = tokio::spawn(server);
+    banner::print(&plan, &running);
+
+    tokio::select! {
+        () = interrupted.wait() => tracing::info!("stopping: requests may finish"),
+        ended = &mut serving => {
+            tracing::error!(?ended, "the HTTP server ended by itself");
+        }
+    }
+    // A second signal ends the wait for requests.
+    tokio::select! {
+        () = server::stop(&handle) => {}
+        () = interrupted.wait() => tracing::warn!("stopping now"),
+    }
+    running.stop().await;
+    Ok(())
+}
+
+/// A started installation.
+pub(crate) struct Running {
+    pub(crate) database: Database,
+    edge: Arc<Edge>,
+    services: Services,
+    pools: Vec<Pool>,
+    tasks: tokio::task::JoinSet<()>,
+    stop: kernel::task::StopHandle,
+}
+
+impl Running {
+    async fn stop(mut self) {
+        self.stop.stop();
+        let ended = async { while self.tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(Duration::from_secs(5), ended).await.is_err() {
+            tracing::warn!("background tasks did not end in time");
+        }
+        for pool in &self.pools {
+            pool.close();
+        }
+        if let Some(cluster) = &self.database.cluster
+            && let Err(error) = cluster.stop().await
+        {
+            tracing::error!(%error, "Postgres did not stop");
+        }
+    }
+}
+
+async fn start(plan: &ServePlan) -> anyhow::Result<Running> {
+    let settings = &plan.settings;
+    let clock = Clock::system();
+    let database = Database::open(&settings.database, &plan.data_dir).await?;
+    let mut pools = Vec::new();
+    let mut tasks = Vec::new();
+
+    let (auth, rest) = match &plan.secrets {
+        Some(secrets) => {
+            prepare(settings, &database, secrets, &plan.data_dir).await?;
+            let [authenticator, auth_admin] = database
+                .logins([(AUTHENTICATOR, &secrets.passwords.authenticator), (AUTH_ADMIN, &secrets.passwords.auth_admin)])
+                .await?;
+            let auth = match settings.runs(Service::Auth) {
+                true => {
+                    let pool = Pool::new(&named(&auth_admin, "basalt auth"), settings.database.pool(settings.database.auth_pool_size));
+                    pools.push(pool.clone());
+                    let deps = auth::Deps { pool, keys: keys::signing(settings, Some(secrets))?, clock: clock.clone() };
+                    Some(auth::Auth::start(settings.auth.clone(), deps).await.context("auth")?)
+                }
+                false => None,
+            };
+            let rest = match settings.runs(Service::Rest) {
+                true => Some(start_rest(settings, &authenticator, &mut pools).await?),
+                false => None,
+            };
+            (auth, rest)
+        }
+        // The data API alone, on a database that is not ours: log in as we were told, write nothing.
+        None => (None, Some(start_rest(settings, &database.administrator, &mut pools).await?)),
+    };
+
+    if let Some(auth) = &auth {
+        tasks.extend(auth.tasks());
+    }
+    if let Some(rest) = &rest {
+        tasks.extend(rest.tasks());
+    }
+    tasks.push(reaper(pools.clone()));
+    let (handle, stop) = Stop::pair();
+    let tasks = supervisor::run(tasks, &stop);
+    let health = Health {
+        auth: auth.clone(),
+        rest: rest.clone(),
+        cluster: database.cluster.as_ref().map(cluster::Cluster::state),
+    };
+    let edge = Arc::new(edge(plan, clock)?);
+    Ok(Running { database, edge, services: Services { auth, rest, health }, pools, tasks, stop: handle })
+}
+
+/// Schemas, passwords, the vault's key.
+async fn prepare(
+    settings: &Settings,
+    database: &Database,
+    secrets: &Secrets,
+    data_dir: &std::path::Path,
+) -> anyhow::Result<()> {
+    let options = bootstrap::Options {
+        auto_expose_new_tables: settings.database.auto_expose_new_tables,
+        rls_auto_enable: settings.database.rls_auto_enable,
+        jwt_exp: u32::try_from(settings.auth.jwt_expiry.0.as_secs()).ok(),
+    };
+    let owners = [bootstrap::migrations(&options), vault::migrations(), auth::migrations()];
+    let report = migrate::run(&database.administrator, &owners).await.context("preparing the database")?;
+    if !report.applied.is_empty() {
+        tracing::info!(files = report.applied.len(), "the database is up to date");
+    }
+    let administrator = Pool::new(&database.administrator, one_connection());
+    if database.cluster.is_some() {
+        let mut session = administrator.session().await?;
+        bootstrap::set_passwords(&mut session, &secrets.passwords.by_role()).await?;
+    }
+    let config = settings.vault.clone();
+    let key_file = secrets.vault_key_file(data_dir);
+    let config = vault::Config { key_file: if config.key_file.as_os_str().is_empty() { key_file } else { config.key_file } };
+    vault::Vault::start(config, vault::Deps { administrator: administrator.clone() }).await.context("vault")?;
+    administrator.close();
+    Ok(())
+}
+
+async fn start_rest(settings: &Settings, login: &Target, pools: &mut Vec<Pool>) -> anyhow::Result<rest::Rest> {
+    let target = named(login, "basalt rest");
+    let pool = Pool::new(&target, settings.database.pool(settings.database.pool_size));
+    pools.push(pool.clone());
+    rest::Rest::start(settings.rest.clone(), rest::Deps { pool, target }).await.context("rest")
+}
+
+fn named(target: &Target, name: &str) -> Target {
+    target.clone().with_application_name(name)
+}
+
+/// Closes connections that nobody uses, so that an idle installation is small.
+fn reaper(pools: Vec<Pool>) -> Task {
+    Task::new("pools", move |mut stop| {
+        let pools = pools.clone();
+        async move {
+            loop {
+                tokio::select! {
+                    () = tokio::time::sleep(Duration::from_secs(10)) => pools.iter().for_each(Pool::reap),
+                    () = stop.stopped() => return,
+                }
+            }
+        }
+    })
+}
+
+fn edge(plan: &ServePlan, clock: Clock) -> anyhow::Result<Edge> {
+    let settings = &plan.settings;
+    let secrets = plan.secrets.as_ref();
+    let proxies = settings.server.trusted_proxies.iter().map(|text| text.parse::<address::Network>());
+    let proxies = proxies.collect::<Result<_, _>>().map_err(anyhow::Error::msg).context("server.trusted_proxies")?;
+    let anonymous = settings.rest.anon_role.as_deref();
+    let anonymous = anonymous.map(|name| RoleName::parse(name).context("rest.anon_role is no role name")).transpose()?;
+    Ok(Edge {
+        config: settings.server.clone(),
+        proxies,
+        verifier: keys::verifier(settings, secrets)?,
+        keys: keys::api_keys(settings, secrets)?,
+        anonymous,
+        clock,
+        bare: secrets.is_none(),
+        enabled: [Service::Auth, Service::Rest, Service::RestAdmin]
+            .into_iter()
+            .filter(|service| settings.runs(*service))
+            .collect(),
+    })
+}
+
+/// The operator's wish to stop.
+struct Interrupt {
+    term: tokio::signal::unix::Signal,
+    int: tokio::signal::unix::Signal,
+}
+
+impl Interrupt {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self { term: signal(SignalKind::terminate())?, int: signal(SignalKind::interrupt())? })
+    }
+
+    async fn wait(&mut self) {
+        tokio::select! {
+            _ = self.term.recv() => {}
+            _ = self.int.recv() => {}
+        }
+    }
+}

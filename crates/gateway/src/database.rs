@@ -1,0 +1,169 @@
+//! The database behind the services: a cluster of our own, or one that runs elsewhere.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context;
+use cluster::Cluster;
+use db::{Pool, PoolOptions, Target, bootstrap};
+use kernel::Secret;
+use kernel::units::Span;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The roles that services log in as.
+pub(crate) const AUTHENTICATOR: &str = "authenticator";
+pub(crate) const AUTH_ADMIN: &str = "supabase_auth_admin";
+
+/// Settings of the database.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// URL of a Postgres that runs elsewhere (15 or newer), as a superuser. Empty: Basalt runs its
+    /// own in the data directory.
+    pub url: Secret,
+    /// Directory of the Postgres server programs. Empty: look for them.
+    pub bin_dir: PathBuf,
+    /// Operating system user that Postgres runs as when Basalt is started by root. Empty:
+    /// `postgres`.
+    pub run_as: String,
+    /// Address on which Basalt's own Postgres takes connections with a password, for psql and the
+    /// like. None: only through its socket.
+    pub listen: Option<SocketAddr>,
+    /// Further settings of Basalt's own Postgres, by name.
+    pub settings: std::collections::BTreeMap<String, String>,
+    /// Connections at most for requests to the data API.
+    pub pool_size: usize,
+    /// Connections at most for auth's own statements.
+    pub auth_pool_size: usize,
+    /// How long a request waits for a connection.
+    pub pool_wait: Span,
+    /// Connections are replaced when they are this old.
+    pub max_lifetime: Span,
+    /// Connections that nobody used for this long are closed.
+    pub max_idle: Span,
+    /// Prepare statements and keep them. Off behind a transaction pooler.
+    pub prepared_statements: bool,
+    /// Grant the API roles access to tables, sequences and functions that `postgres` creates in
+    /// `public`. Row-level security then decides.
+    pub auto_expose_new_tables: bool,
+    /// Switch row-level security on for every new table in `public`.
+    pub rls_auto_enable: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            url: Secret::default(),
+            bin_dir: PathBuf::new(),
+            run_as: String::new(),
+            listen: None,
+            settings: std::collections::BTreeMap::new(),
+            pool_size: 10,
+            auth_pool_size: 5,
+            pool_wait: Span::secs(10),
+            max_lifetime: Span::secs(30 * 60),
+            max_idle: Span::secs(30),
+            prepared_statements: true,
+            auto_expose_new_tables: true,
+            rls_auto_enable: false,
+        }
+    }
+}
+
+impl Config {
+    /// The options of a pool of `size`.
+    pub(crate) fn pool(&self, size: usize) -> PoolOptions {
+        PoolOptions {
+            size,
+            wait: self.pool_wait.0,
+            max_lifetime: self.max_lifetime.0,
+            idle: self.max_idle.0,
+            prepared: self.prepared_statements,
+            ..PoolOptions::default()
+        }
+    }
+}
+
+/// A database that answers.
+pub(crate) struct Database {
+    /// Our own server, if it is ours.
+    pub(crate) cluster: Option<Cluster>,
+    /// A connection that may prepare everything.
+    pub(crate) administrator: Target,
+}
+
+impl Database {
+    /// Starts our own server, or takes the address of the other.
+    pub(crate) async fn open(config: &Config, data_dir: &std::path::Path) -> anyhow::Result<Self> {
+        if !config.url.is_empty() {
+            let administrator = Target::parse(config.url.expose()).context("database.url")?;
+            return Ok(Self { cluster: None, administrator: administrator.with_application_name("basalt") });
+        }
+        let mut options = cluster::Options::new(data_dir);
+        options.bin_dir = Some(config.bin_dir.clone()).filter(|path| !path.as_os_str().is_empty());
+        options.run_as = Some(config.run_as.clone()).filter(|user| !user.is_empty());
+        options.tcp = config.listen;
+        options.extra_settings = config.settings.clone().into_iter().collect();
+        let cluster = Cluster::start(options).await?;
+        let administrator =
+            Target::socket(cluster.socket_dir(), cluster.port(), cluster.superuser(), cluster.database());
+        Ok(Self { cluster: Some(cluster), administrator: administrator.with_application_name("basalt") })
+    }
+
+    /// Gives the login roles their passwords and returns how each logs in.
+    ///
+    /// Our own server lets us in by our operating system user. On another server a role that has
+    /// no password gets ours; one that has one is left alone, because somebody else may be using
+    /// it, and must then be reachable with our password or with that of the URL.
+    pub(crate) async fn logins<const N: usize>(
+        &self,
+        roles: [(&str, &Secret); N],
+    ) -> anyhow::Result<[Target; N]> {
+        let mut logins = roles.map(|(role, _)| self.administrator.with_user(role, None));
+        if self.cluster.is_some() {
+            return Ok(logins);
+        }
+        let pool = Pool::new(&self.administrator, one_connection());
+        let mut session = pool.session().await?;
+        for ((role, password), login) in roles.iter().zip(&mut logins) {
+            let has_one = "select rolpassword is not null from pg_catalog.pg_authid where rolname = $1";
+            let has_one: bool = session.query_one(has_one, &[role]).await?.try_get(0)?;
+            if !has_one {
+                bootstrap::set_passwords(&mut session, &[(role, (*password).clone())]).await?;
+            }
+            let from_url = self.administrator.password();
+            let candidates = [Some((*password).clone()), from_url];
+            *login = first_that_works(&self.administrator, role, &candidates).await.with_context(|| {
+                format!(
+                    "cannot log in as {role} on {}: its password is neither Basalt's nor that of database.url",
+                    self.administrator.place()
+                )
+            })?;
+        }
+        pool.close();
+        Ok(logins)
+    }
+}
+
+async fn first_that_works(
+    place: &Target,
+    role: &str,
+    passwords: &[Option<Secret>],
+) -> Result<Target, db::Error> {
+    let mut refused = db::Error::Closed;
+    for password in passwords.iter().flatten() {
+        let target = place.with_user(role, Some(password));
+        match Pool::new(&target, one_connection()).session().await {
+            Ok(_) => return Ok(target),
+            Err(error) => refused = error,
+        }
+    }
+    Err(refused)
+}
+
+/// For work that is done once.
+pub(crate) fn one_connection() -> PoolOptions {
+    PoolOptions { size: 1, wait: Duration::from_secs(10), ..PoolOptions::default() }
+}

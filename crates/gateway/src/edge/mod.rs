@@ -1,0 +1,163 @@
+//! What happens to every request before a service sees it, and to every answer after.
+//!
+//! In this order: request id → client address → path → preflight → route → size → identity →
+//! service (with a deadline) → headers that every answer carries → access log. Each step is a
+//! function over plain values in a file of its own; this file is their order and nothing else.
+
+pub(crate) mod address;
+pub(crate) mod compress;
+pub(crate) mod cors;
+pub(crate) mod identity;
+pub(crate) mod path;
+pub(crate) mod refusal;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage, HttpResponse};
+use kernel::http::ClientAddress;
+use kernel::{Clock, RequestId, RoleName};
+
+use crate::routes::{self, Route, Service};
+use crate::server;
+use refusal::Refusal;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("sb-request-id");
+const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// All that the edge needs to know; shared by every worker.
+pub(crate) struct Edge {
+    pub(crate) config: server::Config,
+    pub(crate) proxies: Vec<address::Network>,
+    pub(crate) verifier: jwt::Verifier,
+    pub(crate) keys: jwt::ApiKeys,
+    pub(crate) anonymous: Option<RoleName>,
+    pub(crate) clock: Clock,
+    /// The data API alone, at the root, without keys: what PostgREST does.
+    pub(crate) bare: bool,
+    /// Services that this process was told to run.
+    pub(crate) enabled: Vec<Service>,
+}
+
+/// The middleware.
+pub(crate) async fn handle(
+    edge: Arc<Edge>,
+    mut request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let started = Instant::now();
+    let id = RequestId::fresh();
+    let peer = request.peer_addr().map(|peer| peer.ip());
+    let address = address::resolve(&edge.proxies, peer, request.headers());
+    request.extensions_mut().insert(id);
+    if let Some(address) = address {
+        request.extensions_mut().insert(ClientAddress(address));
+    }
+    let origin = request.headers().get(header::ORIGIN).cloned();
+    let echoed = request.headers().get(CLIENT_REQUEST_ID).cloned();
+    let method = request.method().clone();
+
+    let result = admit(&edge, &mut request);
+    let target = request.path().to_owned();
+    let mut response = match result {
+        Ok(Admitted::Preflight) => {
+            let answer = cors::preflight(&edge.config.cors_allowed_origins, request.headers());
+            request.into_response(answer).map_into_boxed_body()
+        }
+        Ok(Admitted::To(_)) => {
+            let kept = request.request().clone();
+            match tokio::time::timeout(edge.config.request_timeout.0, next.call(request)).await {
+                Ok(Ok(response)) => response.map_into_boxed_body(),
+                Ok(Err(error)) => ServiceResponse::new(kept, HttpResponse::from_error(error)),
+                Err(_) => ServiceResponse::new(kept, Refusal::TimedOut.answer()),
+            }
+        }
+        Err(refusal) => request.into_response(refusal.answer()).map_into_boxed_body(),
+    };
+
+    let status = response.status().as_u16();
+    let headers = response.headers_mut();
+    if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
+        headers.insert(REQUEST_ID, id);
+    }
+    if let Some(echoed) = echoed {
+        headers.insert(CLIENT_REQUEST_ID, echoed);
+    }
+    if !edge.bare {
+        cors::decorate(&edge.config.cors_allowed_origins, origin.as_ref(), headers);
+        if !headers.contains_key(header::SERVER) {
+            headers.insert(header::SERVER, HeaderValue::from_static(SERVER));
+        }
+    }
+    compress::strip_marker(headers);
+    log(id, &method, &target, status, started, address);
+    Ok(response)
+}
+
+const SERVER: &str = concat!("basalt/", env!("CARGO_PKG_VERSION"));
+
+enum Admitted {
+    Preflight,
+    To(&'static Route),
+}
+
+/// Everything that may turn a request away or change it on its way in.
+fn admit(edge: &Edge, request: &mut ServiceRequest) -> Result<Admitted, Refusal> {
+    if edge.bare {
+        let credential = identity::bare(edge, request.headers());
+        request.extensions_mut().insert(credential);
+        return Ok(Admitted::To(&routes::BARE_REST));
+    }
+    path::normalise(request)?;
+    if cors::is_preflight(request.method(), request.headers()) {
+        return Ok(Admitted::Preflight);
+    }
+    let route = routes::find(request.path()).ok_or(Refusal::NoRoute)?;
+    if let Service::Absent(name) = route.service {
+        return Err(Refusal::Absent(name));
+    }
+    if route.service != Service::Gateway && !edge.enabled.contains(&route.service) {
+        return Err(Refusal::Absent("This part"));
+    }
+    let declared = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+    if declared.and_then(|length| length.parse::<u64>().ok()).is_some_and(|n| n > edge.limit(route)) {
+        return Err(Refusal::TooLarge);
+    }
+    let query = path::take_api_key(request);
+    let credential = identity::resolve(edge, route, request.headers(), query.as_deref())?;
+    request.extensions_mut().insert(credential);
+    path::graphql(request)?;
+    Ok(Admitted::To(route))
+}
+
+impl Edge {
+    /// The largest body of a route, in bytes.
+    fn limit(&self, route: &Route) -> u64 {
+        match route.service {
+            Service::Rest => self.config.max_body.0,
+            _ => 1024 * 1024,
+        }
+    }
+}
+
+fn log(
+    id: RequestId,
+    method: &actix_web::http::Method,
+    path: &str,
+    status: u16,
+    started: Instant,
+    address: Option<std::net::IpAddr>,
+) {
+    // The query string stays out: it may hold an API key or personal data.
+    let elapsed = started.elapsed().as_micros();
+    let client = address.map(tracing::field::display);
+    match status {
+        500.. => tracing::error!(request_id = %id, %method, path, status, elapsed, client, "request"),
+        429 | 408 => tracing::warn!(request_id = %id, %method, path, status, elapsed, client, "request"),
+        _ => tracing::debug!(request_id = %id, %method, path, status, elapsed, client, "request"),
+    }
+}

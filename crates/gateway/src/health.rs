@@ -1,0 +1,56 @@
+//! `GET /health`: 200 when every part can serve, 503 with the reasons otherwise.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use tokio::sync::watch;
+
+/// Where readiness is asked from.
+#[derive(Clone)]
+pub(crate) struct Health {
+    pub(crate) auth: Option<auth::Auth>,
+    pub(crate) rest: Option<rest::Rest>,
+    pub(crate) cluster: Option<watch::Receiver<cluster::State>>,
+}
+
+/// The answer.
+#[derive(Serialize)]
+pub(crate) struct Report {
+    #[serde(skip)]
+    pub(crate) ready: bool,
+    status: &'static str,
+    services: BTreeMap<&'static str, String>,
+}
+
+impl Health {
+    /// Asks every part.
+    pub(crate) async fn report(&self) -> Report {
+        let mut services = BTreeMap::new();
+        let mut ready = true;
+        let mut note = |name: &'static str, health: kernel::Health| {
+            ready &= health.is_ready();
+            let text = match health {
+                kernel::Health::Ready => "ready".to_owned(),
+                kernel::Health::NotReady(reason) => reason,
+            };
+            services.insert(name, text);
+        };
+        if let Some(cluster) = &self.cluster {
+            note("database", database(&cluster.borrow()));
+        }
+        if let Some(auth) = &self.auth {
+            note("auth", auth.health().await);
+        }
+        if let Some(rest) = &self.rest {
+            note("rest", rest.health().await);
+        }
+        Report { ready, status: if ready { "ready" } else { "not ready" }, services }
+    }
+}
+
+fn database(state: &cluster::State) -> kernel::Health {
+    match state {
+        cluster::State::Running { .. } => kernel::Health::Ready,
+        other => kernel::Health::NotReady(format!("{other:?}")),
+    }
+}

@@ -1,0 +1,100 @@
+//! The map: which prefix is served by whom, and who may come.
+//!
+//! The longest prefix wins. "Key" is what the stock gateways of Supabase demand; the services
+//! decide everything finer themselves.
+
+/// A part of the product that answers below a prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Service {
+    /// Users and sessions.
+    Auth,
+    /// Tables and functions.
+    Rest,
+    /// Probes of the data API that the Supabase command line polls.
+    RestAdmin,
+    /// The gateway itself.
+    Gateway,
+    /// Part of the platform, not of this version.
+    Absent(&'static str),
+}
+
+/// What a route asks of the API key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KeyRule {
+    /// Nothing: the service decides.
+    Open,
+    /// Any valid key.
+    Any,
+    /// A key of the service role.
+    Service,
+}
+
+/// A row of the map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Route {
+    /// Matches this path and what lies below it; with `exact`, this path alone.
+    pub(crate) prefix: &'static str,
+    pub(crate) exact: bool,
+    pub(crate) service: Service,
+    pub(crate) key: KeyRule,
+}
+
+const fn below(prefix: &'static str, service: Service, key: KeyRule) -> Route {
+    Route { prefix, exact: false, service, key }
+}
+
+const fn exactly(prefix: &'static str, service: Service, key: KeyRule) -> Route {
+    Route { prefix, exact: true, service, key }
+}
+
+/// The rows; more specific ones first.
+pub(crate) const ROUTES: &[Route] = &[
+    exactly("/health", Service::Gateway, KeyRule::Open),
+    exactly("/auth/v1/verify", Service::Auth, KeyRule::Open),
+    exactly("/auth/v1/callback", Service::Auth, KeyRule::Open),
+    exactly("/auth/v1/authorize", Service::Auth, KeyRule::Open),
+    below("/auth/v1/.well-known", Service::Auth, KeyRule::Open),
+    below("/auth/v1/sso/saml", Service::Auth, KeyRule::Open),
+    below("/auth/v1", Service::Auth, KeyRule::Any),
+    exactly("/rest/v1/", Service::Rest, KeyRule::Service),
+    exactly("/rest/v1", Service::Rest, KeyRule::Service),
+    below("/rest/v1", Service::Rest, KeyRule::Any),
+    below("/rest-admin/v1", Service::RestAdmin, KeyRule::Open),
+    exactly("/graphql/v1", Service::Rest, KeyRule::Any),
+    below("/storage/v1", Service::Absent("Storage"), KeyRule::Open),
+    below("/realtime/v1", Service::Absent("Realtime"), KeyRule::Open),
+    below("/functions/v1", Service::Absent("Functions"), KeyRule::Open),
+];
+
+/// The whole server is the data API, as with PostgREST alone.
+pub(crate) const BARE_REST: Route = below("", Service::Rest, KeyRule::Open);
+
+/// The row for `path`.
+pub(crate) fn find(path: &str) -> Option<&'static Route> {
+    ROUTES.iter().find(|route| {
+        path.strip_prefix(route.prefix)
+            .is_some_and(|rest| rest.is_empty() || (!route.exact && rest.starts_with('/')))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_more_specific_row_wins() {
+        let check = |path: &str, expected: Option<(Service, KeyRule)>| {
+            assert_eq!(find(path).map(|route| (route.service, route.key)), expected, "{path}");
+        };
+        check("/auth/v1/token", Some((Service::Auth, KeyRule::Any)));
+        check("/auth/v1/verify", Some((Service::Auth, KeyRule::Open)));
+        check("/auth/v1/verify/x", Some((Service::Auth, KeyRule::Any)));
+        check("/auth/v1/.well-known/jwks.json", Some((Service::Auth, KeyRule::Open)));
+        check("/auth/v1/.well-knownx", Some((Service::Auth, KeyRule::Any)));
+        check("/rest/v1/", Some((Service::Rest, KeyRule::Service)));
+        check("/rest/v1/todos", Some((Service::Rest, KeyRule::Any)));
+        check("/rest/v10/todos", None);
+        check("/authx", None);
+        check("/", None);
+    }
+}

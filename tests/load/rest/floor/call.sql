@@ -1,0 +1,1 @@
+select to_json(public.bench_add(:id, 2));

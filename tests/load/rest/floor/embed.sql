@@ -1,0 +1,1 @@
+select coalesce(json_agg(t), '[]') from (select i.id, i.title, row_to_json(p.*) as bench_parents from public.bench_items i left join lateral (select name from public.bench_parents where id = i.parent_id) p on true where i.id > :from limit 20) t;

@@ -1,0 +1,1 @@
+insert into public.bench_notes (body) values ('note ' || :id);

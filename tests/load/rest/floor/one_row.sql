@@ -1,0 +1,1 @@
+select coalesce(json_agg(t), '[]') from (select * from public.bench_items where id = :id) t;

@@ -1,0 +1,146 @@
+//! The server under test, in a directory of its own.
+
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::cpu;
+
+/// A running `basalt serve`; stopped and removed when dropped.
+pub struct Basalt {
+    process: Child,
+    directory: PathBuf,
+    program: PathBuf,
+    url: String,
+    keys: Value,
+}
+
+/// A signed-in user.
+pub struct User {
+    pub id: String,
+    token: String,
+    key: String,
+}
+
+impl User {
+    pub fn headers(&self) -> String {
+        format!("apikey: {}\r\nauthorization: Bearer {}\r\n", self.key, self.token)
+    }
+}
+
+impl Basalt {
+    pub fn start() -> Self {
+        let program = std::env::var_os("BASALT_BIN").map_or_else(|| "target/release/basalt".into(), PathBuf::from);
+        let directory = std::env::temp_dir().join(format!("basalt-bench-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let free = || std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let (listen, db_listen) = (free(), free());
+        let process = Command::new(&program)
+            .arg("serve")
+            .args(["--services", "auth,rest", "--listen", &listen.to_string(), "--db-listen", &db_listen.to_string()])
+            .arg("--data-dir")
+            .arg(&directory)
+            .env("GOTRUE_MAILER_AUTOCONFIRM", "true")
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{}: {error} (set BASALT_BIN)", program.display()));
+        let mut basalt = Self { process, directory, program, url: format!("http://{listen}"), keys: Value::Null };
+        basalt.wait();
+        basalt.keys = basalt.status();
+        basalt
+    }
+
+    fn wait(&self) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let ready = || {
+            let probe = ["--silent", "--fail", "--output", "/dev/null", &format!("{}/health", self.url)];
+            Command::new("curl").args(probe).status().is_ok_and(|status| status.success())
+        };
+        while !ready() {
+            assert!(Instant::now() < deadline, "the server is not ready after a minute");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn status(&self) -> Value {
+        let output = Command::new(&self.program)
+            .args(["status", "-o", "json", "--data-dir"])
+            .arg(&self.directory)
+            .output()
+            .unwrap();
+        serde_json::from_slice(&output.stdout).expect("basalt status prints JSON")
+    }
+
+    fn key(&self, name: &str) -> &str {
+        self.keys[name].as_str().unwrap_or_else(|| panic!("basalt status prints {name}"))
+    }
+
+    pub fn rest(&self) -> String {
+        format!("{}/rest/v1", self.url)
+    }
+
+    pub fn database_url(&self) -> &str {
+        self.key("DB_URL")
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// The process of Postgres: our only child, or that child's.
+    pub fn postmaster(&self) -> u32 {
+        let name = |pid: &u32| std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+        let children = cpu::children(self.pid());
+        *children.iter().find(|pid| name(pid).trim() == "postgres").expect("basalt runs Postgres")
+    }
+
+    pub fn sign_up(&self) -> User {
+        let key = self.key("ANON_KEY").to_owned();
+        let output = Command::new("curl")
+            .args(["--silent", "--fail", "--header", &format!("apikey: {key}"), "--json"])
+            .arg(r#"{"email":"bench@example.com","password":"a long enough password"}"#)
+            .arg(format!("{}/auth/v1/signup", self.url))
+            .output()
+            .unwrap();
+        let session: Value = serde_json::from_slice(&output.stdout).expect("sign-up answers a session");
+        let text = |value: &Value| value.as_str().expect("sign-up answers a session").to_owned();
+        User { id: text(&session["user"]["id"]), token: text(&session["access_token"]), key }
+    }
+
+    pub fn sql(&self, sql: &str) {
+        self.psql(&["--command", sql], None);
+    }
+
+    /// Runs a file with `:'owner'` standing for the user.
+    pub fn load(&self, sql: &str, owner: &str) {
+        let file = self.directory.join("bench.sql");
+        std::fs::write(&file, sql).unwrap();
+        self.psql(&["--file", file.to_str().unwrap()], Some(owner));
+        std::thread::sleep(Duration::from_secs(1));
+    }
+
+    fn psql(&self, what: &[&str], owner: Option<&str>) {
+        let owner = format!("owner={}", owner.unwrap_or_default());
+        let status = Command::new("psql")
+            .args(["--quiet", "--no-psqlrc", "--set", "ON_ERROR_STOP=1", "--set", &owner])
+            .args(what)
+            .arg(self.database_url())
+            .status();
+        assert!(status.unwrap().success(), "psql failed");
+    }
+
+    pub fn directory(&self) -> &PathBuf {
+        &self.directory
+    }
+}
+
+impl Drop for Basalt {
+    fn drop(&mut self) {
+        let pid = self.process.id().to_string();
+        let _ = Command::new("kill").args(["-TERM", &pid]).status();
+        let _ = self.process.wait();
+        let _ = std::fs::remove_dir_all(&self.directory);
+    }
+}
