@@ -236,30 +236,18 @@ export class Basalt {
     try {
       await this.stop()
     } finally {
-      await this.#removeRoot()
+      this.#removeRoot()
     }
   }
 
-  // The last Postgres of a killed server may still be writing its goodbye.
-  async #removeRoot() {
-    for (let attempt = 0; ; attempt += 1) {
-      try {
-        rmSync(this.root, { recursive: true, force: true })
-        return
-      } catch (error) {
-        if (attempt === 50) throw error
-        await sleep(100)
-      }
-    }
+  // The last Postgres of a killed server may still be writing its goodbye: hence the retries.
+  #removeRoot() {
+    rmSync(this.root, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 })
   }
 
   // The test process is ending without having cleaned up. Postgres follows its killed parent by itself.
   abandon() {
     this.#child?.kill('SIGKILL')
-    try {
-      rmSync(this.root, { recursive: true, force: true })
-    } catch {
-      // Postgres is still going down; an operating system clears its temporary directory.
-    }
+    this.#removeRoot()
   }
 }

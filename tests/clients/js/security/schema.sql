@@ -22,7 +22,7 @@ grant select on public.canary to anon, authenticated;
 create function public.whoami() returns json language sql stable as $$
   select json_build_object(
     'role', current_user,
-    'claims', current_setting('request.jwt.claims', true)::json,
+    'claims', nullif(current_setting('request.jwt.claims', true), '')::json,
     'statement_timeout', current_setting('statement_timeout'),
     'search_path', current_setting('search_path'),
     'marker', nullif(current_setting('test.marker', true), ''))
