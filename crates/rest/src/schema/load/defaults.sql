@@ -1,6 +1,6 @@
 -- Default expressions of columns; that of an identity column is the next value of its sequence.
 -- $1: quoted schema names.
-select ad.adrelid, ad.adnum, pg_get_expr(ad.adbin, ad.adrelid)
+select ad.adrelid, ad.adnum::int4, pg_get_expr(ad.adbin, ad.adrelid)
 from unnest($1::text[]::regnamespace[]) as exposed (oid)
 join pg_class c on c.relnamespace = exposed.oid
 join pg_attribute a on a.attrelid = c.oid
@@ -10,7 +10,7 @@ where c.relkind in ('r', 'v', 'f', 'p')
   and a.atthasdef
   and a.attgenerated = ''
 union all
-select a.attrelid, a.attnum, format('nextval(%L)', dep.objid::regclass)
+select a.attrelid, a.attnum::int4, format('nextval(%L)', dep.objid::regclass)
 from unnest($1::text[]::regnamespace[]) as exposed (oid)
 join pg_class c on c.relnamespace = exposed.oid
 join pg_attribute a on a.attrelid = c.oid
