@@ -8,6 +8,9 @@ SHELL := /bin/bash
 export PATH := $(HOME)/.cargo/bin:$(HOME)/.cache/basalt/node/node_modules/.bin:$(PATH)
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 
+# As root PostgreSQL runs as another user, who cannot reach what lies below /root.
+DATA_DIR ?= $(if $(filter 0,$(shell id -u)),/var/lib/basalt,basalt-data)
+
 # Tests and the binary under test share one profile, so that every dependency is compiled once.
 PROFILE := ci
 JS := tests/clients/js
@@ -17,9 +20,12 @@ help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
 .PHONY: run
-run: setup ## build the release binary and serve; ARGS="..." are further flags
-	cargo build --release --locked
-	@exec $(TARGET)/release/basalt serve $(ARGS)
+run: build ## build and serve from DATA_DIR; ARGS="..." are further flags
+	@exec $(TARGET)/release/basalt serve --data-dir $(DATA_DIR) $(ARGS)
+
+.PHONY: status
+status: ## print address and keys of DATA_DIR; ARGS="-o env" for a file of settings
+	@$(TARGET)/release/basalt status --data-dir $(DATA_DIR) $(ARGS)
 
 .PHONY: build
 build: setup ## build the release binary
