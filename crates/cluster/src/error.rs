@@ -214,7 +214,9 @@ impl StartError {
 
     /// Whether what a Postgres program printed speaks of a full disk. Its messages are English: we set `lc_messages`.
     pub(crate) fn speaks_of_full_disk(output: &str) -> bool {
-        output.contains("No space left on device") || output.contains("Disk quota exceeded")
+        ["No space left on device", "Check free disk space", "Disk quota exceeded"]
+            .iter()
+            .any(|text| output.contains(text))
     }
 }
 

@@ -40,6 +40,7 @@ pub(crate) fn create(
         if !matches!(&error, StartError::Init { output, .. } if output.contains("ICU is not supported")) {
             return Err(error);
         }
+        layout.remove_unfinished();
         dir = layout.unfinished(binaries.major, account)?;
         initdb(&dir, binaries, account, false)?;
     }

@@ -4,7 +4,7 @@
 //! <data>/             ours; the account passes through it
 //!   lock              one instance per data directory
 //!   pg/<major>/       the cluster; the account's, 0700
-//!   pg/<major>.init/  a cluster in the making; thrown away at the next start
+//!   pg/<major>.init.* a cluster in the making; thrown away at the next start
 //!   run/              the socket; the account's, 0700
 //! ```
 //!
@@ -87,18 +87,25 @@ impl Layout {
         self.clusters.join(major.to_string())
     }
 
-    /// An empty directory, the account's, in which a cluster can be made.
+    /// An empty directory, the account's, in which a cluster can be made. Its name is new each time: an initdb that was
+    /// interrupted may still be writing into the one before.
     pub fn unfinished(&self, major: u32, account: &Account) -> Result<PathBuf, StartError> {
-        let path = self.clusters.join(format!("{major}.init"));
-        match fs::remove_dir_all(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(StartError::io("remove the unfinished cluster", &path, error));
-            }
-            _ => {}
-        }
-        make_dir(&path, 0o700)?;
+        let template = self.clusters.join(format!("{major}.init.XXXXXX"));
+        let path = nix::unistd::mkdtemp(&template)
+            .map_err(|errno| StartError::io("create a directory in", &self.clusters, errno.into()))?;
         give(&path, account)?;
         Ok(path)
+    }
+
+    /// Throws unfinished clusters away. What cannot be removed now is in nobody's way and will be tried again.
+    pub fn remove_unfinished(&self) {
+        for entry in fs::read_dir(&self.clusters).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().contains(".init.")
+                && let Err(error) = fs::remove_dir_all(entry.path())
+            {
+                tracing::debug!(path = %entry.path().display(), %error, "an unfinished cluster stays for now");
+            }
+        }
     }
 
     /// Gives a finished cluster its name; from here on it is never deleted.
@@ -271,11 +278,10 @@ mod tests {
         let unfinished = layout.unfinished(16, &account).unwrap();
         fs::write(unfinished.join("PG_VERSION"), "16\n").unwrap();
         assert_eq!(layout.existing().unwrap(), None, "not before it is finished");
-        assert!(
-            fs::read_dir(layout.unfinished(16, &account).unwrap()).unwrap().next().is_none(),
-            "made anew"
-        );
+        layout.remove_unfinished();
+        assert!(!unfinished.exists(), "thrown away");
 
+        let unfinished = layout.unfinished(16, &account).unwrap();
         fs::write(unfinished.join("PG_VERSION"), "16\n").unwrap();
         layout.finish(&unfinished, 16).unwrap();
         assert_eq!(layout.existing().unwrap(), Some(16));

@@ -6,10 +6,12 @@
 //! asked to quit and the new server recovers from the log, as after any crash.
 //!
 //! Postgres itself copes with a stale `postmaster.pid` unless its number now belongs to another process of the same
-//! user, which is usual in containers, where numbers repeat. Such a file is removed.
+//! user, which is usual in containers, where numbers repeat, or the file is empty, as a power cut can leave it. Such a
+//! file is removed. One with the number of no process stays: Postgres learns from it which shared memory to look at.
+//! The socket has a lock file of the same kind, without that use; it goes in any case.
 
 use std::{
-    fs,
+    fs, io,
     path::Path,
     time::{Duration, Instant},
 };
@@ -28,16 +30,26 @@ const GRACE: Duration = Duration::from_secs(1);
 const FAST: Duration = Duration::from_secs(60);
 const GIVE_UP: Duration = Duration::from_secs(75);
 
-/// Returns when nothing works on `cluster` any more.
-pub(crate) async fn clear(cluster: &Path) -> Result<(), StartError> {
-    let begin = Instant::now();
+/// Returns when nothing works on `cluster` any more and no file stands in the way of a new server.
+pub(crate) async fn clear(cluster: &Path, socket: &Path) -> Result<(), StartError> {
     let pid_file = cluster.join("postmaster.pid");
-    let postmaster = recorded(&pid_file);
+    end_processes(cluster, recorded(&pid_file)).await?;
+    if recorded(&pid_file).is_none_or(|pid| Path::new("/proc").join(pid.to_string()).exists()) {
+        remove(&pid_file)?;
+    }
+    remove(socket)?;
+    let mut lock = socket.as_os_str().to_owned();
+    lock.push(".lock");
+    remove(Path::new(&lock))
+}
+
+async fn end_processes(cluster: &Path, postmaster: Option<i32>) -> Result<(), StartError> {
+    let begin = Instant::now();
     // Signals sent so far: none, fast shutdown, immediate shutdown.
     let mut sent = 0;
     loop {
         let alive = at_work(cluster);
-        let Some(first) = alive.first().copied() else { break };
+        let Some(first) = alive.first().copied() else { return Ok(()) };
         let waited = begin.elapsed();
         let postmaster = postmaster.filter(|pid| alive.contains(pid));
         match postmaster {
@@ -61,11 +73,13 @@ pub(crate) async fn clear(cluster: &Path) -> Result<(), StartError> {
         }
         tokio::time::sleep(POLL).await;
     }
-    if recorded(&pid_file).is_some_and(|pid| Path::new("/proc").join(pid.to_string()).exists()) {
-        tracing::info!("removing a postmaster.pid whose number now belongs to another process");
-        fs::remove_file(&pid_file).map_err(|source| StartError::io("remove", &pid_file, source))?;
+}
+
+fn remove(file: &Path) -> Result<(), StartError> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StartError::io("remove", file, error)),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// The process named by `postmaster.pid`: its first line.

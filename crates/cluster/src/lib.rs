@@ -53,7 +53,6 @@ mod tune;
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 use tokio::sync::watch;
@@ -124,7 +123,9 @@ pub enum State {
 /// A running cluster. Dropping it asks the server to stop without waiting; call [`Cluster::stop`].
 #[derive(Debug)]
 pub struct Cluster {
-    server: Arc<Server>,
+    socket_dir: PathBuf,
+    port: u16,
+    bin_dir: PathBuf,
     state: watch::Receiver<State>,
     stop: watch::Sender<bool>,
 }
@@ -134,13 +135,13 @@ impl Cluster {
     /// until it is ready: about a second the first time, a tenth afterwards, longer after a crash with much to recover.
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let prepared = tokio::task::spawn_blocking(move || Server::prepare(&options)).await;
-        let server = Arc::new(match prepared {
+        let server = match prepared {
             Ok(server) => server?,
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
                 Err(_) => return Err(StartError::Interrupted),
             },
-        });
+        };
         let (stop, mut stop_asked) = watch::channel(false);
         let (state_to, state) = watch::channel(State::Starting);
         let process = server.launch(&mut stop_asked).await?;
@@ -151,18 +152,20 @@ impl Cluster {
             cluster = %server.cluster().display(),
             "Postgres is ready"
         );
-        tokio::spawn(supervise::supervise(Arc::clone(&server), process, state_to, stop_asked));
-        Ok(Self { server, state, stop })
+        let (socket_dir, port, bin_dir) =
+            (server.socket_dir.clone(), server.port(), server.binaries.dir.clone());
+        tokio::spawn(supervise::supervise(server, process, state_to, stop_asked));
+        Ok(Self { socket_dir, port, bin_dir, state, stop })
     }
 
     /// The directory of the socket: `host` of a connection.
     pub fn socket_dir(&self) -> &Path {
-        &self.server.socket_dir
+        &self.socket_dir
     }
 
     /// The port of a connection, also over the socket.
     pub fn port(&self) -> u16 {
-        self.server.port()
+        self.port
     }
 
     /// The bootstrap superuser, who logs in over the socket without a password.
@@ -177,7 +180,7 @@ impl Cluster {
 
     /// The directory of the binaries in use, for `pg_dump` and the like; not every installation has them.
     pub fn bin_dir(&self) -> &Path {
-        &self.server.binaries.dir
+        &self.bin_dir
     }
 
     /// The state and its changes. [`State::Failed`] and [`State::Stopped`] are final.

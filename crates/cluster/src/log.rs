@@ -66,9 +66,10 @@ impl Log {
     }
 
     fn accept(&self, line: &str) {
+        let is_continuation = line.starts_with('\t');
         let line = Line::parse(line);
         line.emit();
-        if line.sqlstate == NOT_YET {
+        if line.sqlstate == NOT_YET || is_continuation {
             return;
         }
         let mut memory = self.memory();
@@ -76,7 +77,8 @@ impl Log {
         if memory.tail.len() == KEPT {
             memory.tail.pop_front();
         }
-        memory.tail.push_back(format!("{}: {}", line.level, line.text));
+        let colon = if line.level.is_empty() { "" } else { ": " };
+        memory.tail.push_back(format!("{}{colon}{}", line.level, line.text));
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
@@ -169,7 +171,8 @@ mod tests {
         assert_eq!((log.progress_at(), log.tail().as_str()), (before, "it logged nothing"));
         log.forward(&b"5|00000|startup|LOG:  redo in progress"[..]);
         assert!(log.progress_at() > before);
-        assert_eq!(log.tail(), "LOG: redo in progress");
+        log.forward(&b"setpriv: no such program\n\tand more"[..]);
+        assert_eq!(log.tail(), "LOG: redo in progress; setpriv: no such program");
     }
 
     #[test]

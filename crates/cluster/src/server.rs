@@ -67,6 +67,7 @@ impl Server {
         let layout = Layout::prepare(&data_dir, &account)?;
         let existing = layout.existing()?;
         let binaries = Binaries::find(options.bin_dir.as_deref(), &data_dir, existing, &account)?;
+        layout.remove_unfinished();
         if existing.is_none() {
             init::create(&layout, &binaries, &account, options.durable)?;
         }
@@ -86,8 +87,9 @@ impl Server {
 
     /// Starts the server and returns when it is ready. On an error, and when `stop` is asked for, it has ended.
     pub async fn launch(&self, stop: &mut watch::Receiver<bool>) -> Result<Process, StartError> {
+        let socket = self.socket();
         tokio::select! {
-            cleared = leftover::clear(&self.cluster) => cleared?,
+            cleared = leftover::clear(&self.cluster, &socket) => cleared?,
             () = asked(stop) => return Err(StartError::Interrupted),
         }
         let program = self.binaries.program("postgres");
@@ -97,7 +99,7 @@ impl Server {
             .await
             .map_err(|source| StartError::io("run", &program, source))?;
         let failure = tokio::select! {
-            result = self.ready(&process) => match result {
+            result = self.ready(&process, &socket) => match result {
                 Ok(()) => return Ok(process),
                 Err(error) => error,
             },
@@ -126,13 +128,16 @@ impl Server {
         arguments
     }
 
-    async fn ready(&self, process: &Process) -> Result<(), StartError> {
-        let socket = self.socket_dir.join(format!(".s.PGSQL.{}", self.port()));
+    fn socket(&self) -> PathBuf {
+        self.socket_dir.join(format!(".s.PGSQL.{}", self.port()))
+    }
+
+    async fn ready(&self, process: &Process, socket: &Path) -> Result<(), StartError> {
         let begin = Instant::now();
         loop {
             let answer = tokio::select! {
                 status = process.ended() => return Err(self.died(process, status).await),
-                answer = probe::ask(&socket) => answer,
+                answer = probe::ask(socket) => answer,
             };
             match answer {
                 Answer::Ready => return Ok(()),

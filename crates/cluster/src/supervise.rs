@@ -2,14 +2,13 @@
 
 use std::{
     collections::VecDeque,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
 use tokio::sync::watch;
 
 use crate::{
-    State,
+    State, StopError,
     process::Process,
     server::{Server, asked, shut_down},
 };
@@ -21,35 +20,38 @@ const WINDOW: Duration = Duration::from_secs(60);
 /// Children of a dead postmaster; [`crate::leftover`] deals with those that stay longer.
 const CHILDREN: Duration = Duration::from_secs(1);
 
-/// Runs until the server is stopped or given up. The last state says how it ended; it stays `Running` only when the server
-/// would not stop.
+/// Runs until the server is stopped or given up. The last state says how it ended, and comes when the data directory is
+/// free for another start; it stays `Running` only when the server would not stop.
 pub(crate) async fn supervise(
-    server: Arc<Server>,
-    mut process: Process,
+    server: Server,
+    process: Process,
     state: watch::Sender<State>,
-    mut stop: watch::Receiver<bool>,
+    stop: watch::Receiver<bool>,
 ) {
+    match watch_over(server, process, &state, stop).await {
+        Ok(end) => drop(state.send_replace(end)),
+        Err(error) => tracing::error!(%error, "Postgres does not stop"),
+    }
+}
+
+async fn watch_over(
+    server: Server,
+    mut process: Process,
+    state: &watch::Sender<State>,
+    mut stop: watch::Receiver<bool>,
+) -> Result<State, StopError> {
     let mut failures = Failures::default();
     loop {
         state.send_replace(State::Running { pid: process.pid() });
         let status = tokio::select! {
             status = process.ended() => status,
-            () = asked(&mut stop) => {
-                match shut_down(&process).await {
-                    Ok(()) => drop(state.send_replace(State::Stopped)),
-                    Err(error) => tracing::error!(%error, "Postgres does not stop"),
-                }
-                return;
-            }
+            () = asked(&mut stop) => return shut_down(&process).await.map(|()| State::Stopped),
         };
         process.log_closed(CHILDREN).await;
         let reason = format!("Postgres ended ({status}): {}", process.log.tail());
-        match revive(&server, reason, &mut failures, &state, &mut stop).await {
+        match revive(&server, reason, &mut failures, state, &mut stop).await {
             Ok(revived) => process = revived,
-            Err(end) => {
-                state.send_replace(end);
-                return;
-            }
+            Err(end) => return Ok(end),
         }
     }
 }

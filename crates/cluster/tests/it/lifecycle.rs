@@ -14,11 +14,13 @@ fn proportional_memory(scene: &Scene) -> u64 {
     let processes = fs::read_dir("/proc").unwrap().flatten().filter(|process| {
         fs::read_link(process.path().join("cwd")).is_ok_and(|directory| directory == cluster)
     });
-    let of_one = |text: String| -> u64 {
-        let line = text.lines().find_map(|line| line.strip_prefix("Pss:")).unwrap();
-        line.trim().trim_end_matches(" kB").parse().unwrap()
+    // A process may end meanwhile, like the backend of the last question whether the server is ready.
+    let of_one = |text: String| -> Option<u64> {
+        text.lines().find_map(|line| line.strip_prefix("Pss:"))?.trim().trim_end_matches(" kB").parse().ok()
     };
-    processes.map(|process| of_one(fs::read_to_string(process.path().join("smaps_rollup")).unwrap())).sum()
+    processes
+        .filter_map(|process| of_one(fs::read_to_string(process.path().join("smaps_rollup")).ok()?))
+        .sum()
 }
 
 #[tokio::test]
@@ -137,7 +139,9 @@ async fn an_unfinished_cluster_is_made_anew() {
     });
     child.kill().unwrap();
     child.wait().unwrap();
-    assert!(scene.cluster_dir().to_str().unwrap().ends_with(".init"));
+    assert!(scene.cluster_dir().to_str().unwrap().contains(".init."));
+    Held::start(&scene, user.as_ref()).stop();
+    // What initdb was still writing into at that moment goes at the next start.
     Held::start(&scene, user.as_ref()).stop();
     assert!(scene.cluster_dir().join("PG_VERSION").exists());
 }
