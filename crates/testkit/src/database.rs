@@ -50,11 +50,6 @@ impl Database {
         Self { administrator, admin }
     }
 
-    /// A database with the same content, as after restoring a dump of this one. Nobody may be connected to it.
-    pub async fn copy(&self) -> Database {
-        Self::create(self.name()).await
-    }
-
     /// The name of the database.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -105,6 +100,17 @@ impl Database {
             .await
             .expect("the role can be assumed");
         session
+    }
+
+    /// The database as `pg_dump` writes it.
+    #[must_use]
+    pub fn dump(&self) -> String {
+        Server::get().dump(self.name())
+    }
+
+    /// Reads what [`Database::dump`] wrote, into a database that is [`empty`].
+    pub fn restore(&self, dump: &str) {
+        Server::get().psql(self.name(), dump);
     }
 
     /// Writes a file that the database server can read and nobody else.

@@ -6,6 +6,7 @@
 //! lock, and otherwise stops it and deletes the directory. The file `lock` is held while starting and while stopping.
 
 use std::fs::{self, File, OpenOptions};
+use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -58,6 +59,38 @@ impl Server {
             directory: Some(directory),
             _users: Some(users),
         }
+    }
+
+    /// What `pg_dump` says about a database.
+    pub(crate) fn dump(&self, database: &str) -> String {
+        let output =
+            self.client("pg_dump", database).output().expect("pg_dump is installed beside the server");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// Gives `script` to psql.
+    pub(crate) fn psql(&self, database: &str, script: &str) {
+        let mut child = self
+            .client("psql", database)
+            .args(["--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1", "--output", "/dev/null"])
+            .stdin(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("psql is installed beside the server");
+        let mut input = child.stdin.take().expect("it is piped");
+        // A script that stops early closes the pipe; its message is what counts.
+        let _ = input.write_all(script.as_bytes());
+        drop(input);
+        let output = child.wait_with_output().expect("psql ends");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    fn client(&self, program: &str, database: &str) -> Command {
+        let directory = self.directory.as_ref().expect("a server of our own, not TEST_DATABASE_URL");
+        let mut command = Command::new(binaries().join(program));
+        command.args(["--username", "supabase_admin", "--dbname", database, "--host"]).arg(directory);
+        command
     }
 
     /// Writes a file that the server can read and nobody else.

@@ -54,13 +54,14 @@ end $$;
 create or replace function vault._crypto_aead_det_decrypt(
   message bytea, additional bytea, key_id bigint, context bytea default 'pgsodium', nonce bytea default null)
 returns bytea language plpgsql stable security definer set search_path = '' as $$
+#variable_conflict use_variable
 declare
   found vault.secrets;
 begin
   select s.* into found
     from vault.secrets s
    where key_id = 0
-     and s.id::text = pg_catalog.convert_from(additional, 'utf8')
+     and pg_catalog.convert_to(s.id::text, 'utf8') = additional
      and s.secret = 'b1:' || pg_catalog.translate(pg_catalog.encode(message, 'base64'), E'\n', '');
   if found.id is null then
     raise exception 'vault: deterministic decryption is not available on this server'
