@@ -1,0 +1,165 @@
+//! From a parsed request to what shall run: every name resolved against the schema cache.
+//!
+//! Pure: request, cache and settings in, a [`Plan`] or the first failure out. A plan borrows from
+//! the request and the cache, so planning copies next to nothing. It says which relations are
+//! joined how, which columns are wanted in which form, and how the rows become a body; it holds
+//! no SQL. The rules, the order of failures included, are PostgREST's.
+
+pub(crate) mod call;
+mod embed;
+pub(crate) mod field;
+mod negotiate;
+pub(crate) mod read;
+mod resolve;
+mod routine;
+mod spread;
+mod tree;
+pub(crate) mod write;
+
+#[cfg(test)]
+mod tests;
+
+use crate::config::Config;
+use crate::error::Error;
+use crate::request::{Action, ApiRequest, Handling, Invoke, MediaType, Mutation};
+use crate::schema::{QualifiedName, Routine, SchemaCache, Table};
+
+pub(crate) use call::CallPlan;
+pub(crate) use read::ReadPlan;
+pub(crate) use write::WritePlan;
+
+/// What a request comes to.
+#[derive(Clone, Debug)]
+pub(crate) enum Plan<'a> {
+    /// Rows of a relation.
+    Read(ReadPlan<'a>),
+    /// A change to a relation.
+    Write(WritePlan<'a>),
+    /// A function call.
+    Call(CallPlan<'a>),
+    /// The description of the schema; no statement of ours.
+    Describe,
+    /// What may be done to a relation; no database access.
+    RelationInfo(&'a Table),
+    /// How a function may be called; no database access.
+    RoutineInfo(&'a Routine),
+    /// What may be done to the root; no database access.
+    RootInfo,
+}
+
+/// How the rows become a body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Render<'a> {
+    /// No body is wanted: HEAD, and writes without `return=representation`.
+    Nothing,
+    /// A JSON array; of a function that returns one value or row, that value.
+    Json {
+        /// Keys whose value is null are left out.
+        nulls_stripped: bool,
+    },
+    /// The one row as a JSON object.
+    Singular {
+        /// Keys whose value is null are left out.
+        nulls_stripped: bool,
+    },
+    /// Comma-separated values with a header line.
+    Csv,
+    /// A GeoJSON FeatureCollection.
+    GeoJson,
+    /// A handler of the database's own.
+    Custom {
+        /// The aggregate, or the domain that a scalar is cast to.
+        function: &'a QualifiedName,
+        /// The relation whose row type it takes; none: any row.
+        target: Option<&'a QualifiedName>,
+    },
+}
+
+/// The outcome of content negotiation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Output<'a> {
+    /// How the body is built.
+    pub render: Render<'a>,
+    /// What the answer is labelled as. A [`MediaType::Plan`] asks for the execution plan.
+    pub media_type: MediaType,
+}
+
+impl Output<'_> {
+    /// True if the answer must be exactly one row.
+    pub fn is_singular(&self) -> bool {
+        matches!(self.media_type, MediaType::Singular { .. })
+    }
+}
+
+/// Plans a request.
+///
+/// # Errors
+///
+/// The first rule that the request breaks.
+pub(crate) fn plan<'a>(
+    request: &'a ApiRequest,
+    cache: &'a SchemaCache,
+    config: &'a Config,
+) -> Result<Plan<'a>, Error> {
+    let planner = Planner { request, cache, config };
+    match &request.action {
+        Action::Read { relation, headers_only } => {
+            Ok(Plan::Read(planner.read(planner.table(relation)?, *headers_only)?))
+        }
+        Action::Mutate { relation, mutation } => {
+            Ok(Plan::Write(planner.write(planner.table(relation)?, *mutation)?))
+        }
+        Action::Call { routine, invoke } => Ok(Plan::Call(planner.call(routine, *invoke)?)),
+        Action::Describe { .. } => planner.describe(),
+        Action::RelationInfo { relation } => Ok(Plan::RelationInfo(planner.table(relation)?)),
+        Action::RoutineInfo { routine } => {
+            let invoke = Invoke::Get { headers_only: false };
+            Ok(Plan::RoutineInfo(planner.call(routine, invoke)?.routine))
+        }
+        Action::RootInfo => Ok(Plan::RootInfo),
+    }
+}
+
+/// What every planning step looks things up in.
+#[derive(Clone, Copy)]
+pub(crate) struct Planner<'a> {
+    request: &'a ApiRequest,
+    cache: &'a SchemaCache,
+    config: &'a Config,
+}
+
+impl<'a> Planner<'a> {
+    fn table(self, relation: &str) -> Result<&'a Table, Error> {
+        let name = QualifiedName::new(self.request.schema.as_str(), relation);
+        self.cache.table(&name).ok_or_else(|| Error::NoTable {
+            suggestion: self.cache.similar_table(&name),
+            schema: self.request.schema.clone(),
+            name: relation.to_owned(),
+        })
+    }
+
+    /// Unknown preferences are an error when the client asked for strictness.
+    fn check_preferences(self) -> Result<(), Error> {
+        let preferences = &self.request.preferences;
+        if preferences.handling == Some(Handling::Strict) && !preferences.invalid.is_empty() {
+            return Err(Error::Preferences(preferences.invalid.clone()));
+        }
+        Ok(())
+    }
+
+    fn describe(self) -> Result<Plan<'a>, Error> {
+        let produced = [MediaType::OpenApi, MediaType::Json, MediaType::Any];
+        if self.request.accept.iter().any(|accepted| produced.contains(accepted)) {
+            return Ok(Plan::Describe);
+        }
+        Err(negotiate::not_available(&self.request.accept))
+    }
+
+    fn is_write(self) -> bool {
+        matches!(self.request.action, Action::Mutate { .. })
+    }
+
+    fn is_put(self) -> bool {
+        matches!(self.request.action, Action::Mutate { mutation: Mutation::SingleUpsert, .. })
+    }
+}

@@ -1,0 +1,92 @@
+//! The one row that a statement answers with.
+
+use bytes::Bytes;
+use db::Row;
+use db::types::{FromSql, Type};
+
+use crate::error::Error;
+
+/// What became of the rows.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Rows {
+    /// All rows there are, if that was asked for.
+    pub total: Option<i64>,
+    /// The rows of this answer, or the rows that were changed.
+    pub page: i64,
+    /// The body as the database built it.
+    pub body: Bytes,
+    /// The setting `response.headers`.
+    pub headers: Option<String>,
+    /// The setting `response.status`.
+    pub status: Option<String>,
+    /// (key column, condition) of the one inserted row: `("id", "eq.1")`.
+    pub location: Vec<(String, String)>,
+    /// Rows that an upsert inserted, not counting those it changed.
+    pub inserted: Option<i32>,
+}
+
+/// A value as it came over the wire, whatever its type.
+struct Wire<'a>(&'a [u8]);
+
+impl<'a> FromSql<'a> for Wire<'a> {
+    fn from_sql(_: &Type, bytes: &'a [u8]) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
+        Ok(Self(bytes))
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+}
+
+impl Rows {
+    /// Reads the row that every statement of `sql` gives. A handler may group all rows away: that
+    /// is an answer without rows.
+    pub(super) fn read(row: Option<&Row>) -> Result<Self, Error> {
+        let Some(row) = row else { return Ok(Self { total: Some(0), ..Self::default() }) };
+        let mut rows = Self {
+            total: get(row, 0)?,
+            page: get::<Option<i64>>(row, 1)?.unwrap_or_default(),
+            body: bytes(row, 2)?,
+            headers: get(row, 3)?,
+            status: get(row, 4)?,
+            ..Self::default()
+        };
+        if row.len() > 5 {
+            let location: Option<Vec<String>> = get(row, 5)?;
+            let pairs = location.unwrap_or_default();
+            rows.location = pairs
+                .iter()
+                .filter_map(|pair| pair.split_once('='))
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .collect();
+            rows.inserted = get(row, 6)?;
+        }
+        Ok(rows)
+    }
+}
+
+fn get<'a, T: FromSql<'a>>(row: &'a Row, index: usize) -> Result<T, Error> {
+    row.try_get(index).map_err(|error| Error::Internal(error.to_string()))
+}
+
+fn bytes(row: &Row, index: usize) -> Result<Bytes, Error> {
+    let value: Option<Wire<'_>> = get(row, index)?;
+    Ok(value.map(|Wire(bytes)| Bytes::copy_from_slice(bytes)).unwrap_or_default())
+}
+
+/// The lines of an execution plan; in JSON it is one.
+pub(super) fn explained(rows: &[Row]) -> Result<Bytes, Error> {
+    let mut text = Vec::new();
+    for row in rows {
+        text.extend_from_slice(&bytes(row, 0)?);
+        text.push(b'\n');
+    }
+    Ok(text.into())
+}
+
+/// The rows that the planner expects, from a plan in JSON.
+pub(super) fn planned(rows: &[Row]) -> Option<i64> {
+    let plan = bytes(rows.first()?, 0).ok()?;
+    let plan: serde_json::Value = serde_json::from_slice(&plan).ok()?;
+    plan.get(0)?.get("Plan")?.get("Plan Rows")?.as_i64()
+}

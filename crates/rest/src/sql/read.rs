@@ -1,0 +1,30 @@
+//! Reading a relation.
+
+use crate::config::Config;
+use crate::plan::{ReadPlan, Render};
+use crate::request::ApiRequest;
+
+use super::ROWS;
+use super::count::Page;
+use super::fragment::Sql;
+use super::node::Form;
+use super::render::NAMED_ROWS;
+
+impl Sql {
+    pub fn read(&mut self, plan: &ReadPlan<'_>, request: &ApiRequest, config: &Config) {
+        let form = Form::of(&plan.tree);
+        let render = &plan.output.render;
+        if *render == Render::Csv {
+            self.push("WITH ").push(NAMED_ROWS).push(" AS (").node(&plan.tree, form).push(") ");
+        }
+        self.push("SELECT ");
+        self.total(&plan.tree, Page::Rows, request.preferences.count, request.range, config);
+        self.push(", ").page(Page::Rows).push(", ").body(render, None).push(", ").response_settings();
+        self.push(" FROM (");
+        match render {
+            Render::Csv => self.push("SELECT * FROM ").push(NAMED_ROWS),
+            _ => self.node(&plan.tree, form),
+        };
+        self.push(") ").push(ROWS);
+    }
+}
