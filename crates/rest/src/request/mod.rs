@@ -6,9 +6,11 @@
 //! them, unquoted and unchecked.
 
 pub(crate) mod body;
+mod cursor;
 pub(crate) mod filter;
 pub(crate) mod logic;
 pub(crate) mod media;
+mod name;
 pub(crate) mod order;
 pub(crate) mod prefer;
 pub(crate) mod query;

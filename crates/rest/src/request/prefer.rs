@@ -80,3 +80,155 @@ pub(crate) enum Handling {
     /// `lenient`: they are ignored.
     Lenient,
 }
+
+impl Preferences {
+    /// Reads the values of all `Prefer` headers. The first value of a group counts; `tx` only
+    /// where `override_allowed`, though it never counts as unknown.
+    pub(super) fn parse<'a>(headers: impl Iterator<Item = &'a str>, override_allowed: bool) -> Self {
+        let mut all = Self::default();
+        let mut has_timezone = false;
+        let mut has_max = false;
+        for preference in headers.flat_map(|header| header.split(',')).map(str::trim) {
+            match preference.split_once('=') {
+                Some(("timezone", zone)) => {
+                    if !std::mem::replace(&mut has_timezone, true) {
+                        all.timezone = Some(zone.to_owned());
+                    }
+                }
+                Some(("max-affected", rows)) => {
+                    if !std::mem::replace(&mut has_max, true) {
+                        all.max_affected = rows.trim().parse().ok();
+                    }
+                }
+                _ => all.take(preference, override_allowed),
+            }
+        }
+        all
+    }
+
+    fn take(&mut self, preference: &str, override_allowed: bool) {
+        fn first<T>(place: &mut Option<T>, value: T) {
+            place.get_or_insert(value);
+        }
+        match preference {
+            "resolution=merge-duplicates" => first(&mut self.resolution, Resolution::MergeDuplicates),
+            "resolution=ignore-duplicates" => first(&mut self.resolution, Resolution::IgnoreDuplicates),
+            "return=representation" => first(&mut self.representation, Representation::Full),
+            "return=minimal" => first(&mut self.representation, Representation::Minimal),
+            "return=headers-only" => first(&mut self.representation, Representation::HeadersOnly),
+            "count=exact" => first(&mut self.count, Count::Exact),
+            "count=planned" => first(&mut self.count, Count::Planned),
+            "count=estimated" => first(&mut self.count, Count::Estimated),
+            "tx=commit" | "tx=rollback" if !override_allowed => {}
+            "tx=commit" => first(&mut self.transaction, Transaction::Commit),
+            "tx=rollback" => first(&mut self.transaction, Transaction::Rollback),
+            "missing=default" => first(&mut self.missing, Missing::Default),
+            "missing=null" => first(&mut self.missing, Missing::Null),
+            "handling=strict" => first(&mut self.handling, Handling::Strict),
+            "handling=lenient" => first(&mut self.handling, Handling::Lenient),
+            unknown => self.invalid.push(unknown.to_owned()),
+        }
+    }
+
+    /// The value of `Preference-Applied` if exactly these preferences were applied.
+    pub fn applied(&self) -> Option<String> {
+        let mut applied: Vec<String> = Vec::new();
+        let mut push = |text: &str| applied.push(text.to_owned());
+        match self.resolution {
+            Some(Resolution::MergeDuplicates) => push("resolution=merge-duplicates"),
+            Some(Resolution::IgnoreDuplicates) => push("resolution=ignore-duplicates"),
+            None => {}
+        }
+        match self.missing {
+            Some(Missing::Default) => push("missing=default"),
+            Some(Missing::Null) => push("missing=null"),
+            None => {}
+        }
+        match self.representation {
+            Some(Representation::Full) => push("return=representation"),
+            Some(Representation::Minimal) => push("return=minimal"),
+            Some(Representation::HeadersOnly) => push("return=headers-only"),
+            None => {}
+        }
+        match self.count {
+            Some(Count::Exact) => push("count=exact"),
+            Some(Count::Planned) => push("count=planned"),
+            Some(Count::Estimated) => push("count=estimated"),
+            None => {}
+        }
+        match self.transaction {
+            Some(Transaction::Commit) => push("tx=commit"),
+            Some(Transaction::Rollback) => push("tx=rollback"),
+            None => {}
+        }
+        match self.handling {
+            Some(Handling::Strict) => push("handling=strict"),
+            Some(Handling::Lenient) => push("handling=lenient"),
+            None => {}
+        }
+        if let Some(zone) = &self.timezone {
+            push(&format!("timezone={zone}"));
+        }
+        if let (Some(rows), Some(Handling::Strict)) = (self.max_affected, self.handling) {
+            push(&format!("max-affected={rows}"));
+        }
+        (!applied.is_empty()).then(|| applied.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(headers: &[&str]) -> Preferences {
+        Preferences::parse(headers.iter().copied(), true)
+    }
+
+    #[test]
+    fn one_header_or_several_are_the_same() {
+        let expected = Preferences {
+            resolution: Some(Resolution::IgnoreDuplicates),
+            count: Some(Count::Exact),
+            timezone: Some("America/Los_Angeles".to_owned()),
+            max_affected: Some(100),
+            ..Preferences::default()
+        };
+        let one = ["resolution=ignore-duplicates, count=exact, timezone=America/Los_Angeles, max-affected=100"];
+        let several =
+            ["resolution=ignore-duplicates", "count=exact", "timezone=America/Los_Angeles", "max-affected=100"];
+        assert_eq!(parse(&one), expected);
+        assert_eq!(parse(&several), expected);
+    }
+
+    #[test]
+    fn the_first_of_a_group_counts() {
+        assert_eq!(parse(&["tx=commit, tx=rollback"]).transaction, Some(Transaction::Commit));
+        assert_eq!(
+            parse(&["resolution=ignore-duplicates", "resolution=merge-duplicates"]).resolution,
+            Some(Resolution::IgnoreDuplicates)
+        );
+        assert_eq!(parse(&["max-affected=x, max-affected=1"]).max_affected, None);
+    }
+
+    #[test]
+    fn unknown_ones_are_kept_for_strict_handling() {
+        let parsed = parse(&["count=exact,    tx=commit   ,return=representation , anything, count=some"]);
+        assert_eq!(parsed.invalid, ["anything", "count=some"]);
+        let parsed = Preferences::parse(["tx=rollback"].into_iter(), false);
+        assert_eq!(parsed, Preferences::default());
+    }
+
+    #[test]
+    fn applied_ones_are_listed_in_upstreams_order() {
+        let all = "max-affected=5, timezone=UTC, handling=strict, tx=rollback, count=exact, \
+                   return=minimal, missing=null, resolution=merge-duplicates";
+        assert_eq!(
+            parse(&[all]).applied().as_deref(),
+            Some(
+                "resolution=merge-duplicates, missing=null, return=minimal, count=exact, tx=rollback, \
+                 handling=strict, timezone=UTC, max-affected=5"
+            )
+        );
+        assert_eq!(parse(&["max-affected=5"]).applied(), None);
+    }
+}

@@ -2,11 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use super::filter::Filter;
-use super::logic::LogicTree;
-use super::order::OrderTerm;
+use percent_encoding::percent_decode;
+
+use super::cursor::{Cursor, Parsed};
+use super::filter::{Filter, expression, whole_value};
+use super::logic::{self, LogicTree};
+use super::name::{names, tree_path};
+use super::order::{self, OrderTerm};
 use super::range::Range;
-use super::select::SelectItem;
+use super::select::{self, SelectItem};
+use crate::error::{Error, QueryError};
 
 /// The embeds from the root to a node, by alias or name; empty for the root.
 pub(crate) type EmbedPath = Vec<String>;
@@ -20,9 +25,9 @@ pub(crate) struct Query {
     pub filters: Vec<(EmbedPath, Filter)>,
     /// `and` and `or`.
     pub logic: Vec<(EmbedPath, LogicTree)>,
-    /// `order`; at most the first for each embed counts.
+    /// `order`, once for each embed.
     pub order: Vec<(EmbedPath, Vec<OrderTerm>)>,
-    /// `limit` and `offset` of embeds; the root's are in `ApiRequest::range`.
+    /// `limit` and `offset` of embeds, once for each; the root's are in `ApiRequest::range`.
     pub ranges: Vec<(EmbedPath, Range)>,
     /// `columns`, if given.
     pub columns: Option<BTreeSet<String>>,
@@ -35,3 +40,187 @@ pub(crate) struct Query {
     /// The parameters sorted by name and escaped anew, for `Content-Location`; empty if none.
     pub canonical: String,
 }
+
+/// Parses `text`, the query string without its question mark. With `is_call`, a value that does
+/// not begin like an operator is an argument. Also returns the root's limit and offset.
+pub(super) fn parse(text: &[u8], is_call: bool) -> Result<(Query, Range), Error> {
+    let pairs = pairs(text)?;
+    let mut query = Query { canonical: canonical(&pairs), ..Query::default() };
+    let present = pairs.iter().filter_map(|(key, value)| Some((key.as_str(), value.as_deref()?)));
+
+    let mut limits = Clauses::default();
+    let mut offsets = Clauses::default();
+    let mut filters = Vec::new();
+    let mut logic = Vec::new();
+    for (key, value) in present.clone() {
+        match last_segment(key) {
+            "order" => add_order(&mut query.order, key, value)?,
+            "and" | "or" => logic.push((key, value)),
+            "limit" => limits.set(key, value),
+            "offset" => offsets.set(key, value),
+            _ if matches!(key, "select" | "columns" | "on_conflict") => {}
+            _ => filters.push((key, value)),
+        }
+    }
+    // The first failure of this order answers.
+    for (key, value) in logic {
+        query.logic.push(logic_tree(key, value)?);
+    }
+    let reserved = |name| pairs.iter().find(|(key, _)| key == name).and_then(|(_, value)| value.as_deref());
+    if let Some(text) = reserved("columns") {
+        query.columns = Some(clause("columns parameter", text, names)?.into_iter().collect());
+    }
+    query.select = clause("select parameter", reserved("select").unwrap_or("*"), select::forest)?;
+    for (key, value) in filters {
+        add_filter(&mut query, key, value, is_call)?;
+    }
+    if let Some(text) = reserved("on_conflict") {
+        query.on_conflict = Some(clause("on_conflict parameter", text, names)?);
+    }
+    let root = add_ranges(&mut query.ranges, &limits, &offsets)?;
+    Ok((query, root))
+}
+
+/// The last value of each `limit` or `offset`, by the key without that word.
+#[derive(Default)]
+struct Clauses<'a>(Vec<(&'a str, &'a str)>);
+
+impl<'a> Clauses<'a> {
+    fn set(&mut self, key: &'a str, value: &'a str) {
+        let place = key.rfind('.').map_or("", |dot| key.get(..dot).unwrap_or_default());
+        match self.0.iter_mut().find(|(known, _)| *known == place) {
+            Some(clause) => clause.1 = value,
+            None => self.0.push((place, value)),
+        }
+    }
+
+    fn get(&self, place: &str) -> Option<&'a str> {
+        self.0.iter().find(|(known, _)| *known == place).map(|(_, value)| *value)
+    }
+}
+
+fn last_segment(key: &str) -> &str {
+    key.rsplit('.').next().unwrap_or(key)
+}
+
+/// Parses one clause, called `what` in error texts.
+fn clause<T>(
+    what: &str,
+    text: &str,
+    rule: impl FnOnce(&mut Cursor<'_>) -> Parsed<T>,
+) -> Result<T, Error> {
+    let mut cursor = Cursor::new(text);
+    rule(&mut cursor).map_err(|failure| Error::Query(cursor.explain(&format!("{what} ({text})"), failure)))
+}
+
+fn add_order(
+    orders: &mut Vec<(EmbedPath, Vec<OrderTerm>)>,
+    key: &str,
+    value: &str,
+) -> Result<(), Error> {
+    let (path, _) = clause("tree path", key, tree_path)?;
+    let terms = clause("order", value, order::terms)?;
+    if !orders.iter().any(|(known, _)| *known == path) {
+        orders.push((path, terms));
+    }
+    Ok(())
+}
+
+fn logic_tree(key: &str, value: &str) -> Result<(EmbedPath, LogicTree), Error> {
+    let (path, operator) = clause("logic path", key, logic::path)?;
+    // The operator is parsed with its tree, so that columns in error texts count from there.
+    let text = format!("{operator}{value}");
+    let mut cursor = Cursor::new(&text);
+    let tree = logic::tree(&mut cursor)
+        .map_err(|failure| Error::Query(cursor.explain(&format!("logic tree ({value})"), failure)))?;
+    Ok((path, tree))
+}
+
+fn add_filter(query: &mut Query, key: &str, value: &str, is_call: bool) -> Result<(), Error> {
+    let (path, field) = clause("tree path", key, tree_path)?;
+    let expr = clause("filter", value, |cursor| {
+        if is_call {
+            cursor.maybe(|cursor| expression(cursor, whole_value))
+        } else {
+            expression(cursor, whole_value).map(Some)
+        }
+    })?;
+    query.filter_fields.insert(key.to_owned());
+    match expr {
+        Some(expr) => query.filters.push((path, Filter { field, expr })),
+        None => query.params.push((field.name, value.to_owned())),
+    }
+    Ok(())
+}
+
+fn add_ranges(
+    ranges: &mut Vec<(EmbedPath, Range)>,
+    limits: &Clauses<'_>,
+    offsets: &Clauses<'_>,
+) -> Result<Range, Error> {
+    let mut root = Range::ALL;
+    let only_offsets = offsets.0.iter().filter(|(place, _)| limits.get(place).is_none());
+    for (place, _) in limits.0.iter().chain(only_offsets) {
+        let range = Range::from_clauses(limits.get(place), offsets.get(place));
+        if place.is_empty() {
+            root = range;
+        } else {
+            let (mut path, field) = clause("tree path", place, tree_path)?;
+            path.push(field.name);
+            ranges.push((path, range));
+        }
+    }
+    Ok(root)
+}
+
+/// The parameters, decoded; `None` for one without `=`.
+fn pairs(text: &[u8]) -> Result<Vec<(String, Option<String>)>, Error> {
+    text.split(|&byte| byte == b'&' || byte == b';')
+        .filter(|part| !part.is_empty())
+        .map(|part| {
+            let mut halves = part.splitn(2, |&byte| byte == b'=');
+            let key = decode(halves.next().unwrap_or_default())?;
+            Ok((key, halves.next().map(decode).transpose()?))
+        })
+        .collect()
+}
+
+/// `%xx` and `+` decoded. Text that is not UTF-8 or holds a NUL is nothing Postgres could take.
+pub(super) fn decode(text: &[u8]) -> Result<String, Error> {
+    let spaced: Vec<u8> = text.iter().map(|&byte| if byte == b'+' { b' ' } else { byte }).collect();
+    match percent_decode(&spaced).decode_utf8() {
+        Ok(text) if !text.contains('\0') => Ok(text.into_owned()),
+        _ => Err(Error::Query(QueryError {
+            message: "\"failed to decode the query string\" (line 1, column 1)".to_owned(),
+            details: "the text is not valid UTF-8 or contains a null character".to_owned(),
+        })),
+    }
+}
+
+/// The parameters sorted by name, values of one name joined by commas.
+fn canonical(pairs: &[(String, Option<String>)]) -> String {
+    let mut sorted: Vec<(&str, Vec<String>)> = Vec::new();
+    for (key, value) in pairs {
+        let value = escape(value.as_deref().unwrap_or_default());
+        match sorted.iter_mut().find(|(known, _)| *known == key) {
+            Some((_, values)) => values.push(value),
+            None => sorted.push((key, vec![value])),
+        }
+    }
+    sorted.sort_by_key(|(key, _)| *key);
+    let joined: Vec<_> =
+        sorted.iter().map(|(key, values)| format!("{}={}", escape(key), values.join(","))).collect();
+    joined.join("&")
+}
+
+/// Percent-encodes everything but the unreserved characters of RFC 3986.
+pub(crate) fn escape(text: &str) -> String {
+    use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+    const UNSAFE: &AsciiSet =
+        &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+    utf8_percent_encode(text, UNSAFE).to_string()
+}
+
+#[cfg(test)]
+#[path = "query/tests.rs"]
+mod tests;

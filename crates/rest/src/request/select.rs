@@ -1,5 +1,8 @@
 //! `select`: the tree of columns and embedded relations that the answer is made of.
 
+use super::cursor::{Cursor, MAX_DEPTH, Parsed};
+use super::name::{field, followed_by_one_of, identifier, lexeme, mark, name};
+
 /// One entry of a `select` list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum SelectItem {
@@ -116,3 +119,164 @@ pub(crate) enum JoinType {
     /// Parents without a match stay.
     Left,
 }
+
+/// The whole list, possibly empty. What follows a list that is complete is not looked at.
+pub(super) fn forest(cursor: &mut Cursor<'_>) -> Parsed<Vec<SelectItem>> {
+    forest_at(cursor, 0)
+}
+
+fn forest_at(cursor: &mut Cursor<'_>, depth: usize) -> Parsed<Vec<SelectItem>> {
+    if depth > MAX_DEPTH {
+        return Err(cursor.fail("the nesting is too deep"));
+    }
+    let items = cursor.maybe(|cursor| {
+        cursor.separated(|cursor| item(cursor, depth), |cursor| mark(cursor, ','))
+    })?;
+    cursor.bounded(items.unwrap_or_default())
+}
+
+fn item(cursor: &mut Cursor<'_>, depth: usize) -> Parsed<SelectItem> {
+    let head = cursor.either(
+        |cursor| cursor.attempt(spread_head).map(Some),
+        |cursor| cursor.maybe(|cursor| cursor.attempt(embed_head)),
+    )?;
+    match head {
+        Some(mut embed) => {
+            cursor.char('(')?;
+            embed.select = forest_at(cursor, depth + 1)?;
+            cursor.char(')')?;
+            Ok(SelectItem::Embed(embed))
+        }
+        None => column(cursor).map(SelectItem::Column),
+    }
+}
+
+/// `...name!hint!inner` before its parentheses.
+fn spread_head(cursor: &mut Cursor<'_>) -> Parsed<EmbedItem> {
+    lexeme(cursor, |cursor| {
+        cursor.word("...")?;
+        let relation = name(cursor)?;
+        embed_after_name(cursor, relation, None, true)
+    })
+}
+
+/// `alias:name!hint!inner` before its parentheses.
+fn embed_head(cursor: &mut Cursor<'_>) -> Parsed<EmbedItem> {
+    lexeme(cursor, |cursor| {
+        let alias = alias(cursor)?;
+        let relation = name(cursor)?;
+        // `count()` is an aggregate.
+        if relation == "count" {
+            return Err(cursor.fail_silently());
+        }
+        embed_after_name(cursor, relation, alias, false)
+    })
+}
+
+fn embed_after_name(
+    cursor: &mut Cursor<'_>,
+    relation: String,
+    alias: Option<String>,
+    spread: bool,
+) -> Parsed<EmbedItem> {
+    let modifiers = [cursor.maybe(modifier)?, cursor.maybe(modifier)?];
+    cursor.attempt(|cursor| cursor.ahead(|cursor| cursor.char('(')))?;
+    let mut embed = EmbedItem { relation, alias, hint: None, join: None, spread, select: Vec::new() };
+    for modifier in modifiers.into_iter().flatten() {
+        match modifier {
+            Modifier::Hint(hint) => embed.hint = embed.hint.or(Some(hint)),
+            Modifier::Join(join) => embed.join = embed.join.or(Some(join)),
+        }
+    }
+    Ok(embed)
+}
+
+/// What follows a `!`.
+enum Modifier {
+    Hint(String),
+    Join(JoinType),
+}
+
+fn modifier(cursor: &mut Cursor<'_>) -> Parsed<Modifier> {
+    cursor.char('!')?;
+    cursor.either(
+        |cursor| cursor.keyword(&[("left", JoinType::Left), ("inner", JoinType::Inner)]).map(Modifier::Join),
+        |cursor| cursor.attempt(name).map(Modifier::Hint),
+    )
+}
+
+/// `alias:`, which a second colon would make a cast.
+fn alias(cursor: &mut Cursor<'_>) -> Parsed<Option<String>> {
+    cursor.maybe(|cursor| {
+        cursor.attempt(|cursor| {
+            let alias = name(cursor)?;
+            cursor.char(':')?;
+            cursor.not_followed_by(':')?;
+            Ok(alias)
+        })
+    })
+}
+
+fn column(cursor: &mut Cursor<'_>) -> Parsed<ColumnItem> {
+    lexeme(cursor, |cursor| {
+        cursor.either(
+            |cursor| cursor.attempt(star),
+            |cursor| cursor.either(|cursor| cursor.attempt(count), |cursor| plain_column(cursor)),
+        )
+    })
+}
+
+fn all_columns() -> Field {
+    Field { name: "*".to_owned(), path: Vec::new() }
+}
+
+fn star(cursor: &mut Cursor<'_>) -> Parsed<ColumnItem> {
+    cursor.word("*")?;
+    item_end(cursor)?;
+    Ok(ColumnItem { field: all_columns(), aggregate: None, aggregate_cast: None, cast: None, alias: None })
+}
+
+fn count(cursor: &mut Cursor<'_>) -> Parsed<ColumnItem> {
+    let alias = alias(cursor)?;
+    cursor.word("count()")?;
+    let aggregate_cast = cast(cursor)?;
+    item_end(cursor)?;
+    let aggregate = Some(Aggregate::Count);
+    Ok(ColumnItem { field: all_columns(), aggregate, aggregate_cast, cast: None, alias })
+}
+
+fn plain_column(cursor: &mut Cursor<'_>) -> Parsed<ColumnItem> {
+    let alias = alias(cursor)?;
+    let field = field(cursor)?;
+    let cast_to = cast(cursor)?;
+    let aggregate = cursor.maybe(|cursor| cursor.attempt(aggregate))?;
+    let aggregate_cast = cast(cursor)?;
+    item_end(cursor)?;
+    Ok(ColumnItem { field, aggregate, aggregate_cast, cast: cast_to, alias })
+}
+
+fn cast(cursor: &mut Cursor<'_>) -> Parsed<Option<String>> {
+    cursor.maybe(|cursor| {
+        cursor.word("::")?;
+        identifier(cursor)
+    })
+}
+
+fn aggregate(cursor: &mut Cursor<'_>) -> Parsed<Aggregate> {
+    cursor.char('.')?;
+    let aggregate = cursor.keyword(
+        &[Aggregate::Sum, Aggregate::Avg, Aggregate::Count, Aggregate::Max, Aggregate::Min]
+            .map(|aggregate| (aggregate.name(), aggregate)),
+    )?;
+    cursor.word("()")?;
+    Ok(aggregate)
+}
+
+/// The end of an item: what may follow it, not taken.
+fn item_end(cursor: &mut Cursor<'_>) -> Parsed<()> {
+    followed_by_one_of(cursor, &[")", ","])
+}
+
+#[cfg(test)]
+#[path = "select/tests.rs"]
+mod tests;
