@@ -22,7 +22,7 @@ use std::borrow::Cow;
 
 use futures_util::future::{Either, join5, ready};
 use tokio_postgres::types::Type;
-use tokio_postgres::{NoTls, Row, Statement};
+use tokio_postgres::{Row, Statement};
 
 use crate::pool::{Connection, Pool, Pooled};
 use crate::session::{Param, Session};
@@ -194,7 +194,7 @@ impl Drop for Leash {
         let Some(connection) = self.0.take().map(Pooled::take) else { return };
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         runtime.spawn(async move {
-            if let Err(error) = connection.client.cancel_token().cancel_query(NoTls).await {
+            if let Err(error) = connection.cancel().await {
                 tracing::debug!(%error, "could not cancel an abandoned statement");
             }
             drop(connection);

@@ -11,19 +11,23 @@
 //!
 //! It builds no query and knows no table but those of its own migrations.
 
+pub mod bootstrap;
 mod error;
 pub mod flight;
 mod listen;
+pub mod migrate;
 mod pool;
 mod quote;
 mod session;
 mod statements;
 mod target;
 mod text;
+mod tls;
 
 pub use error::{Error, OnConstraint, ServerError};
 pub use flight::{Access, End, Flight, Isolation, Landed, Open, Query, Setting};
 pub use listen::{Event, Listener};
+pub use migrate::Migrations;
 pub use pool::{Pool, PoolOptions, PoolStatus};
 pub use quote::{ident, literal};
 pub use session::{Param, Session};

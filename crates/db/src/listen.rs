@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::future::poll_fn;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio_postgres::{AsyncMessage, NoTls};
+use tokio_postgres::AsyncMessage;
 
 use crate::error::with_causes;
 use crate::{Error, Target, ident};
@@ -78,7 +78,7 @@ async fn hear(
     wait: &mut Duration,
 ) -> Result<(), Error> {
     let (client, mut connection) =
-        target.config().connect(NoTls).await.map_err(|error| Error::Connect(with_causes(&error)))?;
+        target.config().connect(target.tls()?).await.map_err(|error| Error::Connect(with_causes(&error)))?;
     let drive = async {
         while let Some(message) = poll_fn(|cx| connection.poll_message(cx)).await {
             if let AsyncMessage::Notification(note) = message? {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use deadpool::managed::{self, Hook, HookError, Metrics, PoolError, RecycleError, RecycleResult, Timeouts};
 use deadpool_postgres::{ClientWrapper, ManagerConfig, RecyclingMethod};
-use tokio_postgres::NoTls;
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::error::with_causes;
 use crate::statements::Statements;
@@ -67,10 +67,19 @@ pub(crate) type Pooled = managed::Object<Connector>;
 pub(crate) struct Connection {
     pub(crate) client: ClientWrapper,
     pub(crate) statements: Statements,
+    tls: MakeRustlsConnect,
+}
+
+impl Connection {
+    /// Asks the server to give up the statement that runs here.
+    pub(crate) async fn cancel(&self) -> Result<(), Error> {
+        Ok(self.client.cancel_token().cancel_query(self.tls.clone()).await?)
+    }
 }
 
 pub(crate) struct Connector {
-    inner: deadpool_postgres::Manager,
+    /// An address whose certificate authorities cannot be read fails when it is used.
+    way: Result<(deadpool_postgres::Manager, MakeRustlsConnect), Error>,
     max_lifetime: Duration,
     statements: usize,
 }
@@ -80,12 +89,12 @@ impl managed::Manager for Connector {
     type Error = Error;
 
     async fn create(&self) -> Result<Connection, Error> {
-        let client =
-            managed::Manager::create(&self.inner).await.map_err(|error| match error.as_db_error() {
-                Some(_) => Error::from(error),
-                None => Error::Connect(with_causes(&error)),
-            })?;
-        Ok(Connection { client, statements: Statements::new(self.statements) })
+        let (manager, tls) = self.way.as_ref().map_err(Clone::clone)?;
+        let client = managed::Manager::create(manager).await.map_err(|error| match error.as_db_error() {
+            Some(_) => Error::from(error),
+            None => Error::Connect(with_causes(&error)),
+        })?;
+        Ok(Connection { client, statements: Statements::new(self.statements), tls: tls.clone() })
     }
 
     async fn recycle(&self, connection: &mut Connection, metrics: &Metrics) -> RecycleResult<Error> {
@@ -102,7 +111,10 @@ impl Pool {
     pub fn new(target: &Target, options: PoolOptions) -> Self {
         let config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let connector = Connector {
-            inner: deadpool_postgres::Manager::from_config(target.config().clone(), NoTls, config),
+            way: target.tls().map(|tls| {
+                let target = target.config().clone();
+                (deadpool_postgres::Manager::from_config(target, tls.clone(), config), tls)
+            }),
             max_lifetime: options.max_lifetime,
             statements: options.statements,
         };

@@ -7,12 +7,17 @@ use std::time::Duration;
 use kernel::Secret;
 use tokio_postgres::Config;
 use tokio_postgres::config::Host;
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::Error;
+use crate::tls::{Trust, connector};
 
 /// An address, a database and a login role.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Target(Config);
+pub struct Target {
+    config: Config,
+    trust: Trust,
+}
 
 impl std::fmt::Debug for Target {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -23,12 +28,17 @@ impl std::fmt::Debug for Target {
 impl Target {
     /// Reads a URL (`postgresql://…`) or a `key=value` connection string.
     ///
+    /// `sslmode` means what it means to libpq: `prefer` (the default) and `require` encrypt without
+    /// asking who answers, `verify-full` asks the system's certificate authorities, or those of
+    /// `sslrootcert`.
+    ///
     /// # Errors
     ///
     /// [`Error::Target`] with the reason; the text of the string is not repeated, as it may hold
     /// a password.
     pub fn parse(text: &str) -> Result<Self, Error> {
-        let mut config = Config::from_str(text).map_err(|error| {
+        let (text, trust) = Trust::take(text);
+        let mut config = Config::from_str(&text).map_err(|error| {
             let reason = std::error::Error::source(&error).map(ToString::to_string);
             Error::Target(reason.unwrap_or_else(|| "it cannot be read".to_owned()))
         })?;
@@ -39,7 +49,7 @@ impl Target {
             return Err(Error::Target("it names no user".to_owned()));
         }
         limits(&mut config);
-        Ok(Self(config))
+        Ok(Self { config, trust })
     }
 
     /// A server reached through the Unix socket in `directory`.
@@ -48,32 +58,32 @@ impl Target {
         let mut config = Config::new();
         config.host_path(directory).port(port).user(user).dbname(database);
         limits(&mut config);
-        Self(config)
+        Self { config, trust: Trust::default() }
     }
 
     /// The same place, as another role.
     #[must_use]
     pub fn with_user(&self, user: &str, password: Option<&Secret>) -> Self {
-        let mut config = self.0.clone();
-        config.user(user);
+        let mut target = self.clone();
+        target.config.user(user);
         if let Some(password) = password {
-            config.password(password.expose());
+            target.config.password(password.expose());
         }
-        Self(config)
+        target
     }
 
     /// The same server, another database.
     #[must_use]
     pub fn with_database(&self, database: &str) -> Self {
-        let mut config = self.0.clone();
-        config.dbname(database);
-        Self(config)
+        let mut target = self.clone();
+        target.config.dbname(database);
+        target
     }
 
     /// With a name that `pg_stat_activity` shows.
     #[must_use]
     pub fn with_application_name(mut self, name: &str) -> Self {
-        self.0.application_name(name);
+        self.config.application_name(name);
         self
     }
 
@@ -81,40 +91,40 @@ impl Target {
     #[must_use]
     pub fn with_option(mut self, name: &str, value: &str) -> Self {
         let value = value.replace('\\', r"\\").replace(' ', r"\ ");
-        let options = match self.0.get_options() {
+        let options = match self.config.get_options() {
             Some(options) => format!("{options} -c {name}={value}"),
             None => format!("-c {name}={value}"),
         };
-        self.0.options(options);
+        self.config.options(options);
         self
     }
 
     /// The login role.
     #[must_use]
     pub fn user(&self) -> &str {
-        self.0.get_user().unwrap_or_default()
+        self.config.get_user().unwrap_or_default()
     }
 
     /// The password, if one is to be sent.
     #[must_use]
     pub fn password(&self) -> Option<Secret> {
-        self.0.get_password().map(|bytes| Secret::new(String::from_utf8_lossy(bytes)))
+        self.config.get_password().map(|bytes| Secret::new(String::from_utf8_lossy(bytes)))
     }
 
     /// The database; Postgres defaults to the role's name.
     #[must_use]
     pub fn database(&self) -> &str {
-        self.0.get_dbname().unwrap_or_else(|| self.user())
+        self.config.get_dbname().unwrap_or_else(|| self.user())
     }
 
     /// Host (or socket directory) and port, for messages.
     #[must_use]
     pub fn place(&self) -> String {
-        let port = self.0.get_ports().first().copied().unwrap_or(5432);
-        match self.0.get_hosts().first() {
+        let port = self.config.get_ports().first().copied().unwrap_or(5432);
+        match self.config.get_hosts().first() {
             Some(Host::Tcp(host)) => format!("{host}:{port}"),
             Some(Host::Unix(path)) => format!("{}:{port}", path.display()),
-            None => match self.0.get_hostaddrs().first() {
+            None => match self.config.get_hostaddrs().first() {
                 Some(address) => format!("{address}:{port}"),
                 None => "?".to_owned(),
             },
@@ -122,7 +132,12 @@ impl Target {
     }
 
     pub(crate) fn config(&self) -> &Config {
-        &self.0
+        &self.config
+    }
+
+    /// How a connection to here is encrypted, if it is.
+    pub(crate) fn tls(&self) -> Result<MakeRustlsConnect, Error> {
+        connector(&self.trust)
     }
 }
 
