@@ -119,27 +119,24 @@ impl MediaType {
 
     /// Reads an `Accept` header into the acceptable types, best first.
     pub(super) fn parse_accept(header: &str) -> Vec<Self> {
-        let mut ranked: Vec<(f32, u8, &str)> = split_unquoted(header, ',')
+        let mut ranked: Vec<(f64, isize, String)> = split_unquoted(header, ',')
             .map(|item| {
-                let mut quality = 1.0;
-                let mut media = item.trim();
-                if let Some((before, after)) = media.rsplit_once(';')
-                    && let Some(value) = after.trim().strip_prefix("q=")
-                {
-                    quality = value.trim().parse().unwrap_or(0.0);
-                    media = before.trim();
-                }
-                let specificity = match media.split_once('/') {
-                    Some(("*", _)) => 0,
-                    Some((_, "*")) => 1,
-                    _ => 2,
+                let item: String = item.chars().filter(|c| *c != ' ').collect();
+                let (media, quality) = match item.split_once(";q=") {
+                    Some((media, rest)) => {
+                        let quality = rest.split(';').next().and_then(|text| text.parse().ok());
+                        (media.to_owned(), quality.unwrap_or(1.0))
+                    }
+                    None => (item, 1.0),
                 };
+                // Parameters make a type more specific, wildcards less.
+                let specificity =
+                    media.chars().map(|c| isize::from(c == ';') - isize::from(c == '*')).sum();
                 (quality, specificity, media)
             })
-            .filter(|(_, _, media)| !media.is_empty())
             .collect();
         ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then(b.1.cmp(&a.1)));
-        ranked.into_iter().map(|(_, _, media)| Self::parse(media)).collect()
+        ranked.into_iter().map(|(_, _, media)| Self::parse(&media)).collect()
     }
 
     /// The media type without charset.
@@ -282,6 +279,7 @@ mod tests {
             ("*/*, text/csv", vec!["text/csv", "*/*"]),
             ("text/csv;q=0.5, application/json", vec!["application/json", "text/csv"]),
             ("text/*, text/csv, */*;q=0.9", vec!["text/csv", "text/*", "*/*"]),
+            ("text/csv; q=0.5 , text/xml;q=x", vec!["text/xml", "text/csv"]),
             ("a/b, c/d", vec!["a/b", "c/d"]),
         ] {
             let parsed: Vec<_> = MediaType::parse_accept(header).iter().map(MediaType::mime).collect();
