@@ -67,7 +67,20 @@ impl Account {
                 "setpriv (util-linux) is missing: Postgres keeps running if this process is killed"
             );
         }
+        if account.drops_root {
+            account.try_out()?;
+        }
         Ok(account)
+    }
+
+    /// Runs a program that does nothing as this account, so that a failure to become it is not taken for another.
+    fn try_out(&self) -> Result<(), StartError> {
+        let reason = match self.command(Path::new("true")).output() {
+            Ok(output) if output.status.success() => return Ok(()),
+            Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+            Err(error) => error.to_string(),
+        };
+        Err(StartError::CannotDropRoot { account: self.name.clone(), reason })
     }
 
     /// A command that runs `program` as this account, in its own process group (so that Ctrl-C reaches only us), with a
@@ -153,6 +166,24 @@ mod tests {
     fn refuses_accounts_it_cannot_use() {
         assert!(matches!(to_become(Some("no-such-user-here")), Err(StartError::UnknownUser(_))));
         assert!(matches!(to_become(Some("root")), Err(StartError::UserIsRoot(_))));
+    }
+
+    #[test]
+    fn programs_run_as_the_account_and_nobody_else() {
+        let account = Account::choose(None).unwrap();
+        for has_setpriv in [account.has_setpriv, false] {
+            let account = Account { has_setpriv, ..account.clone() };
+            let id = |option: &str| {
+                let output = account.command(Path::new("/usr/bin/id")).arg(option).output().unwrap();
+                String::from_utf8(output.stdout).unwrap().trim().to_owned()
+            };
+            assert_eq!(id("-u"), account.uid.to_string());
+            assert_eq!(id("-ru"), account.uid.to_string());
+            assert_eq!(id("-g"), account.gid.to_string());
+            if account.drops_root {
+                assert_eq!(id("-G"), account.gid.to_string(), "no group of root is kept");
+            }
+        }
     }
 
     #[test]

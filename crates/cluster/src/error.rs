@@ -50,6 +50,18 @@ pub enum StartError {
         wanted: String,
     },
 
+    /// Root that may not change its user, as in a container without that capability.
+    #[error(
+        "root may not become `{account}` here ({reason}); \
+         allow it (capabilities SETUID and SETGID), or start as `{account}`"
+    )]
+    CannotDropRoot {
+        /// The account.
+        account: String,
+        /// What the system said.
+        reason: String,
+    },
+
     /// `initdb` and peer authentication both look the user up by its number.
     #[error(
         "user id {0} has no entry in /etc/passwd, which Postgres needs; \

@@ -66,7 +66,10 @@ impl Process {
                 }
                 log_closed_to.send_replace(true);
             });
-            let _ = started_to.send(Ok(child.id()));
+            if started_to.send(Ok(child.id())).is_err() {
+                // Whoever asked for it is gone.
+                let _ = kill(pid, Signal::SIGINT);
+            }
             let status = wait(&mut child, pid, &thread_target);
             drop(lock);
             ended_to.send_replace(Some(status));

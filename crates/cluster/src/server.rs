@@ -66,7 +66,8 @@ impl Server {
         let lock = Arc::new(Lock::take(&data_dir)?);
         let layout = Layout::prepare(&data_dir, &account)?;
         let existing = layout.existing()?;
-        let binaries = Binaries::find(options.bin_dir.as_deref(), &data_dir, existing, &account)?;
+        let bin_dir = options.bin_dir.as_deref().map(absolute).transpose()?;
+        let binaries = Binaries::find(bin_dir.as_deref(), &data_dir, existing, &account)?;
         layout.remove_unfinished();
         if existing.is_none() {
             init::create(&layout, &binaries, &account, options.durable)?;
@@ -168,6 +169,11 @@ impl Server {
     pub fn cluster(&self) -> &Path {
         &self.cluster
     }
+}
+
+/// Programs are started with `/` as their working directory.
+fn absolute(path: &Path) -> Result<PathBuf, StartError> {
+    std::path::absolute(path).map_err(|source| StartError::io("find", path, source))
 }
 
 /// Returns when a stop is asked for, or can be asked for no more.

@@ -81,6 +81,8 @@ fn fixed() -> impl Iterator<Item = (&'static str, String)> {
         ("work_mem", "8MB"),
         ("maintenance_work_mem", "64MB"),
         ("max_connections", "100"),
+        // The default is up to 16 MB, all of it touched at start.
+        ("wal_buffers", "4MB"),
         ("wal_level", "logical"),
         ("max_replication_slots", "10"),
         ("max_wal_senders", "10"),

@@ -2,6 +2,7 @@
 
 use std::{
     fs::{self, Permissions},
+    io::Write,
     os::unix::fs::PermissionsExt,
     path::PathBuf,
     process::{Command, Stdio},
@@ -9,7 +10,7 @@ use std::{
 
 use cluster::{Cluster, Options, StartError};
 
-use crate::scene::{Held, Scene, is_root, server_user};
+use crate::scene::{Held, Scene, is_root, server_user, sql};
 
 async fn refused(options: Options) -> StartError {
     Cluster::start(options).await.map(drop).unwrap_err()
@@ -135,7 +136,7 @@ impl SmallDisk {
         let size = format!("size={size},mode=755");
         let done =
             Command::new("mount").args(["-t", "tmpfs", "-o", &size, "none"]).arg(&path).output().unwrap();
-        done.status.success().then_some(Self(path))
+        done.status.success().then(|| Self(path))
     }
 }
 
@@ -146,11 +147,31 @@ impl Drop for SmallDisk {
 }
 
 #[tokio::test]
-async fn a_full_disk() {
+async fn a_disk_that_is_too_small_for_a_cluster() {
     let scene = Scene::new();
     let Some(disk) = SmallDisk::mount(scene.data_dir(), "20m") else { return };
     let error = refused(scene.options()).await;
     assert!(matches!(error, StartError::DiskFull(_)), "{error}");
     assert!(error.to_string().contains(scene.data_dir().to_str().unwrap()), "{error}");
+    drop(disk);
+}
+
+#[tokio::test]
+async fn a_disk_that_has_filled_up() {
+    let scene = Scene::new();
+    let Some(disk) = SmallDisk::mount(scene.data_dir(), "120m") else { return };
+    let cluster = scene.start().await;
+    sql(&cluster, "create table kept as select 42 as answer");
+    cluster.stop().await.unwrap();
+    let filler = scene.data_dir().join("filler");
+    let mut file = fs::File::create(&filler).unwrap();
+    while file.write_all(&[0; 4096]).is_ok() {}
+    drop(file);
+    let error = refused(scene.options()).await;
+    assert!(matches!(error, StartError::DiskFull(_)), "{error}");
+    fs::remove_file(filler).unwrap();
+    let cluster = scene.start().await;
+    assert_eq!(sql(&cluster, "select answer from kept"), "42", "nothing is lost");
+    cluster.stop().await.unwrap();
     drop(disk);
 }
