@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use super::read::{AggregateCall, Condition, OrderBy};
 use crate::request::{
-    ColumnItem, Filter, JsonOperand, JsonStep, LogicTree, OpExpr, Operation, OrderTerm, select,
+    Aggregate, ColumnItem, Filter, JsonOperand, JsonStep, LogicTree, OpExpr, Operation, OrderTerm, select,
 };
 use crate::schema::{Column, QualifiedName, SchemaCache, Table};
 
@@ -56,6 +56,12 @@ pub(crate) struct SelectColumn<'a> {
 }
 
 impl<'a> SelectColumn<'a> {
+    /// `count()` of the level's own rows.
+    pub fn counts_rows(&self) -> bool {
+        let counts = self.aggregate.is_some_and(|call| call.function == Aggregate::Count);
+        counts && self.field.name == "*" && !self.field.whole_row
+    }
+
     /// What the column is called one level up.
     pub fn name(&self) -> Cow<'a, str> {
         self.alias.clone().unwrap_or(Cow::Borrowed(self.field.name))

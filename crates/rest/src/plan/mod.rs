@@ -17,7 +17,7 @@ mod tree;
 pub(crate) mod write;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use crate::config::Config;
 use crate::error::Error;

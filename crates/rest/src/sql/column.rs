@@ -80,6 +80,9 @@ impl Sql {
                 Some(function) => {
                     sql.qualified(function).push("(").field(scope, &column.field).push(")");
                 }
+                None if column.counts_rows() => {
+                    sql.push("*");
+                }
                 None => {
                     sql.field(scope, &column.field);
                 }

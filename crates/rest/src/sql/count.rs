@@ -1,7 +1,7 @@
 //! How many rows there are in all, limits aside.
 
 use crate::config::Config;
-use crate::plan::read::{Embed, Node, Shape};
+use crate::plan::read::{Embed, Node};
 use crate::request::{Count, Range};
 
 use super::column::Scope;
@@ -27,7 +27,7 @@ impl Sql {
     /// The rows of the page.
     pub fn page(&mut self, page: Page) -> &mut Self {
         match page {
-            Page::Rows => self.push("count(").push(super::ROWS).push(")"),
+            Page::Rows => self.push("count(*)"),
             Page::One => self.push("1::bigint"),
         }
     }
@@ -106,22 +106,16 @@ fn lengths_before_end(range: Range) -> (i64, Option<i64>) {
     (shortest, range.limit().map(|limit| limit.saturating_sub(1)))
 }
 
-/// A row of the page is a row of the relation: none is made of several, or dropped because a limit
-/// on an embed left it without one.
+/// A row of the page is a row of the relation: none is made of several, and none is dropped because
+/// a limit on an embed left it without one.
 fn rows_are_rows(tree: &Node<'_>) -> bool {
-    let is_cut = |child: &Embed<'_>| {
-        child.node.range.offset() != 0 || child.node.range.limit().is_some_and(|limit| limit < 1)
-    };
-    !tree.is_grouped()
-        && !tree.children.iter().any(|child| is_cut(child) || has_cut(&child.node))
-        && !tree.children.iter().any(|child| matches!(child.shape, Shape::Hidden { .. }) && is_cut(child))
+    !tree.is_grouped() && !has_cut(tree)
 }
 
-/// Some embed further down is cut, which an inner join hands upwards.
+/// Some embed starts late or is empty on purpose.
 fn has_cut(node: &Node<'_>) -> bool {
     node.children.iter().any(|child| {
-        child.node.range.offset() != 0
-            || child.node.range.limit().is_some_and(|limit| limit < 1)
-            || has_cut(&child.node)
+        let range = child.node.range;
+        range.offset() != 0 || range.limit().is_some_and(|limit| limit < 1) || has_cut(&child.node)
     })
 }
