@@ -20,5 +20,7 @@
 mod database;
 mod server;
 mod template;
+mod token;
 
 pub use database::{Database, code, database, empty, repeatables_are_complete};
+pub use token::{token, user_token};

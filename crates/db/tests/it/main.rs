@@ -3,4 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod bootstrap;
+mod flight;
+mod listen;
 mod migrate;
+mod pool;
+mod session;

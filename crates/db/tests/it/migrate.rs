@@ -175,6 +175,20 @@ async fn who_is_no_superuser_is_told_so() {
 }
 
 #[tokio::test]
+async fn any_superuser_will_do_and_the_administrator_owns_the_outcome() {
+    let database = testkit::empty().await;
+    let role = format!("super_{}", database.name());
+    database.admin().await.batch(&format!("create role {role} superuser login")).await.unwrap();
+    migrate::run(&database.target_as(&role), &[base()]).await.unwrap();
+    // Fails if the role owns anything.
+    let mut admin = database.admin().await;
+    admin.batch(&format!("drop role {role}")).await.unwrap();
+    let owners = "select string_agg(distinct nspowner::regrole::text, ',') from pg_namespace
+        where nspname in ('auth', 'storage', 'realtime', 'vault', 'extensions', 'graphql_public', 'basalt')";
+    assert_eq!(admin.query_one(owners, &[]).await.unwrap().get::<_, &str>(0), "supabase_admin");
+}
+
+#[tokio::test]
 async fn what_another_installation_made_is_taken_over() {
     let database = testkit::empty().await;
     database

@@ -1,0 +1,237 @@
+//! A caller's transaction in one round trip: what it sees, what it leaves, what it cannot do.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use db::{Access, End, Error, Flight, Isolation, Landed, Pool, PoolOptions, Query, Setting, Text};
+use testkit::{Database, code};
+
+const ALICE: &str = r#"{"sub":"00000000-0000-4000-8000-00000000000a","role":"authenticated"}"#;
+const BOB: &str = r#"{"sub":"00000000-0000-4000-8000-00000000000b","role":"authenticated"}"#;
+
+/// Notes with an owner each, and a pool of one connection, so that callers follow each other on it.
+async fn notes(prepared: bool) -> (Database, Pool) {
+    let database = testkit::database(&[]).await;
+    database
+        .session_as("postgres")
+        .await
+        .batch(
+            "create table public.notes (id int primary key, owner uuid default auth.uid(), body text);
+             alter table public.notes enable row level security;
+             create policy own on public.notes to authenticated using (owner = (select auth.uid()));
+             create table public.deferred (id int unique deferrable initially deferred)",
+        )
+        .await
+        .unwrap();
+    let options = PoolOptions { size: 1, prepared, ..PoolOptions::default() };
+    let pool = Pool::new(&database.target_as("authenticator"), options);
+    (database, pool)
+}
+
+async fn fly(pool: &Pool, role: &str, claims: &str, sql: &str, end: End) -> Result<Landed, Error> {
+    let settings: [Setting<'_>; 2] =
+        [(Cow::from("role"), Cow::from(role)), (Cow::from("request.jwt.claims"), Cow::from(claims))];
+    pool.run(&Flight {
+        role,
+        access: Access::ReadWrite,
+        isolation: Isolation::ReadCommitted,
+        settings: &settings,
+        before: None,
+        aside: None,
+        main: Query { sql, params: &[] },
+        end,
+    })
+    .await
+}
+
+async fn as_user(pool: &Pool, claims: &str, sql: &str) -> Result<Landed, Error> {
+    fly(pool, "authenticated", claims, sql, End::Commit).await
+}
+
+async fn count(pool: &Pool, role: &str, claims: &str) -> i64 {
+    let landed = fly(pool, role, claims, "select count(*) from public.notes", End::Commit).await.unwrap();
+    landed.rows[0].get(0)
+}
+
+#[tokio::test]
+async fn policies_see_the_caller_of_this_flight() {
+    for prepared in [true, false] {
+        let (_database, pool) = notes(prepared).await;
+        as_user(&pool, ALICE, "insert into public.notes (id) values (1), (2)").await.unwrap();
+        as_user(&pool, BOB, "insert into public.notes (id) values (3)").await.unwrap();
+        // Twice: the first time statements are prepared, the second all travels together.
+        for _ in 0..2 {
+            assert_eq!(count(&pool, "authenticated", ALICE).await, 2);
+            assert_eq!(count(&pool, "authenticated", BOB).await, 1);
+            assert_eq!(count(&pool, "anon", "").await, 0);
+            assert_eq!(count(&pool, "service_role", "").await, 3);
+        }
+        let stolen =
+            "insert into public.notes (id, owner) values (4, '00000000-0000-4000-8000-00000000000a')";
+        for _ in 0..2 {
+            assert_eq!(code(as_user(&pool, BOB, stolen).await), "42501");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_failure_leaves_nothing_and_the_connection_goes_on() {
+    for prepared in [true, false] {
+        let (_database, pool) = notes(prepared).await;
+        for _ in 0..3 {
+            let failing = "with made as (insert into public.notes (id) values (1) returning id) select 1 / (id - 1) from made";
+            assert_eq!(code(as_user(&pool, ALICE, failing).await), "22012");
+            assert_eq!(code(as_user(&pool, ALICE, "select nope").await), "42703");
+            assert_eq!(count(&pool, "service_role", "").await, 0);
+        }
+        assert_eq!(pool.status().open, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_deferred_constraint_is_an_error_however_it_ends() {
+    for prepared in [true, false] {
+        let (_database, pool) = notes(prepared).await;
+        let twice = "insert into public.deferred values (1), (1)";
+        for end in [End::Commit, End::Rollback, End::Commit, End::Rollback] {
+            assert_eq!(code(fly(&pool, "service_role", "", twice, end).await), "23505");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_caller_may_decide_at_the_end() {
+    let (_database, pool) = notes(true).await;
+    let insert = |id: i32| format!("insert into public.notes (id) values ({id}) returning id");
+    for (id, keep) in [(1, true), (2, false), (3, true)] {
+        let landed = fly(&pool, "service_role", "", &insert(id), End::Decide).await.unwrap();
+        let open = landed.open.unwrap();
+        match keep {
+            true => open.commit().await.unwrap(),
+            false => open.rollback().await.unwrap(),
+        }
+    }
+    drop(fly(&pool, "service_role", "", &insert(4), End::Decide).await.unwrap());
+    fly(&pool, "service_role", "", &insert(5), End::Rollback).await.unwrap();
+    assert_eq!(count(&pool, "service_role", "").await, 2);
+}
+
+#[tokio::test]
+async fn what_user_code_sets_does_not_outlive_its_request() {
+    for prepared in [true, false] {
+        let (database, pool) = notes(prepared).await;
+        database
+            .session_as("postgres")
+            .await
+            .batch(
+                "create function public.leak() returns text language sql volatile as $$
+                   select set_config('statement_timeout', '1', false), set_config('search_path', 'pg_temp', false),
+                          set_config('app.mark', 'left', false), set_config('request.jwt.claims', '{\"sub\":\"x\"}', false);
+                   select set_config('role', 'service_role', false) $$",
+            )
+            .await
+            .unwrap();
+        for role in ["service_role", "authenticated"] {
+            // Whether it may switch its role or not, nothing of it remains.
+            let _ = fly(&pool, role, "", "select public.leak()", End::Commit).await;
+            let seen = "select concat_ws('|', current_setting('statement_timeout'), current_setting('app.mark', true),
+                current_setting('search_path'), current_user, auth.jwt())";
+            let landed = fly(&pool, "anon", "", seen, End::Commit).await.unwrap();
+            let seen: &str = landed.rows[0].get(0);
+            assert_eq!(seen.replace("||", "|"), "8s|\"$user\", public|anon", "{role}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn values_are_never_text() {
+    let (_database, pool) = notes(true).await;
+    let settings: [Setting<'_>; 1] = [(Cow::from("role"), Cow::from("service_role"))];
+    let evil = "'; drop table public.notes; --";
+    let landed = pool
+        .run(&Flight {
+            role: "service_role",
+            access: Access::ReadOnly,
+            isolation: Isolation::RepeatableRead,
+            settings: &settings,
+            before: Some("select 1"),
+            aside: Some(Query { sql: "select $1::text", params: &[Text::from(evil)] }),
+            main: Query {
+                sql: "select $1::int + 1, $2::text is null",
+                params: &[Text::from("41"), Text::Null],
+            },
+            end: End::Commit,
+        })
+        .await
+        .unwrap();
+    assert_eq!(landed.aside[0].get::<_, &str>(0), evil);
+    assert_eq!((landed.rows[0].get(0), landed.rows[0].get(1)), (42, true));
+}
+
+#[tokio::test]
+async fn a_reader_cannot_write() {
+    let (_database, pool) = notes(true).await;
+    let settings: [Setting<'_>; 1] = [(Cow::from("role"), Cow::from("service_role"))];
+    let flight = Flight {
+        role: "service_role",
+        access: Access::ReadOnly,
+        isolation: Isolation::Serializable,
+        settings: &settings,
+        before: None,
+        aside: None,
+        main: Query { sql: "insert into public.notes (id) values (1)", params: &[] },
+        end: End::Commit,
+    };
+    for _ in 0..2 {
+        assert_eq!(code(pool.run(&flight).await), "25006");
+    }
+}
+
+#[tokio::test]
+async fn a_role_that_may_not_be_assumed_runs_nothing() {
+    let (_database, pool) = notes(true).await;
+    for role in ["postgres", "supabase_admin", "supabase_auth_admin", "no_such_role", "anon\"; select 1; --"]
+    {
+        for _ in 0..2 {
+            let result = fly(&pool, role, "", "insert into public.notes (id) values (9)", End::Commit).await;
+            let code = code(result);
+            assert!(matches!(code.as_str(), "42501" | "22023"), "{role}: {code}");
+        }
+    }
+    assert_eq!(count(&pool, "service_role", "").await, 0);
+}
+
+#[tokio::test]
+async fn a_changed_table_is_read_anew() {
+    let (database, pool) = notes(true).await;
+    let read = "select * from public.notes";
+    fly(&pool, "service_role", "", read, End::Commit).await.unwrap();
+    let mut postgres = database.session_as("postgres").await;
+    for change in [
+        "alter table public.notes add column more text",
+        "alter table public.notes alter column body type varchar",
+    ] {
+        postgres.batch(change).await.unwrap();
+        fly(&pool, "service_role", "", read, End::Commit)
+            .await
+            .unwrap_or_else(|error| panic!("{change}: {error}"));
+    }
+}
+
+#[tokio::test]
+async fn an_abandoned_flight_is_cancelled_on_the_server() {
+    let (database, pool) = notes(true).await;
+    let sleep = "select pg_sleep(60), 'abandoned'";
+    let flight = fly(&pool, "service_role", "", sleep, End::Commit);
+    assert!(tokio::time::timeout(Duration::from_millis(200), flight).await.is_err());
+    let running = "select count(*) from pg_stat_activity
+        where state = 'active' and query like '%''abandoned''%' and datname = current_database() and pid <> pg_backend_pid()";
+    let mut admin = database.admin().await;
+    let gone = async {
+        while admin.query_one(running, &[]).await.unwrap().get::<_, i64>(0) > 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), gone).await.expect("the statement is cancelled");
+    assert_eq!(count(&pool, "service_role", "").await, 0);
+}
