@@ -36,11 +36,18 @@ struct Machine {
     memory: u64,
     /// `/dev/shm` is larger than the 64 MiB containers have by default.
     has_large_shm: bool,
+    /// `syncfs` reports errors.
+    has_honest_syncfs: bool,
 }
 
 /// The text of `basalt.conf`.
 pub(crate) fn settings(options: &Options, binaries: &Binaries, has_lz4: bool) -> Result<String, StartError> {
-    let machine = Machine { memory: memory::limit(Path::new("/")), has_large_shm: has_large_shm() };
+    let machine = Machine {
+        memory: memory::limit(Path::new("/")),
+        has_large_shm: has_large_shm(),
+        has_honest_syncfs: fs::read_to_string("/proc/sys/kernel/osrelease")
+            .is_ok_and(|text| reports_errors(&text)),
+    };
     let preloaded: Vec<_> = PRELOADED.into_iter().filter(|name| binaries.has_library(name)).collect();
     let mut settings = sized(machine);
     settings.extend(fixed());
@@ -72,6 +79,8 @@ fn sized(machine: Machine) -> Vec<(&'static str, String)> {
     vec![
         ("shared_buffers", kib(buffers.max(16 * MIB))),
         ("effective_cache_size", kib((machine.memory / 2).max(64 * MIB))),
+        // After a crash: one call instead of opening every file, a tenth of a second instead of one or two.
+        ("recovery_init_sync_method", if machine.has_honest_syncfs { "syncfs" } else { "fsync" }.to_owned()),
         ("dynamic_shared_memory_type", if machine.has_large_shm { "posix" } else { "mmap" }.to_owned()),
     ]
 }
@@ -126,6 +135,12 @@ fn check(name: &str) -> Result<(), StartError> {
     }
 }
 
+/// Linux tells of failed writes from 5.8 on; before, they would be found only in the kernel's log.
+fn reports_errors(kernel_release: &str) -> bool {
+    let mut numbers = kernel_release.split(|c: char| !c.is_ascii_digit()).map(str::parse::<u32>);
+    matches!((numbers.next(), numbers.next()), (Some(Ok(major)), Some(Ok(minor))) if (major, minor) >= (5, 8))
+}
+
 fn has_large_shm() -> bool {
     fs::metadata("/dev/shm").is_ok_and(|found| found.is_dir())
         && nix::sys::statvfs::statvfs("/dev/shm")
@@ -146,10 +161,25 @@ mod tests {
             (2 * GIB, "524288kB", "1048576kB"),
             (64 * GIB, "1048576kB", "33554432kB"),
         ] {
-            let settings = sized(Machine { memory, has_large_shm: false });
+            let settings = sized(Machine { memory, has_large_shm: false, has_honest_syncfs: false });
             assert_eq!(settings[0].1, buffers, "{memory}");
             assert_eq!(settings[1].1, cache, "{memory}");
-            assert_eq!(settings[2].1, "mmap");
+            assert_eq!(settings[2].1, "fsync");
+            assert_eq!(settings[3].1, "mmap");
+        }
+    }
+
+    #[test]
+    fn knows_which_kernels_report_errors_of_syncfs() {
+        for (release, expected) in [
+            ("5.8.0", true),
+            ("5.10.0-30-amd64\n", true),
+            ("6.1", true),
+            ("5.7.19", false),
+            ("4.19.0", false),
+            ("", false),
+        ] {
+            assert_eq!(reports_errors(release), expected, "{release}");
         }
     }
 
