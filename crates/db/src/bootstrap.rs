@@ -8,7 +8,7 @@
 use kernel::Secret;
 use postgres_protocol::password::scram_sha_256;
 
-use crate::migrate::{MigrateError, Migrations, Owner, Repeatable};
+use crate::migrate::{IDENTITY, MigrateError, Migrations, Owner, Repeatable};
 use crate::{Error, Session, ident, literal};
 
 mod embedded {
@@ -107,14 +107,18 @@ pub(crate) async fn become_administrator(session: &mut Session) -> Result<(), Mi
     Ok(())
 }
 
-/// Gives a database that was copied or restored the owner, the rights and the settings that
-/// copies lack. The migrations do this too; a clone of a migrated template needs nothing else.
+/// Gives a database that was cloned from a migrated template of the same cluster the owner, the
+/// rights and the settings that clones lack, and records that its migrations are done. For any
+/// other copy run the migrations.
 ///
 /// # Errors
 ///
 /// What the server said; only a superuser may.
-pub async fn own_database(session: &mut Session) -> Result<(), Error> {
-    session.batch(DATABASE).await
+pub async fn own_clone(session: &mut Session) -> Result<(), Error> {
+    session.batch(DATABASE).await?;
+    let record = format!("update basalt.owners set database = {IDENTITY}");
+    session.execute(&record, &[]).await?;
+    Ok(())
 }
 
 /// Sets the passwords of login roles. The session is a superuser's. What is sent is the SCRAM

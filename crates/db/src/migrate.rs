@@ -268,7 +268,7 @@ async fn is_current(session: &mut Session, owners: &[Migrations]) -> Result<bool
 }
 
 /// Distinguishes this database from a copy of it: in another cluster, or in this one.
-const IDENTITY: &str = "(select c.system_identifier || '/' || d.oid
+pub(crate) const IDENTITY: &str = "(select c.system_identifier || '/' || d.oid
            from pg_catalog.pg_control_system() c, pg_catalog.pg_database d
           where d.datname = pg_catalog.current_database())";
 

@@ -19,7 +19,7 @@ pub async fn database(owners: &[Migrations]) -> Database {
     owners.sort_by_key(Migrations::owner);
     let template = template::ensure(&Server::get().administrator, &owners).await;
     let database = Database::create(&template).await;
-    db::bootstrap::own_database(&mut database.admin().await).await.expect("the clone can be given its owner");
+    db::bootstrap::own_clone(&mut database.admin().await).await.expect("the clone can be given its owner");
     database
 }
 

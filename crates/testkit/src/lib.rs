@@ -10,7 +10,8 @@
 //!
 //! One server serves all test processes of a build ([`server`]): the first one starts it, and it ends by itself some
 //! seconds after the last. `TEST_DATABASE_URL` names another server to use, as a superuser; `TEST_POSTGRES_BIN` the
-//! directory of other server binaries. Each test gets a database of its own, cloned from a template that has the
+//! directory of other server binaries. (On a server of yours the templates stay, and tests that need files or programs of
+//! the server fail.) Each test gets a database of its own, cloned from a template that has the
 //! migrations ([`Database`]), and loses it at its end. Roles belong to the server and are shared.
 //!
 //! Whatever fails here ends the test: functions panic instead of returning errors.

@@ -172,6 +172,8 @@ async fn who_is_no_superuser_is_told_so() {
     let error = migrate::run(&target, &[other]).await.unwrap_err();
     assert!(matches!(error, MigrateError::Privileges(_)));
     assert!(error.to_string().starts_with("the database role postgres is not a superuser"), "{error}");
+    // Once a superuser has done it, nobody needs to be one.
+    assert_eq!(migrate::run(&target, &[base()]).await.unwrap(), Report::default());
 }
 
 #[tokio::test]
