@@ -66,6 +66,8 @@ fn an_unreadable_data_directory() {
             "{mode:o}: {error}"
         );
     }
+    // Or it could not be removed.
+    fs::set_permissions(scene.data_dir(), Permissions::from_mode(0o700)).unwrap();
 }
 
 #[tokio::test]
