@@ -1,7 +1,7 @@
 //! The one server of a test run.
 //!
-//! Test runners start a process per test, so the server belongs to none of them. It lives in a directory below the
-//! temporary one, named after the build. Each test process holds a shared lock on the file `users` there for as long as it
+//! Test runners start a process per test, so the server belongs to none of them. It lives in a directory in
+//! memory or below the temporary one, named after the build. Each test process holds a shared lock on the file `users` there for as long as it
 //! lives; a small shell script (`server.sh`) starts the server, looks every two seconds whether anybody still holds that
 //! lock, and otherwise stops it and deletes the directory. The file `lock` is held while starting and while stopping.
 
@@ -15,6 +15,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use db::Target;
+use nix::sys::statvfs::statvfs;
 use nix::unistd::{User, geteuid};
 use sha2::{Digest, Sha256};
 
@@ -189,7 +190,17 @@ fn directory(binaries: &Path) -> PathBuf {
     digest.update(binaries.as_os_str().as_encoded_bytes());
     digest.update(include_str!("server.sh"));
     let key = hex::encode(digest.finalize());
-    std::env::temp_dir().join(format!("basalt-test-{}", key.get(..8).unwrap_or(&key)))
+    parent().join(format!("basalt-test-{}", key.get(..8).unwrap_or(&key)))
+}
+
+/// In memory where there is room, because a database is hundreds of small files; else the temporary directory.
+fn parent() -> PathBuf {
+    const ROOM: u64 = 4 << 30;
+    let memory = Path::new("/dev/shm");
+    match statvfs(memory) {
+        Ok(space) if space.blocks_available() * space.fragment_size() >= ROOM => memory.to_path_buf(),
+        _ => std::env::temp_dir(),
+    }
 }
 
 /// Postgres refuses to run as root: then its usual account does.
