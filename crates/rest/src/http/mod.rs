@@ -1,0 +1,37 @@
+//! One catch-all below the mount point: which resource is meant, `request` decides.
+
+mod data;
+
+use std::sync::Arc;
+
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse};
+
+use crate::Shared;
+
+const EVERYTHING: &str = "/{path:.*}";
+
+/// Mounts the service.
+pub(crate) fn routes(shared: &Arc<Shared>, cfg: &mut ServiceConfig) {
+    let shared = Arc::clone(shared);
+    let handler = move |request: HttpRequest, payload: web::Payload| {
+        let shared = Arc::clone(&shared);
+        async move { answer(&shared, &request, payload).await }
+    };
+    cfg.service(web::resource(["", EVERYTHING]).to(handler));
+}
+
+async fn answer(shared: &Shared, request: &HttpRequest, payload: web::Payload) -> HttpResponse {
+    data::answer(shared, request, path_below_mount(request), payload).await
+}
+
+/// The escaped path without the prefix that the gateway mounted us under.
+fn path_below_mount(request: &HttpRequest) -> &str {
+    let path = request.uri().path();
+    let pattern = request.match_pattern().unwrap_or_default();
+    let prefix = pattern.strip_suffix(EVERYTHING).unwrap_or(&pattern);
+    match path.strip_prefix(prefix) {
+        Some("") | None => "/",
+        Some(below) => below,
+    }
+}
