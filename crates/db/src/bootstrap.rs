@@ -76,8 +76,8 @@ const STANDING: &str = "
       from pg_catalog.pg_roles r
      where r.rolname = current_user";
 
-/// Turns the session into one of the administrator, created if need be, with no search path and
-/// no timeout inherited from the login role.
+/// Turns the session into one of the administrator, created if need be, with no timeout inherited
+/// from the login role.
 pub(crate) async fn become_administrator(session: &mut Session) -> Result<(), MigrateError> {
     let row = session.query_one(STANDING, &[]).await?;
     let (role, is_superuser, version, exists): (String, bool, String, bool) =
@@ -96,7 +96,6 @@ pub(crate) async fn become_administrator(session: &mut Session) -> Result<(), Mi
     session
         .batch(
             "set role supabase_admin;
-             set search_path to '';
              set statement_timeout to 0;
              set lock_timeout to 0;
              set idle_in_transaction_session_timeout to 0;

@@ -236,7 +236,10 @@ fn explained(error: &Error) -> String {
 ///
 /// [`MigrateError`]; a later run continues where this one stopped.
 pub async fn run(target: &Target, owners: &[Migrations]) -> Result<Report, MigrateError> {
-    let pool = Pool::new(target, PoolOptions { size: 1, ..PoolOptions::default() });
+    // From the first statement on: whoever may create functions in a schema that a superuser searches
+    // could have them run by him.
+    let target = target.clone().with_option("search_path", "");
+    let pool = Pool::new(&target, PoolOptions { size: 1, ..PoolOptions::default() });
     let mut session = pool.session().await?;
     if is_current(&mut session, owners).await? {
         return Ok(Report::default());

@@ -181,6 +181,15 @@ async fn new_tables_are_exposed_unless_the_setting_says_no() {
 }
 
 #[tokio::test]
+async fn the_life_of_tokens_is_known_to_sql() {
+    let database = testkit::database(&[]).await;
+    let options = Options { jwt_exp: Some(1234), ..Options::default() };
+    db::migrate::run(&database.target(), &[bootstrap::migrations(&options)]).await.unwrap();
+    let mut session = database.pool_as("authenticator").session().await.unwrap();
+    assert_eq!(text(&mut session, "select current_setting('app.settings.jwt_exp')").await, "1234");
+}
+
+#[tokio::test]
 async fn row_security_comes_by_itself_when_the_setting_says_so() {
     let secured = "select relrowsecurity from pg_class where oid = 'public.t'::regclass";
     let database = testkit::database(&[]).await;

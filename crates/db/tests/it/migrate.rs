@@ -191,6 +191,24 @@ async fn any_superuser_will_do_and_the_administrator_owns_the_outcome() {
 }
 
 #[tokio::test]
+async fn a_trap_of_the_developer_is_not_sprung() {
+    let database = testkit::database(&[]).await;
+    // Found before the operator of Postgres, if `public` were searched: the types fit better.
+    database
+        .session_as("postgres")
+        .await
+        .batch(
+            "create function public.trap(bigint, text) returns text language plpgsql as
+               'begin raise exception ''sprung by %'', current_user; end';
+             create operator public.|| (leftarg = bigint, rightarg = text, function = public.trap)",
+        )
+        .await
+        .unwrap();
+    run(&database, &[base()]).await;
+    run(&database, &[rest(&[("V1__t", "select 1")], &[("r", "select 1")])]).await;
+}
+
+#[tokio::test]
 async fn what_another_installation_made_is_taken_over() {
     let database = testkit::empty().await;
     database
