@@ -153,8 +153,9 @@ impl<'a> ResolveField<'a> {
         let mut field = self.field(&filter.field);
         let column = self.column(field.name);
         field.transform = column.and_then(|column| self.cache.representation("text", &column.nominal_type));
-        let is_tsvector = column.is_some_and(|column| &*column.data_type == "tsvector");
-        Condition::Filter { field, expr: &filter.expr, to_tsvector: is_search(&filter.expr) && !is_tsvector }
+        // A function of the row is taken to give a tsvector already.
+        let is_text = column.is_some_and(|column| &*column.data_type != "tsvector");
+        Condition::Filter { field, expr: &filter.expr, to_tsvector: is_text && is_search(&filter.expr) }
     }
 
     pub fn logic(self, tree: &'a LogicTree) -> Condition<'a> {

@@ -277,10 +277,17 @@ fn order_by<'a>(
     }
 }
 
-/// No level gives more than `rows`.
+/// No level gives more than `rows`. An embed that a key makes the only one needs no limit, and
+/// without one the database can join it as it likes.
 fn cap_rows(node: &mut Node<'_>, rows: i64) {
     node.range = capped(node.range, rows);
-    node.children.iter_mut().for_each(|child| cap_rows(&mut child.node, rows));
+    for child in &mut node.children {
+        let range = child.node.range;
+        cap_rows(&mut child.node, rows);
+        if child.relationship.link().is_some() && child.relationship.is_to_one() && range == Range::ALL {
+            child.node.range = range;
+        }
+    }
 }
 
 fn capped(range: Range, rows: i64) -> Range {

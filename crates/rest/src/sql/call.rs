@@ -23,7 +23,7 @@ const CALL: &str = "basalt_call";
 impl Sql {
     pub fn call(&mut self, plan: &CallPlan<'_>, request: &ApiRequest, config: &Config) {
         let render = &plan.output.render;
-        let form = Form::of(&plan.tree);
+        let form = Form::of(&plan.tree, render);
         let page = if plan.routine.returns.is_set { Page::Rows } else { Page::One };
         self.push("WITH ").push(SOURCE).push(" AS (").result(plan).push(")");
         if *render == Render::Csv {

@@ -1,5 +1,6 @@
 //! The query of one node, the nodes below it joined in.
 
+use crate::plan::Render;
 use crate::plan::read::{Embed, Node, Shape, SortColumn, Source};
 use crate::request::Range;
 
@@ -11,14 +12,16 @@ use super::fragment::Sql;
 pub(super) enum Form {
     /// `json`: the cheaper one.
     Json,
-    /// `jsonb`: values can be compared, so rows can be grouped by them.
+    /// `jsonb`: values can be compared, so rows can be grouped by them; its text is the one that
+    /// clients of CSV and of the database's own handlers know.
     Jsonb,
 }
 
 impl Form {
     /// The form that all embeds of a tree need.
-    pub fn of(tree: &Node<'_>) -> Self {
-        if tree.has_groups() { Self::Jsonb } else { Self::Json }
+    pub fn of(tree: &Node<'_>, render: &Render<'_>) -> Self {
+        let is_text = matches!(render, Render::Csv | Render::Custom { .. });
+        if is_text || tree.has_groups() { Self::Jsonb } else { Self::Json }
     }
 
     fn cast(self) -> &'static str {

@@ -12,8 +12,8 @@ use super::render::NAMED_ROWS;
 
 impl Sql {
     pub fn read(&mut self, plan: &ReadPlan<'_>, request: &ApiRequest, config: &Config) {
-        let form = Form::of(&plan.tree);
         let render = &plan.output.render;
+        let form = Form::of(&plan.tree, render);
         if *render == Render::Csv {
             self.push("WITH ").push(NAMED_ROWS).push(" AS (").node(&plan.tree, form).push(") ");
         }

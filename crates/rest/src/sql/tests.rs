@@ -227,7 +227,7 @@ fn inserts() {
     WHERE set_config('basalt.inserted', (coalesce(nullif(current_setting('basalt.inserted', true), '')::int, 0) - 1)::text, true) <> ''
     RETURNING "test"."tasks"."due", "test"."tasks"."id", "test"."tasks"."name", "test"."tasks"."project_id", "test"."tasks"."search") SELECT null::bigint, count(*), ''::text, nullif(current_setting('response.headers', true), ''), nullif(current_setting('response.status', true), ''), CASE WHEN count(*) = 1 THEN (SELECT array_agg(field.key || '=' || coalesce('eq.' || field.value, 'is.null'))
     FROM basalt_source _ CROSS JOIN json_each_text(row_to_json(_)) field
-    WHERE field.key = ANY($2)) END, nullif(current_setting('basalt.inserted', true), '')::int
+    WHERE field.key = ANY($2)) END, coalesce(nullif(current_setting('basalt.inserted', true), '')::int, 0)
     FROM (SELECT *
     FROM basalt_source) basalt_rows
     ["[{\"id\":1,\"due\":\"today\"}]", "{\"id\"}"]
@@ -238,7 +238,7 @@ fn inserts() {
     FROM json_to_record(basalt_payload.val) AS _("id" integer, "name" text)) basalt_body
     WHERE set_config('basalt.inserted', (coalesce(nullif(current_setting('basalt.inserted', true), '')::int, 0) + 1)::text, true) <> '' AND "basalt_body"."id" = $2 ON CONFLICT ("id") DO UPDATE SET "id" = EXCLUDED."id", "name" = EXCLUDED."name"
     WHERE set_config('basalt.inserted', (coalesce(nullif(current_setting('basalt.inserted', true), '')::int, 0) - 1)::text, true) <> ''
-    RETURNING 1) SELECT null::bigint, count(*), ''::text, nullif(current_setting('response.headers', true), ''), nullif(current_setting('response.status', true), ''), null::text[], nullif(current_setting('basalt.inserted', true), '')::int
+    RETURNING 1) SELECT null::bigint, count(*), ''::text, nullif(current_setting('response.headers', true), ''), nullif(current_setting('response.status', true), ''), null::text[], coalesce(nullif(current_setting('basalt.inserted', true), '')::int, 0)
     FROM (SELECT *
     FROM basalt_source) basalt_rows
     ["{\"id\":1,\"name\":\"x\"}", "1"]
@@ -305,12 +305,11 @@ fn calls() {
     FROM "basalt_source" AS "projects"
     LEFT JOIN LATERAL (SELECT "clients_1"."name"
     FROM "test"."clients" AS "clients_1"
-    WHERE "clients_1"."id" = "projects"."client_id"
-    LIMIT $2) AS "projects_clients_1" ON TRUE
-    WHERE "projects"."name" = $3
+    WHERE "clients_1"."id" = "projects"."client_id") AS "projects_clients_1" ON TRUE
+    WHERE "projects"."name" = $2
     ORDER BY "projects"."data"
-    LIMIT $4) basalt_rows
-    ["{\"client\":1}", "1000", "x", "1000"]
+    LIMIT $3) basalt_rows
+    ["{\"client\":1}", "x", "1000"]
     "#);
     let take =
         statements("POST", "/rpc/take", &[("content-type", "application/octet-stream")], "\u{1}z", &config());

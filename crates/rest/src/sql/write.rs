@@ -24,7 +24,7 @@ const ONE_LESS: &str = "set_config('basalt.inserted', \
 impl Sql {
     pub fn write(&mut self, plan: &WritePlan<'_>) {
         let render = &plan.output.render;
-        let form = Form::of(&plan.tree);
+        let form = Form::of(&plan.tree, render);
         self.push("WITH ").push(SOURCE).push(" AS (").change(plan).push(")");
         if *render == Render::Csv {
             self.push(", ").push(NAMED_ROWS).push(" AS (").node(&plan.tree, form).push(")");
@@ -32,7 +32,7 @@ impl Sql {
         self.push(" SELECT null::bigint, ").page(Page::Rows).push(", ").body(render, None);
         self.push(", ").response_settings().push(", ").location(plan).push(", ");
         self.push(if counts_inserted(plan) {
-            "nullif(current_setting('basalt.inserted', true), '')::int"
+            "coalesce(nullif(current_setting('basalt.inserted', true), '')::int, 0)"
         } else {
             "null::int"
         });
