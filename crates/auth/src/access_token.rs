@@ -1,0 +1,84 @@
+//! Access tokens: what they claim.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use kernel::units::Span;
+use serde_json::{Map, Value, json};
+
+use crate::config::Config;
+use crate::store::sessions::SessionRow;
+use crate::user::User;
+
+/// Claims and the moment they end.
+pub(crate) struct Claims {
+    pub(crate) fields: Map<String, Value>,
+    pub(crate) expires_at: i64,
+}
+
+/// The claims of a token for this session now. Clients and policies depend on every name and type.
+pub(crate) fn claims(config: &Config, user: &User, session: &SessionRow, now: DateTime<Utc>) -> Claims {
+    let aal = session.aal();
+    let mut expires_at = (now + delta(config.jwt_expiry)).timestamp();
+    if let (Some(limit), "aal1", true) = (config.sessions.allow_low_aal, aal, user.has_second_factor()) {
+        expires_at = expires_at.min((session.created_at + delta(limit)).timestamp());
+    }
+    let mut fields = Map::new();
+    let mut claim = |name: &str, value: Value| fields.insert(name.to_owned(), value);
+    if !config.issuer().is_empty() {
+        claim("iss", json!(config.issuer()));
+    }
+    claim("sub", json!(user.id));
+    claim("aud", json!(user.aud));
+    claim("exp", json!(expires_at));
+    claim("iat", json!(now.timestamp()));
+    claim("email", json!(user.email));
+    claim("phone", json!(user.phone));
+    claim("app_metadata", json!(user.app_metadata));
+    claim("user_metadata", json!(user.user_metadata));
+    claim("role", json!(user.role));
+    claim("aal", json!(aal));
+    claim("amr", json!(methods(user, session)));
+    claim("session_id", json!(session.id));
+    claim("is_anonymous", json!(user.is_anonymous));
+    if let Some(client) = session.oauth_client_id {
+        claim("client_id", json!(client));
+        if let Some(scopes) = session.scopes.as_deref().filter(|scopes| !scopes.is_empty()) {
+            claim("scope", json!(scopes));
+        }
+    }
+    Claims { fields, expires_at }
+}
+
+/// How the user proved who they are, newest first.
+fn methods(user: &User, session: &SessionRow) -> Vec<Value> {
+    let mut methods: Vec<_> = session.methods.iter().collect();
+    methods.sort_by_key(|method| std::cmp::Reverse(method.at));
+    methods
+        .into_iter()
+        .map(|method| {
+            let mut entry = json!({ "method": method.method, "timestamp": method.at.timestamp() });
+            if let ("sso/saml", [identity]) = (method.method.as_str(), user.identities.as_slice())
+                && let Some(provider) = identity.provider.strip_prefix("sso:")
+            {
+                entry["provider"] = json!(provider);
+            }
+            entry
+        })
+        .collect()
+}
+
+impl SessionRow {
+    /// `aal2` once a second factor was used, else `aal1`.
+    pub(crate) fn aal(&self) -> &'static str {
+        let second = |name: &str| matches!(name, "totp" | "mfa/phone" | "mfa/webauthn");
+        if self.methods.iter().any(|method| second(&method.method)) { "aal2" } else { "aal1" }
+    }
+
+    pub(crate) fn has_method(&self, name: &str) -> bool {
+        self.methods.iter().any(|method| method.method == name)
+    }
+}
+
+/// A configured duration for calculating with moments; saturates far in the future.
+pub(crate) fn delta(span: Span) -> TimeDelta {
+    TimeDelta::from_std(span.0).unwrap_or(TimeDelta::days(365_000))
+}

@@ -1,0 +1,437 @@
+//! The section `[auth]` of the settings.
+//!
+//! Names and grouping are those of the Supabase CLI's `config.toml`; what that file cannot say
+//! has a name in the same manner. The defaults suit production: confirmation on, anonymous
+//! sign-ins off, rotation on.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use kernel::units::Span;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use crate::redirect::Glob;
+
+/// Accounts, sign-in and sessions.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where your application lives: links in mails lead here unless told otherwise.
+    pub site_url: String,
+    /// Where else a link may lead: URLs or patterns (`https://*.example.com/**`).
+    pub additional_redirect_urls: Vec<String>,
+    /// This API as clients reach it, for links in mails: `https://api.example.com/auth/v1`.
+    /// Empty: worked out by the server from its own public address.
+    pub external_url: String,
+    /// How long an access token is good for.
+    pub jwt_expiry: Span,
+    /// The `iss` of access tokens. Empty: the external URL.
+    pub jwt_issuer: String,
+    /// The `aud` of new accounts and their tokens.
+    pub jwt_aud: String,
+    /// The database role of new accounts.
+    pub jwt_default_group_name: String,
+    /// A role whose holders may change their own `app_metadata`.
+    pub jwt_admin_group_name: String,
+    /// Roles in a token that may use the admin API.
+    pub jwt_admin_roles: Vec<String>,
+    /// Whether anyone may create an account.
+    pub enable_signup: bool,
+    /// Whether an account without address or password can be had by asking.
+    pub enable_anonymous_sign_ins: bool,
+    /// Whether a signed-in user may attach another provider's account.
+    pub enable_manual_linking: bool,
+    /// Whether a refresh token that is used twice ends its session.
+    pub enable_refresh_token_rotation: bool,
+    /// For how long a refresh token may be used again after its first use, so that tabs that
+    /// refresh at once do not end the session.
+    pub refresh_token_reuse_interval: Span,
+    /// Format of refresh tokens of new sessions: 1 keeps them as rows, 2 as a key per session.
+    pub refresh_token_algorithm_version: u8,
+    /// Percentage of sessions with tokens of version 1 that are moved to version 2 as they refresh.
+    pub refresh_token_upgrade_percentage: u8,
+    /// Never treat a reused refresh token as stolen.
+    pub refresh_token_allow_reuse: bool,
+    /// Characters a password must have at least; not below 6.
+    pub minimum_password_length: usize,
+    /// Kinds of characters a password must hold.
+    pub password_requirements: PasswordRequirements,
+    /// Sets of characters of which a password must hold one each; replaces `password_requirements`.
+    pub password_required_characters: Vec<String>,
+    /// How new passwords are hashed.
+    pub password_hash: PasswordHash,
+    /// Whether what users do is also written to `auth.audit_log_entries`.
+    pub audit_log_table: bool,
+    /// Requests allowed per client.
+    pub rate_limit: RateLimits,
+    /// Accounts with an e-mail address.
+    pub email: Email,
+    /// Accounts with a phone number.
+    pub sms: Sms,
+    /// How long sessions last.
+    pub sessions: Sessions,
+}
+
+/// Kinds of characters a password must hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PasswordRequirements {
+    /// Anything goes.
+    #[default]
+    #[serde(rename = "")]
+    None,
+    /// A letter and a digit.
+    LettersDigits,
+    /// A small letter, a capital letter and a digit.
+    LowerUpperLettersDigits,
+    /// A small letter, a capital letter, a digit and another character.
+    LowerUpperLettersDigitsSymbols,
+}
+
+/// How new passwords are hashed. Both are understood by Supabase Auth.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum PasswordHash {
+    /// Argon2id with 19 MiB, two passes, one lane.
+    #[default]
+    Argon2id,
+    /// Bcrypt with cost 10, for other programs that read the table.
+    Bcrypt,
+}
+
+/// Requests allowed per client address. All work without further configuration.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RateLimits {
+    /// Mails per hour, whole server; 0 sends none. Does not count where addresses need no confirmation.
+    pub email_sent: u32,
+    /// Text messages per hour, whole server; 0 sends none.
+    pub sms_sent: u32,
+    /// Anonymous sign-ins per hour.
+    pub anonymous_users: u32,
+    /// Sign-ins and refreshes per five minutes; refreshes are counted per session.
+    pub token_refresh: u32,
+    /// Sign-ups, magic links, recoveries and account changes per five minutes, each.
+    pub sign_in_sign_ups: u32,
+    /// Codes and links checked per five minutes.
+    pub token_verifications: u32,
+    /// Wallet sign-ins per five minutes.
+    pub web3: u32,
+    /// Single sign-ons started per five minutes.
+    pub sso: u32,
+}
+
+/// Accounts with an e-mail address.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Email {
+    /// Whether accounts can be created and entered by address.
+    pub enable_signup: bool,
+    /// Whether one can sign in by a mailed link or code.
+    pub enable_magic_link: bool,
+    /// Whether an address must be confirmed before the first sign-in. Without it anyone can claim
+    /// any address; with it, mail must be set up.
+    pub enable_confirmations: bool,
+    /// Whether a change of address must be confirmed from the old one too.
+    pub double_confirm_changes: bool,
+    /// Whether a password change needs a mailed code when the session is older than a day.
+    pub secure_password_change: bool,
+    /// Whether a password change needs the current password.
+    pub require_current_password: bool,
+    /// The least time between two mails of one kind to one user.
+    pub max_frequency: Span,
+    /// Digits of a code, 6 to 10.
+    pub otp_length: u8,
+    /// How long a link or code is good for.
+    pub otp_expiry: Span,
+    /// If not empty, the only addresses that mail is sent to.
+    pub authorized_addresses: Vec<String>,
+    /// Paths of the links in mails, below the external URL.
+    pub url_paths: UrlPaths,
+}
+
+/// Paths of the links in mails, resolved against the external URL.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct UrlPaths {
+    /// Of invitations.
+    pub invite: String,
+    /// Of address confirmations.
+    pub confirmation: String,
+    /// Of password recoveries and magic links.
+    pub recovery: String,
+    /// Of address changes.
+    pub email_change: String,
+}
+
+/// Accounts with a phone number.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Sms {
+    /// Whether accounts can be created and entered by phone number.
+    pub enable_signup: bool,
+    /// Whether a number must be confirmed before the first sign-in.
+    pub enable_confirmations: bool,
+    /// The least time between two messages of one kind to one user.
+    pub max_frequency: Span,
+    /// Digits of a code, 6 to 10.
+    pub otp_length: u8,
+    /// How long a code is good for.
+    pub otp_expiry: Span,
+    /// Numbers that always have the given code and are sent nothing.
+    pub test_otp: BTreeMap<String, String>,
+    /// When the test codes end.
+    #[schemars(with = "Option<String>")]
+    pub test_otp_valid_until: Option<DateTime<Utc>>,
+}
+
+/// How long sessions last.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Sessions {
+    /// End a session this long after sign-in. Unset: never.
+    pub timebox: Option<Span>,
+    /// End a session that was not refreshed for so long. Unset: never.
+    pub inactivity_timeout: Option<Span>,
+    /// How long users with a second factor may go without using it. Unset: always.
+    pub allow_low_aal: Option<Span>,
+    /// End the sessions that a newer sign-in of the same user supersedes.
+    pub single_per_user: bool,
+    /// Kinds of sessions that do not supersede each other.
+    pub tags: Vec<String>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            site_url: "http://127.0.0.1:3000".to_owned(),
+            additional_redirect_urls: Vec::new(),
+            external_url: String::new(),
+            jwt_expiry: Span::secs(3600),
+            jwt_issuer: String::new(),
+            jwt_aud: "authenticated".to_owned(),
+            jwt_default_group_name: "authenticated".to_owned(),
+            jwt_admin_group_name: "admin".to_owned(),
+            jwt_admin_roles: vec!["service_role".to_owned(), "supabase_admin".to_owned()],
+            enable_signup: true,
+            enable_anonymous_sign_ins: false,
+            enable_manual_linking: false,
+            enable_refresh_token_rotation: true,
+            refresh_token_reuse_interval: Span::secs(10),
+            refresh_token_algorithm_version: 2,
+            refresh_token_upgrade_percentage: 0,
+            refresh_token_allow_reuse: false,
+            minimum_password_length: 6,
+            password_requirements: PasswordRequirements::None,
+            password_required_characters: Vec::new(),
+            password_hash: PasswordHash::Argon2id,
+            audit_log_table: true,
+            rate_limit: RateLimits::default(),
+            email: Email::default(),
+            sms: Sms::default(),
+            sessions: Sessions::default(),
+        }
+    }
+}
+
+impl Default for RateLimits {
+    fn default() -> Self {
+        Self {
+            email_sent: 30,
+            sms_sent: 30,
+            anonymous_users: 30,
+            token_refresh: 150,
+            sign_in_sign_ups: 30,
+            token_verifications: 30,
+            web3: 30,
+            sso: 30,
+        }
+    }
+}
+
+impl Default for Email {
+    fn default() -> Self {
+        Self {
+            enable_signup: true,
+            enable_magic_link: true,
+            enable_confirmations: true,
+            double_confirm_changes: true,
+            secure_password_change: false,
+            require_current_password: false,
+            max_frequency: Span::secs(60),
+            otp_length: 6,
+            otp_expiry: Span::secs(3600),
+            authorized_addresses: Vec::new(),
+            url_paths: UrlPaths::default(),
+        }
+    }
+}
+
+/// Where links lead unless told otherwise.
+pub(crate) const DEFAULT_PATH: &str = "/verify";
+
+impl Default for UrlPaths {
+    fn default() -> Self {
+        let verify = || DEFAULT_PATH.to_owned();
+        Self { invite: verify(), confirmation: verify(), recovery: verify(), email_change: verify() }
+    }
+}
+
+impl Default for Sms {
+    fn default() -> Self {
+        Self {
+            enable_signup: false,
+            enable_confirmations: true,
+            max_frequency: Span::secs(60),
+            otp_length: 6,
+            otp_expiry: Span::secs(60),
+            test_otp: BTreeMap::new(),
+            test_otp_valid_until: None,
+        }
+    }
+}
+
+/// A setting that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The setting, below `auth`.
+    pub key: &'static str,
+    /// What is wrong with it, and what it must be.
+    pub text: String,
+}
+
+impl Config {
+    /// Everything that keeps these settings from being used.
+    #[must_use]
+    pub fn check(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let mut report = |key, text: String| problems.push(Problem { key, text });
+        if Url::parse(&self.site_url).is_err() {
+            report("site_url", format!("`{}` is not an absolute URL", self.site_url));
+        }
+        if !self.external_url.is_empty() && Url::parse(&self.external_url).is_err() {
+            report("external_url", format!("`{}` is not an absolute URL", self.external_url));
+        }
+        for pattern in &self.additional_redirect_urls {
+            if let Err(error) = Glob::parse(pattern) {
+                report("additional_redirect_urls", format!("`{pattern}`: {error}"));
+            }
+        }
+        if self.jwt_expiry.0 < Duration::from_secs(1) || self.jwt_expiry.0 > Duration::from_secs(604_800) {
+            report("jwt_expiry", "must be between one second and one week".to_owned());
+        }
+        if !matches!(self.refresh_token_algorithm_version, 0..=2) {
+            report("refresh_token_algorithm_version", "must be 1 or 2".to_owned());
+        }
+        if self.refresh_token_upgrade_percentage > 100 {
+            report("refresh_token_upgrade_percentage", "must be between 0 and 100".to_owned());
+        }
+        for (key, limit) in [
+            ("sessions.timebox", self.sessions.timebox),
+            ("sessions.inactivity_timeout", self.sessions.inactivity_timeout),
+            ("sessions.allow_low_aal", self.sessions.allow_low_aal),
+        ] {
+            if limit.is_some_and(|limit| limit.0.is_zero()) {
+                report(key, "must be longer than zero; leave it out to switch it off".to_owned());
+            }
+        }
+        problems
+    }
+
+    /// Sets of characters of which a password must hold one each.
+    pub(crate) fn required_characters(&self) -> Vec<&str> {
+        const LOWER: &str = "abcdefghijklmnopqrstuvwxyz";
+        const UPPER: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+        const LETTERS: &str = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+        const DIGITS: &str = "0123456789";
+        const SYMBOLS: &str = "!@#$%^&*()_+-=[]{};'\\:\"|<>?,./`~";
+        if !self.password_required_characters.is_empty() {
+            return self.password_required_characters.iter().map(String::as_str).collect();
+        }
+        match self.password_requirements {
+            PasswordRequirements::None => Vec::new(),
+            PasswordRequirements::LettersDigits => vec![LETTERS, DIGITS],
+            PasswordRequirements::LowerUpperLettersDigits => vec![LOWER, UPPER, DIGITS],
+            PasswordRequirements::LowerUpperLettersDigitsSymbols => vec![LOWER, UPPER, DIGITS, SYMBOLS],
+        }
+    }
+
+    /// The `iss` of access tokens; empty for none.
+    pub(crate) fn issuer(&self) -> &str {
+        if self.jwt_issuer.is_empty() { &self.external_url } else { &self.jwt_issuer }
+    }
+}
+
+impl Email {
+    /// New addresses count as confirmed.
+    pub(crate) fn autoconfirm(&self) -> bool {
+        !self.enable_confirmations
+    }
+}
+
+impl Sms {
+    /// New numbers count as confirmed.
+    pub(crate) fn autoconfirm(&self) -> bool {
+        !self.enable_confirmations
+    }
+
+    /// The code that `phone` always has, if it is a test number.
+    pub(crate) fn test_code(&self, phone: &str, now: DateTime<Utc>) -> Option<&str> {
+        if self.test_otp_valid_until.is_some_and(|end| now > end) {
+            return None;
+        }
+        self.test_otp
+            .iter()
+            .find(|(number, _)| number.trim_start_matches('+').replace(' ', "") == phone)
+            .map(|(_, code)| code.as_str())
+    }
+}
+
+/// A configured length of codes, brought into what is safe.
+pub(crate) fn otp_length(configured: u8) -> usize {
+    if (6..=10).contains(&configured) { usize::from(configured) } else { 6 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_can_be_used() {
+        assert_eq!(Config::default().check(), Vec::new());
+    }
+
+    #[test]
+    fn unknown_keys_are_refused() {
+        assert!(serde_json::from_str::<Config>(r#"{"enable_singup":true}"#).is_err());
+        assert!(serde_json::from_str::<Config>(r#"{"email":{"otp_lenght":6}}"#).is_err());
+    }
+
+    #[test]
+    fn problems_name_their_setting() {
+        let config = Config {
+            site_url: "example".to_owned(),
+            refresh_token_algorithm_version: 3,
+            sessions: Sessions { timebox: Some(Span::secs(0)), ..Sessions::default() },
+            ..Config::default()
+        };
+        let keys: Vec<_> = config.check().into_iter().map(|problem| problem.key).collect();
+        assert_eq!(keys, ["site_url", "refresh_token_algorithm_version", "sessions.timebox"]);
+    }
+
+    #[test]
+    fn test_codes_are_found_however_the_number_is_written() {
+        let sms = Sms {
+            test_otp: BTreeMap::from([("+1 234567890".to_owned(), "123456".to_owned())]),
+            ..Sms::default()
+        };
+        let now = DateTime::from_timestamp(1_700_000_000, 0).unwrap_or_default();
+        assert_eq!(sms.test_code("1234567890", now), Some("123456"));
+        assert_eq!(sms.test_code("1234567891", now), None);
+        let ended = Sms { test_otp_valid_until: Some(now - chrono::TimeDelta::seconds(1)), ..sms };
+        assert_eq!(ended.test_code("1234567890", now), None);
+    }
+}

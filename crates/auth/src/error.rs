@@ -1,0 +1,551 @@
+//! Every answer that is not success.
+//!
+//! Codes, statuses and texts are upstream's to the letter; clients match on them. One variant is
+//! one cause. The body comes in two shapes: clients that name an API version from 2024 on get the
+//! newer one, and read the shape from the version header of the answer.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use actix_web::body::BoxBody;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::{HttpResponse, ResponseError};
+use kernel::{ApiError, TokenError};
+use serde_json::{Value, json};
+
+/// Names the error code, whatever the shape of the body.
+pub(crate) const CODE_HEADER: HeaderName = HeaderName::from_static("x-sb-error-code");
+
+/// An answer that is not success.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    // 400
+    /// A field of the request is missing or unusable.
+    #[error("{0}")]
+    Invalid(Cow<'static, str>),
+    /// The body is not the JSON that was expected.
+    #[error("Could not parse request body as JSON: {0}")]
+    BadJson(String),
+    /// The token's subject is not one of our users' ids.
+    #[error("invalid claim: sub claim must be a UUID")]
+    SubjectNotAnId,
+    /// Wrong address, wrong password, or none set.
+    #[error("Invalid login credentials")]
+    InvalidCredentials,
+    /// `grant_type` is none we know.
+    #[error("unsupported_grant_type")]
+    UnsupportedGrantType,
+    /// The account may not sign in at present; said only to who knows the password.
+    #[error("User is banned")]
+    BannedAtSignIn,
+    /// The address was never confirmed.
+    #[error("Email not confirmed")]
+    EmailNotConfirmed,
+    /// The number was never confirmed.
+    #[error("Phone not confirmed")]
+    PhoneNotConfirmed,
+    /// Accounts by address are switched off.
+    #[error("{0}")]
+    EmailProviderDisabled(&'static str),
+    /// Accounts by number are switched off.
+    #[error("{0}")]
+    PhoneProviderDisabled(&'static str),
+    /// The identity provider is switched off.
+    #[error("{0}")]
+    ProviderDisabled(String),
+    /// A callback that belongs to no sign-in.
+    #[error("{0}")]
+    BadOAuthState(&'static str),
+    /// Mail may not go to this address.
+    #[error("Email address \"{0}\" cannot be used as it is not authorized")]
+    EmailNotAuthorized(String),
+    /// The chain is none of those wallets can sign in with.
+    #[error("Unsupported chain")]
+    UnsupportedChain,
+    /// A password change in an old session needs a code first.
+    #[error("Password update requires reauthentication")]
+    ReauthenticationNeeded,
+    /// A password change needs the current password, and none came.
+    #[error("Current password required when setting new password.")]
+    CurrentPasswordRequired,
+    /// A password change needs the current password, and another came.
+    #[error("Current password required when setting new password.")]
+    CurrentPasswordInvalid,
+    /// The verifier does not belong to the challenge.
+    #[error("code challenge does not match previously saved code verifier")]
+    BadCodeVerifier,
+    /// A mailed PKCE link without the flow it belongs to.
+    #[error("No associated flow state found. {0}")]
+    NoFlowState(&'static str),
+    /// The refresh token is none we issued, or no longer known.
+    #[error("Invalid Refresh Token: Refresh Token Not Found")]
+    RefreshTokenNotFound,
+    /// The refresh token's account may not sign in at present.
+    #[error("Invalid Refresh Token: User Banned")]
+    RefreshUserBanned,
+    /// The refresh token outlived its session.
+    #[error("Invalid Refresh Token: No Valid Session Found")]
+    RefreshWithoutSession,
+    /// The session came to its end.
+    #[error("Invalid Refresh Token: Session Expired{0}")]
+    SessionExpired(Expiry),
+    /// The refresh token was used before, too long ago to be an accident.
+    #[error("Invalid Refresh Token: Already Used")]
+    RefreshTokenAlreadyUsed,
+    /// The session is an OAuth client's, who has to refresh it itself.
+    #[error("{description}")]
+    OAuth {
+        /// The standard's code.
+        error: &'static str,
+        /// What is wrong.
+        description: &'static str,
+    },
+
+    // 401 and 403
+    /// No bearer token came.
+    #[error("This endpoint requires a valid Bearer token")]
+    NoAuthorization,
+    /// The bearer token is not acceptable.
+    #[error("{0}")]
+    BadJwt(Cow<'static, str>),
+    /// The session has to be raised by a second factor first.
+    #[error("AAL2 session is required to update email or password when MFA is enabled.")]
+    InsufficientAal,
+    /// Anonymous users may not.
+    #[error("Anonymous user not allowed to perform these actions")]
+    AnonymousRefused,
+    /// The token's role is not an administrator's.
+    #[error("User not allowed")]
+    NotAdmin,
+    /// Only administrators change `app_metadata`.
+    #[error("Updating app_metadata requires admin privileges")]
+    AppMetadataRefused,
+    /// The token's user is gone.
+    #[error("User from sub claim in JWT does not exist")]
+    UserOfTokenMissing,
+    /// The token's session has ended.
+    #[error("Session from session_id claim in JWT does not exist")]
+    SessionOfTokenMissing,
+    /// The token's session ran out; administrators only.
+    #[error("Session is no longer valid")]
+    AdminSessionExpired,
+    /// The account may not be used at present.
+    #[error("User is banned")]
+    UserBanned,
+    /// A code that is wrong, used or too old.
+    #[error("Token has expired or is invalid")]
+    OtpExpired,
+    /// A link that is wrong, used or too old.
+    #[error("Email link is invalid or has expired")]
+    LinkExpired,
+
+    // 404
+    /// No such route.
+    #[error("404 page not found")]
+    NoRoute,
+    /// No such method here.
+    #[error("Method Not Allowed")]
+    MethodNotAllowed,
+    /// An id in the path that is none.
+    #[error("{0} must be an UUID")]
+    NotAnId(&'static str),
+    /// No such user.
+    #[error("{0}")]
+    UserNotFound(&'static str),
+    /// No such factor.
+    #[error("Factor not found")]
+    FactorNotFound,
+    /// The authorization code is none we issued.
+    #[error("invalid flow state, no valid flow state found")]
+    FlowStateNotFound,
+    /// Attaching other providers' accounts is switched off.
+    #[error("Manual linking is disabled")]
+    ManualLinkingDisabled,
+    /// Single sign-on is switched off.
+    #[error("SAML 2.0 is disabled")]
+    SamlDisabled,
+    /// Passkeys are switched off.
+    #[error("Passkeys are disabled")]
+    PasskeysDisabled,
+    /// A part of the service is switched off.
+    #[error("{0}")]
+    FeatureDisabled(&'static str),
+
+    // 422
+    /// The request can be read but not followed.
+    #[error("{0}")]
+    Unprocessable(Cow<'static, str>),
+    /// Nobody may create an account.
+    #[error("Signups not allowed for this instance")]
+    SignupDisabled,
+    /// A code was asked for without creating an account, and there is none.
+    #[error("Signups not allowed for otp")]
+    OtpDisabled,
+    /// Anonymous sign-ins are switched off.
+    #[error("Anonymous sign-ins are disabled")]
+    AnonymousDisabled,
+    /// Signing in by address is switched off.
+    #[error("{0}")]
+    EmailLoginsDisabled(&'static str),
+    /// Signing in by number is switched off.
+    #[error("Phone logins are disabled")]
+    PhoneLoginsDisabled,
+    /// Wallet sign-ins are switched off.
+    #[error("Web3 provider is disabled")]
+    Web3Disabled,
+    /// The account exists.
+    #[error("User already registered")]
+    UserAlreadyExists,
+    /// The address is someone's.
+    #[error("A user with this email address has already been registered")]
+    EmailExists,
+    /// The number is someone's.
+    #[error("{0}")]
+    PhoneExists(&'static str),
+    /// The password does not meet the rules.
+    #[error("{}", .0.message)]
+    WeakPassword(Weakness),
+    /// The new password is the old one.
+    #[error("New password should be different from the old password.")]
+    SamePassword,
+    /// The code for a password change is wrong, used or too old.
+    #[error("Nonce has expired or is invalid")]
+    ReauthenticationNotValid,
+    /// The code for a password change can only go to a confirmed address.
+    #[error("Please verify your email first.")]
+    VerifyEmailFirst,
+    /// The code for a password change can only go to a confirmed number.
+    #[error("Please verify your phone first.")]
+    VerifyPhoneFirst,
+    /// The account's credentials are the identity provider's.
+    #[error("Updating email, phone, password of a SSO account only possible via SSO")]
+    SsoManaged,
+    /// The authorization code is too old.
+    #[error("invalid flow state, flow state has expired")]
+    FlowStateExpired,
+    /// The message did not go out.
+    #[error("Error sending {0} OTP to provider: no SMS provider is configured")]
+    SmsNotSent(&'static str),
+    /// Second factors of this kind are switched off.
+    #[error("{text}")]
+    MfaDisabled {
+        /// The error code.
+        code: &'static str,
+        /// The message.
+        text: &'static str,
+    },
+
+    // 413, 429, 5xx
+    /// The body is larger than this many bytes.
+    #[error("Request body too large (max {0} bytes)")]
+    TooLarge(usize),
+    /// This client asks too often; the number is seconds to wait.
+    #[error("Request rate limit reached")]
+    TooManyRequests(u64),
+    /// A session is refreshed too often. 503, because clients end a session on a refresh that
+    /// fails with 4xx.
+    #[error("Request rate limit reached")]
+    TooManyRefreshes(u64),
+    /// The same mail was asked for too soon; the number is seconds to wait.
+    #[error("For security purposes, you can only request this after {0} seconds.")]
+    TooSoonForEmail(u64),
+    /// The same message was asked for too soon; the number is seconds to wait.
+    #[error("For security purposes, you can only request this after {0} seconds.")]
+    TooSoonForSms(u64),
+    /// The server sends no more mails for now.
+    #[error("email rate limit exceeded")]
+    EmailRateLimit,
+    /// The server sends no more messages for now.
+    #[error("SMS rate limit exceeded")]
+    SmsRateLimit,
+    /// Too many refreshes of one session at once, or no connection for one. 503 as above.
+    #[error("Too many concurrent token refresh requests on the same session or refresh token")]
+    RefreshContention,
+    /// Something failed that is not the caller's fault; the cause stays in the log.
+    #[error("{text}")]
+    Internal {
+        /// What may be said.
+        text: &'static str,
+        /// The cause.
+        #[source]
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    },
+}
+
+/// Why a session came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expiry {
+    /// Its time was up.
+    Time,
+    /// It was not used for too long.
+    Inactivity,
+    /// A second factor was due.
+    LowAal,
+    /// A newer sign-in took its place.
+    NewerLogin,
+}
+
+impl fmt::Display for Expiry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Time => "",
+            Self::Inactivity => " (Inactivity)",
+            Self::LowAal => " (Low AAL: User Needs MFA Verification)",
+            Self::NewerLogin => " (Revoked by Newer Login)",
+        })
+    }
+}
+
+/// What a password lacks.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Weakness {
+    /// For people.
+    pub message: String,
+    /// For programs: `length`, `characters`, `pwned`.
+    pub reasons: Vec<&'static str>,
+}
+
+impl Error {
+    /// A field that is missing or unusable.
+    pub(crate) fn invalid(text: impl Into<Cow<'static, str>>) -> Self {
+        Self::Invalid(text.into())
+    }
+
+    /// A failure that is not the caller's fault.
+    pub(crate) fn internal(
+        text: &'static str,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self::Internal { text, source: Some(source.into()) }
+    }
+
+    /// A refused bearer token, in the words of upstream's JWT library.
+    pub(crate) fn refused_token(error: &TokenError) -> Self {
+        let reason: Cow<'static, str> = match error {
+            TokenError::Expired => "token has invalid claims: token is expired".into(),
+            TokenError::NotYetValid => "token has invalid claims: token is not valid yet".into(),
+            TokenError::IssuedInFuture => "token has invalid claims: token used before issued".into(),
+            TokenError::Empty | TokenError::Parts(_) => {
+                "token is malformed: token contains an invalid number of segments".into()
+            }
+            TokenError::Algorithm(_) => "token signature is invalid: signing method is invalid".into(),
+            TokenError::NoKey | TokenError::NoSecret => {
+                "token signature is invalid: signature is invalid".into()
+            }
+            TokenError::Undecodable | TokenError::Kind | TokenError::Claims => {
+                "token is malformed: could not JSON decode claims".into()
+            }
+            TokenError::NotANumber(claim) => format!("token is malformed: {claim} is not a number").into(),
+            TokenError::AudienceShape | TokenError::Audience => {
+                "token has invalid claims: token has invalid audience".into()
+            }
+            TokenError::NoRole => "token has invalid claims: token has no role".into(),
+        };
+        Self::BadJwt(format!("invalid JWT: unable to parse or verify signature, {reason}").into())
+    }
+
+    /// Seconds after which it makes sense to ask again.
+    fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::TooManyRequests(seconds)
+            | Self::TooManyRefreshes(seconds)
+            | Self::TooSoonForEmail(seconds)
+            | Self::TooSoonForSms(seconds) => Some((*seconds).max(1)),
+            Self::RefreshContention => Some(1),
+            _ => None,
+        }
+    }
+
+    /// The body, for clients of the API's first version or of the newer one.
+    pub(crate) fn body(&self, newer: bool, error_id: Option<String>) -> Value {
+        if let Self::OAuth { error, description } = self {
+            return json!({ "error": error, "error_description": description });
+        }
+        let text = self.public();
+        let mut body = if newer {
+            json!({ "code": self.code(), "message": text })
+        } else {
+            json!({ "code": ApiError::status(self), "error_code": self.code(), "msg": text })
+        };
+        if let (false, true, Some(id)) = (newer, ApiError::status(self) >= 500, error_id) {
+            body["error_id"] = Value::from(id);
+        }
+        if let Self::WeakPassword(weakness) = self {
+            body["weak_password"] = json!({ "reasons": weakness.reasons });
+        }
+        body
+    }
+}
+
+impl ApiError for Error {
+    fn status(&self) -> u16 {
+        self.place().0
+    }
+
+    fn code(&self) -> &str {
+        self.place().1
+    }
+
+    fn public(&self) -> Cow<'_, str> {
+        self.to_string().into()
+    }
+}
+
+impl Error {
+    /// Status and code.
+    fn place(&self) -> (u16, &'static str) {
+        match self {
+            Self::Invalid(_) => (400, "validation_failed"),
+            Self::BadJson(_) => (400, "bad_json"),
+            Self::SubjectNotAnId => (400, "bad_jwt"),
+            Self::InvalidCredentials | Self::UnsupportedGrantType => (400, "invalid_credentials"),
+            Self::BannedAtSignIn | Self::RefreshUserBanned => (400, "user_banned"),
+            Self::EmailNotConfirmed => (400, "email_not_confirmed"),
+            Self::PhoneNotConfirmed => (400, "phone_not_confirmed"),
+            Self::EmailProviderDisabled(_) => (400, "email_provider_disabled"),
+            Self::PhoneProviderDisabled(_) => (400, "phone_provider_disabled"),
+            Self::ProviderDisabled(_) => (400, "provider_disabled"),
+            Self::BadOAuthState(_) => (400, "bad_oauth_callback"),
+            Self::EmailNotAuthorized(_) => (400, "email_address_not_authorized"),
+            Self::UnsupportedChain => (400, "web3_unsupported_chain"),
+            Self::ReauthenticationNeeded => (400, "reauthentication_needed"),
+            Self::CurrentPasswordRequired => (400, "current_password_required"),
+            Self::CurrentPasswordInvalid => (400, "current_password_invalid"),
+            Self::BadCodeVerifier => (400, "bad_code_verifier"),
+            Self::NoFlowState(_) => (400, "flow_state_not_found"),
+            Self::RefreshTokenNotFound => (400, "refresh_token_not_found"),
+            Self::RefreshWithoutSession => (400, "session_not_found"),
+            Self::SessionExpired(_) => (400, "session_expired"),
+            Self::RefreshTokenAlreadyUsed => (400, "refresh_token_already_used"),
+            Self::OAuth { error, .. } => (400, error),
+            Self::NoAuthorization => (401, "no_authorization"),
+            Self::InsufficientAal => (401, "insufficient_aal"),
+            Self::BadJwt(_) => (403, "bad_jwt"),
+            Self::AnonymousRefused => (403, "no_authorization"),
+            Self::NotAdmin | Self::AppMetadataRefused => (403, "not_admin"),
+            Self::UserOfTokenMissing => (403, "user_not_found"),
+            Self::SessionOfTokenMissing => (403, "session_not_found"),
+            Self::AdminSessionExpired => (403, "session_expired"),
+            Self::UserBanned => (403, "user_banned"),
+            Self::OtpExpired | Self::LinkExpired => (403, "otp_expired"),
+            Self::NoRoute => (404, "unknown"),
+            Self::MethodNotAllowed => (405, "unknown"),
+            Self::NotAnId(_) => (404, "validation_failed"),
+            Self::UserNotFound(_) => (404, "user_not_found"),
+            Self::FactorNotFound => (404, "mfa_factor_not_found"),
+            Self::FlowStateNotFound => (404, "flow_state_not_found"),
+            Self::ManualLinkingDisabled => (404, "manual_linking_disabled"),
+            Self::SamlDisabled => (404, "saml_provider_disabled"),
+            Self::PasskeysDisabled => (404, "passkey_disabled"),
+            Self::FeatureDisabled(_) => (404, "feature_disabled"),
+            Self::TooLarge(_) => (413, "request_entity_too_large"),
+            Self::Unprocessable(_) => (422, "validation_failed"),
+            Self::SignupDisabled => (422, "signup_disabled"),
+            Self::OtpDisabled => (422, "otp_disabled"),
+            Self::AnonymousDisabled => (422, "anonymous_provider_disabled"),
+            Self::EmailLoginsDisabled(_) => (422, "email_provider_disabled"),
+            Self::PhoneLoginsDisabled => (422, "phone_provider_disabled"),
+            Self::Web3Disabled => (422, "web3_provider_disabled"),
+            Self::UserAlreadyExists => (422, "user_already_exists"),
+            Self::EmailExists => (422, "email_exists"),
+            Self::PhoneExists(_) => (422, "phone_exists"),
+            Self::WeakPassword(_) => (422, "weak_password"),
+            Self::SamePassword => (422, "same_password"),
+            Self::ReauthenticationNotValid => (422, "reauthentication_not_valid"),
+            Self::VerifyEmailFirst => (422, "email_not_confirmed"),
+            Self::VerifyPhoneFirst => (422, "phone_not_confirmed"),
+            Self::SsoManaged => (422, "user_sso_managed"),
+            Self::FlowStateExpired => (422, "flow_state_expired"),
+            Self::SmsNotSent(_) => (422, "sms_send_failed"),
+            Self::MfaDisabled { code, .. } => (422, code),
+            Self::TooManyRequests(_) => (429, "over_request_rate_limit"),
+            Self::TooSoonForEmail(_) | Self::EmailRateLimit => (429, "over_email_send_rate_limit"),
+            Self::TooSoonForSms(_) | Self::SmsRateLimit => (429, "over_sms_send_rate_limit"),
+            Self::TooManyRefreshes(_) => (503, "over_request_rate_limit"),
+            Self::RefreshContention => (503, "conflict"),
+            Self::Internal { .. } => (500, "unexpected_failure"),
+        }
+    }
+}
+
+impl ResponseError for Error {
+    fn status_code(&self) -> StatusCode {
+        StatusCode::from_u16(ApiError::status(self)).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// The answer in the API's first version; `http` re-renders it where the client asked for more.
+    fn error_response(&self) -> HttpResponse<BoxBody> {
+        let mut response = HttpResponse::build(self.status_code());
+        response.insert_header((CODE_HEADER, HeaderValue::from_static(self.place().1)));
+        if let Some(seconds) = self.retry_after() {
+            response.insert_header(("Retry-After", seconds.to_string()));
+        }
+        response.json(self.body(false, None))
+    }
+}
+
+/// Gives a failure of the database the text that may be said about it.
+pub(crate) trait OrInternal<T> {
+    /// The value, or an internal error with `text`.
+    fn or_internal(self, text: &'static str) -> Result<T, Error>;
+}
+
+impl<T, E: Into<Box<dyn std::error::Error + Send + Sync>>> OrInternal<T> for Result<T, E> {
+    fn or_internal(self, text: &'static str) -> Result<T, Error> {
+        self.map_err(|error| Error::internal(text, error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_shapes() {
+        assert_eq!(
+            Error::InvalidCredentials.body(false, Some("x".to_owned())),
+            json!({"code":400,"error_code":"invalid_credentials","msg":"Invalid login credentials"})
+        );
+        assert_eq!(
+            Error::InvalidCredentials.body(true, None),
+            json!({"code":"invalid_credentials","message":"Invalid login credentials"})
+        );
+    }
+
+    #[test]
+    fn a_weak_password_says_why_in_both() {
+        let weak = Error::WeakPassword(Weakness { message: "m".to_owned(), reasons: vec!["length"] });
+        for newer in [false, true] {
+            assert_eq!(weak.body(newer, None)["weak_password"], json!({ "reasons": ["length"] }));
+        }
+    }
+
+    #[test]
+    fn causes_stay_inside() {
+        let error = Error::internal("Database error saving new user", "relation auth.users does not exist");
+        assert_eq!(
+            error.body(false, Some("id".to_owned())),
+            json!({"code":500,"error_code":"unexpected_failure","error_id":"id","msg":"Database error saving new user"})
+        );
+    }
+
+    #[test]
+    fn oauth_errors_have_the_standard_s_body() {
+        let error = Error::OAuth { error: "invalid_request", description: "refresh_token required" };
+        assert_eq!(
+            error.body(true, None),
+            json!({"error":"invalid_request","error_description":"refresh_token required"})
+        );
+    }
+
+    #[test]
+    fn a_refresh_that_may_be_repeated_is_never_4xx() {
+        assert_eq!(ApiError::status(&Error::RefreshContention), 503);
+        assert_eq!(ApiError::status(&Error::TooManyRefreshes(3)), 503);
+        assert_eq!(
+            Error::TooManyRefreshes(3).error_response().headers().get("retry-after").map(|v| v.as_bytes()),
+            Some(b"3".as_slice())
+        );
+    }
+}

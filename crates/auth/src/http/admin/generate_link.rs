@@ -1,0 +1,200 @@
+//! `POST /admin/generate_link`: what a mail would have said, for those who send their own.
+
+use actix_web::HttpResponse;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use url::{Url, form_urlencoded};
+
+use super::super::call::{Body, Call};
+use super::super::invite::invited;
+use crate::account::{self, UPDATING};
+use crate::audit::{self, Action, Actor};
+use crate::config;
+use crate::error::{Error, OrInternal};
+use crate::send::{self, Mail};
+use crate::service::Context;
+use crate::store::users;
+use crate::user::{Object, User};
+use crate::{identifier, otp, password};
+
+#[derive(Deserialize)]
+#[serde(default)]
+#[derive(Default)]
+struct Request {
+    #[serde(rename = "type")]
+    kind: String,
+    email: String,
+    new_email: String,
+    password: String,
+    data: Object,
+    redirect_to: String,
+}
+
+pub(crate) async fn post(call: Call, body: Body) -> Result<HttpResponse, Error> {
+    let admin = call.admin().await?;
+    let ctx = &call.ctx;
+    let mut request: Request = body.json()?;
+    request.email = identifier::email(&request.email)?;
+    let wished = request.redirect_to.as_str();
+    let redirect_to = ctx.settings.targets.choose([wished, ctx.redirect_to.as_str()]).to_owned();
+    let mut tx = ctx.service.pool.begin().await.or_internal(UPDATING)?;
+    let user = users::find_by_email(&mut tx, &request.email, &ctx.aud).await;
+    let user = user.or_internal("Database error finding user")?;
+    let link = match (request.kind.as_str(), user) {
+        ("magiclink" | "recovery", Some(user)) => recovery(ctx, &mut tx, &user).await?,
+        ("magiclink", None) => {
+            request.kind = "signup".to_owned();
+            request.password = password::random(64);
+            signup(ctx, &mut tx, &request).await?
+        }
+        ("signup", _) => signup(ctx, &mut tx, &request).await?,
+        ("invite", _) => invite(ctx, &mut tx, &request, &admin).await?,
+        ("email_change_current" | "email_change_new", Some(user)) => {
+            email_change(ctx, &mut tx, &request, &user).await?
+        }
+        ("recovery" | "email_change_current" | "email_change_new", None) => {
+            return Err(Error::UserNotFound("User with this email not found"));
+        }
+        (kind, _) => return Err(Error::invalid(format!("Invalid email action link type requested: {kind}"))),
+    };
+    let user = users::get(&mut tx, link.user_id).await.or_internal(UPDATING)?;
+    account::commit_creation(tx).await?;
+    let mut answer = serde_json::to_value(user.view()).or_internal("Error encoding user")?;
+    answer["action_link"] = Value::from(address(ctx.config(), &request.kind, &link.hash, &redirect_to)?);
+    answer["email_otp"] = Value::from(link.code);
+    answer["hashed_token"] = Value::from(link.hash);
+    answer["verification_type"] = Value::from(request.kind);
+    answer["redirect_to"] = Value::from(redirect_to);
+    Ok(HttpResponse::Ok().json(answer))
+}
+
+/// A code and the hash that its link carries.
+struct Link {
+    user_id: uuid::Uuid,
+    code: String,
+    hash: String,
+}
+
+impl Link {
+    fn fresh(ctx: &Context, user: &User, identifier: &str) -> Self {
+        let code = otp::fresh(config::otp_length(ctx.config().email.otp_length));
+        Self { user_id: user.id, hash: otp::hash(identifier, &code), code }
+    }
+}
+
+async fn recovery(ctx: &Context, tx: &mut db::Session, user: &User) -> Result<Link, Error> {
+    audit::record(ctx, tx, Actor::User(user), Action::RecoveryRequested, None).await?;
+    let link = Link::fresh(ctx, user, &user.email);
+    send::store(ctx, tx, user, Mail::Recovery, &user.email, &link.hash).await?;
+    Ok(link)
+}
+
+async fn signup(ctx: &Context, tx: &mut db::Session, request: &Request) -> Result<Link, Error> {
+    let known = users::find_by_email(tx, &request.email, &ctx.aud).await.or_internal(UPDATING)?;
+    let user = match known {
+        Some(user) if user.is_email_confirmed() => return Err(Error::EmailExists),
+        Some(user) => {
+            users::merge_user_metadata(tx, user.id, &request.data, ctx.now).await.or_internal(UPDATING)?;
+            user
+        }
+        None => {
+            if request.password.is_empty() {
+                return Err(Error::invalid("Signup requires a valid password"));
+            }
+            password::check_strength(ctx.config(), &request.password)?;
+            let hash = ctx.service.hasher.hash(ctx.config().password_hash, request.password.clone()).await?;
+            invited(ctx, tx, &request.email, &request.data, &hash).await?
+        }
+    };
+    let link = Link::fresh(ctx, &user, &request.email);
+    send::store(ctx, tx, &user, Mail::Confirmation, &request.email, &link.hash).await?;
+    Ok(link)
+}
+
+async fn invite(ctx: &Context, tx: &mut db::Session, request: &Request, admin: &str) -> Result<Link, Error> {
+    let user = invited(ctx, tx, &request.email, &request.data, "").await?;
+    let traits = Some(json!({ "user_id": user.id, "user_email": user.email }));
+    audit::record(ctx, tx, Actor::Admin(admin), Action::Invited, traits).await?;
+    let link = Link::fresh(ctx, &user, &request.email);
+    send::store(ctx, tx, &user, Mail::Invite, &request.email, &link.hash).await?;
+    Ok(link)
+}
+
+async fn email_change(
+    ctx: &Context,
+    tx: &mut db::Session,
+    request: &Request,
+    user: &User,
+) -> Result<Link, Error> {
+    let by_current = request.kind == "email_change_current";
+    if by_current && !ctx.config().email.double_confirm_changes {
+        return Err(Error::invalid("Enable secure email change to generate link for current email"));
+    }
+    let new_email = identifier::email(&request.new_email)?;
+    let holder = users::find_holder_of_email(tx, &new_email, &ctx.aud, Some(user.id)).await;
+    if holder.or_internal("Database error checking email")?.is_some() {
+        return Err(Error::EmailExists);
+    }
+    // The other half of the change may have been prepared by an earlier call for the same address.
+    let pending = user.email_change == new_email;
+    let kept = |hash: &str| if pending { hash.to_owned() } else { String::new() };
+    let link = Link::fresh(ctx, user, if by_current { &user.email } else { &new_email });
+    let (current, new) = if by_current {
+        (link.hash.clone(), kept(&user.email_change_token_new))
+    } else {
+        (kept(&user.email_change_token_current), link.hash.clone())
+    };
+    send::store_email_change(ctx, tx, user, &new_email, (&current, &new)).await?;
+    Ok(link)
+}
+
+/// The link: path by its kind, below the external URL.
+fn address(config: &config::Config, kind: &str, hash: &str, redirect_to: &str) -> Result<String, Error> {
+    let paths = &config.email.url_paths;
+    let (path, kind) = match kind {
+        "invite" => (&paths.invite, kind),
+        "signup" => (&paths.confirmation, kind),
+        "email_change_current" | "email_change_new" => (&paths.email_change, "email_change"),
+        kind => (&paths.recovery, kind),
+    };
+    let base = resolve(&config.external_url, path)?;
+    // Only what would end the parameter is escaped: applications match on the rest.
+    let escaped: String = match redirect_to.contains(['&', '=', '#']) {
+        true => form_urlencoded::byte_serialize(redirect_to.as_bytes()).collect(),
+        false => redirect_to.to_owned(),
+    };
+    Ok(format!("{base}?token={hash}&type={kind}&redirect_to={escaped}"))
+}
+
+/// `path` against the external URL, whose own path is kept where `path` is the default.
+fn resolve(external: &str, path: &str) -> Result<String, Error> {
+    const BAD: &str = "Invalid external URL";
+    if path == config::DEFAULT_PATH {
+        return Ok(format!("{}{path}", external.trim_end_matches('/')));
+    }
+    let base = Url::parse(external).or_internal(BAD)?;
+    Ok(base.join(path).or_internal(BAD)?.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses() {
+        let mut config =
+            config::Config { external_url: "https://api.test/auth/v1".to_owned(), ..Default::default() };
+        let link = |config: &config::Config, kind: &str, to: &str| address(config, kind, "h", to).ok();
+        assert_eq!(
+            link(&config, "email_change_new", "https://site.test/x").as_deref(),
+            Some("https://api.test/auth/v1/verify?token=h&type=email_change&redirect_to=https://site.test/x")
+        );
+        config.email.url_paths.invite = "/auth/v1/verify".to_owned();
+        assert_eq!(
+            link(&config, "invite", "https://site.test/x?y=1").as_deref(),
+            Some(
+                "https://api.test/auth/v1/verify?token=h&type=invite&redirect_to=https%3A%2F%2Fsite.test%2Fx%3Fy%3D1"
+            )
+        );
+    }
+}

@@ -1,0 +1,111 @@
+//! URL → file. The gateway mounts this under its prefix.
+
+mod admin;
+mod answer;
+mod authorize;
+mod call;
+mod health;
+mod identities;
+mod invite;
+mod logout;
+mod otp;
+mod reauthenticate;
+mod recover;
+mod resend;
+mod settings;
+mod signup;
+mod switched_off;
+mod token;
+mod user;
+mod verify;
+mod version;
+mod well_known;
+
+use std::sync::Arc;
+
+use actix_web::Resource;
+use actix_web::middleware::from_fn;
+use actix_web::web::{Data, PayloadConfig, ServiceConfig, delete, get, patch, post, put, resource, scope};
+
+use crate::error::Error;
+use crate::service::Service;
+
+/// No request needs more.
+const MAX_BODY: usize = 1024 * 1024;
+
+pub(crate) fn routes(service: &Arc<Service>, cfg: &mut ServiceConfig) {
+    let routes = scope("")
+        .app_data(Data::from(Arc::clone(service)))
+        .app_data(PayloadConfig::new(MAX_BODY))
+        .wrap(from_fn(version::render))
+        .service(at("/health").route(get().to(health::get)))
+        .service(at("/settings").route(get().to(settings::get)))
+        .service(at("/.well-known/jwks.json").route(get().to(well_known::jwks)))
+        .service(at("/.well-known/openid-configuration").route(get().to(well_known::openid)))
+        .service(at("/.well-known/oauth-authorization-server").route(get().to(switched_off::oauth_server)))
+        .service(at("/signup").route(post().to(signup::post)))
+        .service(at("/token").route(post().to(token::post)))
+        .service(at("/user").route(get().to(user::get)).route(put().to(user::put)))
+        .service(at("/user/identities/authorize").route(get().to(identities::authorize)))
+        .service(at("/user/identities/{identity_id}").route(delete().to(identities::delete)))
+        .service(
+            at("/user/oauth/grants")
+                .route(get().to(switched_off::oauth_server))
+                .route(delete().to(switched_off::oauth_server)),
+        )
+        .service(at("/logout").route(post().to(logout::post)))
+        .service(at("/otp").route(post().to(otp::post)))
+        .service(at("/magiclink").route(post().to(otp::magic_link)))
+        .service(at("/recover").route(post().to(recover::post)))
+        .service(at("/resend").route(post().to(resend::post)))
+        .service(at("/reauthenticate").route(get().to(reauthenticate::get)))
+        .service(at("/verify").route(get().to(verify::get)).route(post().to(verify::post)))
+        .service(at("/authorize").route(get().to(authorize::get)))
+        .service(at("/callback").route(get().to(authorize::callback)).route(post().to(authorize::callback)))
+        .service(at("/invite").route(post().to(invite::post)))
+        .service(at("/admin/audit").route(get().to(admin::audit::get)))
+        .service(at("/admin/users").route(get().to(admin::users::get)).route(post().to(admin::users::post)))
+        .service(
+            at("/admin/users/{user_id}")
+                .route(get().to(admin::user::get))
+                .route(put().to(admin::user::put))
+                .route(delete().to(admin::user::delete)),
+        )
+        .service(at("/admin/users/{user_id}/factors").route(get().to(admin::factors::get)))
+        .service(
+            at("/admin/users/{user_id}/factors/{factor_id}")
+                .route(put().to(admin::factors::put))
+                .route(delete().to(admin::factors::delete)),
+        )
+        .service(at("/admin/users/{user_id}/passkeys").route(get().to(switched_off::admin_passkeys)))
+        .service(
+            at("/admin/users/{user_id}/passkeys/{passkey_id}")
+                .route(delete().to(switched_off::admin_passkeys)),
+        )
+        .service(at("/admin/generate_link").route(post().to(admin::generate_link::post)))
+        .service(at("/admin/sso/providers{tail:.*}").to(switched_off::admin_saml))
+        .service(at("/admin/oauth/clients{tail:.*}").to(switched_off::admin_oauth_server))
+        .service(at("/admin/custom-providers{tail:.*}").to(switched_off::admin_custom_providers))
+        .service(at("/factors").route(post().to(switched_off::enroll)))
+        .service(at("/factors/{factor_id}").route(delete().to(switched_off::factor)))
+        .service(at("/factors/{factor_id}/{step:challenge|verify}").route(post().to(switched_off::factor)))
+        .service(
+            at("/passkeys{tail:.*}")
+                .route(get().to(switched_off::passkeys))
+                .route(post().to(switched_off::passkeys))
+                .route(patch().to(switched_off::passkeys))
+                .route(delete().to(switched_off::passkeys)),
+        )
+        .service(at("/sso").route(post().to(switched_off::saml)))
+        .service(at("/sso/saml/{step:metadata|acs}").to(switched_off::saml))
+        .service(at("/oauth/{tail:.*}").to(switched_off::oauth_server))
+        .service(at("/scim/{tail:.*}").to(switched_off::scim))
+        .default_service(actix_web::web::to(|| async { Err::<String, _>(Error::NoRoute) }));
+    cfg.service(routes);
+}
+
+/// A path at which a method that is not listed is refused in our own words.
+fn at(path: &str) -> Resource {
+    resource(path.to_owned())
+        .default_service(actix_web::web::to(|| async { Err::<String, _>(Error::MethodNotAllowed) }))
+}

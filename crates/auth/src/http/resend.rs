@@ -1,0 +1,103 @@
+//! `POST /resend`: the last code again. Says nothing where there is nothing to resend.
+
+use actix_web::HttpResponse;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::answer;
+use super::call::{Body, Call};
+use crate::audit::{self, Action, Actor};
+use crate::error::{Error, OrInternal};
+use crate::identifier;
+use crate::pkce::Challenge;
+use crate::send::{self, Mail, Sms};
+use crate::store::users;
+
+#[derive(Deserialize)]
+#[serde(default)]
+#[derive(Default)]
+struct Request {
+    #[serde(rename = "type")]
+    kind: String,
+    email: String,
+    phone: String,
+    code_challenge: String,
+    code_challenge_method: String,
+}
+
+pub(crate) async fn post(call: Call, body: Body) -> Result<HttpResponse, Error> {
+    const FAILED: &str = "Unable to process request";
+    let ctx = &call.ctx;
+    ctx.settings.limits.resend.take(ctx.client(), ctx.now).map_err(Error::TooManyRequests)?;
+    let request: Request = body.json()?;
+    let challenge = request.check(ctx.config())?;
+    let mut tx = ctx.service.pool.begin().await.or_internal(FAILED)?;
+    let user = if request.email.is_empty() {
+        users::find_by_phone(&mut tx, &identifier::phone(&request.phone)?, &ctx.aud).await
+    } else {
+        users::find_by_email(&mut tx, &identifier::email(&request.email)?, &ctx.aud).await
+    };
+    let Some(user) = user.or_internal(FAILED)? else { return Ok(answer::nothing()) };
+    let mut message_id = None;
+    match request.kind.as_str() {
+        "signup" if !user.is_email_confirmed() && !user.email.is_empty() => {
+            audit::record(ctx, &mut tx, Actor::User(&user), Action::ConfirmationRequested, None).await?;
+            if let Some(challenge) = &challenge {
+                challenge.remember(ctx, &mut tx, user.id, "email/signup", "email/signup").await?;
+            }
+            send::mail(ctx, &mut tx, &user, Mail::Confirmation, challenge.as_ref()).await?;
+        }
+        "email_change" if !user.email_change.is_empty() => {
+            if let Some(challenge) = &challenge {
+                challenge.remember(ctx, &mut tx, user.id, "email_change", "email_change").await?;
+            }
+            send::email_change(ctx, &mut tx, &user, &user.email_change, challenge.as_ref()).await?;
+        }
+        "sms" if !user.is_phone_confirmed() && !user.phone.is_empty() => {
+            audit::record(ctx, &mut tx, Actor::User(&user), Action::RecoveryRequested, None).await?;
+            message_id = Some(send::sms(ctx, &mut tx, &user, &user.phone, Sms::Confirmation).await?);
+        }
+        "phone_change" if !user.phone_change.is_empty() => {
+            message_id = Some(send::sms(ctx, &mut tx, &user, &user.phone_change, Sms::PhoneChange).await?);
+        }
+        _ => return Ok(answer::nothing()),
+    }
+    tx.commit().await.or_internal(FAILED)?;
+    Ok(match message_id {
+        Some(id) => HttpResponse::Ok().json(json!({ "message_id": id })),
+        None => answer::nothing(),
+    })
+}
+
+impl Request {
+    fn check(&self, config: &crate::Config) -> Result<Option<Challenge>, Error> {
+        let challenge = match self.kind.as_str() {
+            "signup" | "email_change" => Challenge::parse(&self.code_challenge_method, &self.code_challenge)?,
+            "sms" | "phone_change" => None,
+            _ => {
+                return Err(Error::invalid(
+                    "Missing one of these types: signup, email_change, sms, phone_change",
+                ));
+            }
+        };
+        if self.email.is_empty() && self.kind == "signup" {
+            return Err(Error::invalid("Type provided requires an email address"));
+        }
+        if self.phone.is_empty() && self.kind == "sms" {
+            return Err(Error::invalid("Type provided requires a phone number"));
+        }
+        match (self.email.is_empty(), self.phone.is_empty()) {
+            (false, false) => {
+                Err(Error::invalid("Only an email address or phone number should be provided."))
+            }
+            (true, true) => Err(Error::invalid("Missing email address or phone number")),
+            (false, true) if !config.email.enable_signup => {
+                Err(Error::EmailProviderDisabled("Email logins are disabled"))
+            }
+            (true, false) if !config.sms.enable_signup => {
+                Err(Error::PhoneProviderDisabled("Phone logins are disabled"))
+            }
+            _ => Ok(challenge),
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! `POST /signup`: by address, by number, or without either.
+
+use actix_web::HttpResponse;
+use serde::Deserialize;
+
+use super::answer;
+use super::call::{Body, Call};
+use crate::error::Error;
+use crate::identifier::check_channel;
+use crate::password;
+use crate::pkce::Challenge;
+use crate::signup::{self, By, SignUp, SignedUp};
+use crate::user::Object;
+
+#[derive(Deserialize)]
+#[serde(default)]
+#[derive(Default)]
+struct Request {
+    email: String,
+    phone: String,
+    password: String,
+    data: Object,
+    channel: String,
+    code_challenge: String,
+    code_challenge_method: String,
+}
+
+pub(crate) async fn post(call: Call, body: Body) -> Result<HttpResponse, Error> {
+    let Call { ctx, .. } = &call;
+    let request: Request = body.json()?;
+    if request.email.is_empty() && request.phone.is_empty() {
+        if !ctx.config().enable_anonymous_sign_ins {
+            return Err(Error::AnonymousDisabled);
+        }
+        ctx.settings.limits.anonymous.take(ctx.client(), ctx.now).map_err(Error::TooManyRequests)?;
+        return signup::register_anonymously(ctx, &request.data).await.map(|grant| answer::session(&grant));
+    }
+    ctx.settings.limits.signup.take(ctx.client(), ctx.now).map_err(Error::TooManyRequests)?;
+    if !ctx.config().enable_signup {
+        return Err(Error::SignupDisabled);
+    }
+    match signup::register(ctx, request.check(ctx.config())?).await? {
+        SignedUp::In(grant) => Ok(answer::session(&grant)),
+        SignedUp::Pending(user) => Ok(answer::user(&user)),
+    }
+}
+
+impl Request {
+    fn check(self, config: &crate::Config) -> Result<SignUp, Error> {
+        if self.password.is_empty() {
+            return Err(Error::invalid("Signup requires a valid password"));
+        }
+        password::check_strength(config, &self.password)?;
+        let by = match (self.email.is_empty(), self.phone.is_empty()) {
+            (false, false) => {
+                return Err(Error::invalid(
+                    "Only an email address or phone number should be provided on signup.",
+                ));
+            }
+            (false, true) => By::Email(self.email),
+            _ => By::Phone(self.phone),
+        };
+        if let By::Phone(_) = by {
+            check_channel(&self.channel)?;
+            if !self.code_challenge.is_empty() {
+                return Err(Error::invalid("PKCE not supported for phone signups"));
+            }
+        }
+        let challenge = Challenge::parse(&self.code_challenge_method, &self.code_challenge)?;
+        Ok(SignUp { by, password: self.password, data: self.data, challenge })
+    }
+}

@@ -1,0 +1,76 @@
+//! `POST /token?grant_type=…`: one file per grant.
+
+mod password;
+mod pkce;
+mod refresh;
+
+use actix_web::HttpResponse;
+
+use super::answer;
+use super::call::{Body, Call};
+use crate::error::Error;
+
+pub(crate) async fn post(call: Call, body: Body) -> Result<HttpResponse, Error> {
+    let ctx = &call.ctx;
+    let limit = || ctx.settings.limits.token.take(ctx.client(), ctx.now).map_err(Error::TooManyRequests);
+    let grant = match call.param("grant_type") {
+        "password" => {
+            limit()?;
+            password::grant(ctx, &body).await?
+        }
+        // Counted by session, not by address: an office must not lock itself out.
+        "refresh_token" => refresh::grant(ctx, &body).await?,
+        "pkce" => {
+            limit()?;
+            pkce::grant(ctx, &body).await?
+        }
+        "id_token" => {
+            limit()?;
+            return id_token(&body);
+        }
+        "web3" => {
+            limit()?;
+            return web3(&body);
+        }
+        _ => return Err(Error::UnsupportedGrantType),
+    };
+    Ok(answer::session(&grant))
+}
+
+#[derive(serde::Deserialize)]
+#[serde(default)]
+#[derive(Default)]
+struct IdToken {
+    id_token: String,
+    provider: String,
+    client_id: String,
+    issuer: String,
+}
+
+/// No identity provider is configured, so every one is switched off.
+fn id_token(body: &Body) -> Result<HttpResponse, Error> {
+    let request: IdToken = body.json()?;
+    if request.id_token.is_empty() {
+        return Err(Error::OAuth { error: "invalid_request", description: "id_token required" });
+    }
+    if request.provider.is_empty() && (request.client_id.is_empty() || request.issuer.is_empty()) {
+        let description = "provider or client_id and issuer required";
+        return Err(Error::OAuth { error: "invalid_request", description });
+    }
+    Err(Error::ProviderDisabled(format!("Provider (issuer \"{}\") is not enabled", request.issuer)))
+}
+
+#[derive(serde::Deserialize)]
+#[serde(default)]
+#[derive(Default)]
+struct Wallet {
+    chain: String,
+}
+
+/// Wallets of both chains are switched off.
+fn web3(body: &Body) -> Result<HttpResponse, Error> {
+    match body.json::<Wallet>()?.chain.as_str() {
+        "solana" | "ethereum" => Err(Error::Web3Disabled),
+        _ => Err(Error::UnsupportedChain),
+    }
+}

@@ -1,0 +1,168 @@
+//! Users, credentials, sessions: the API of Supabase Auth.
+//!
+//! - `http/`: one file per URL. It reads the request, calls a flow, shapes the answer.
+//! - Flows: [`signup`] and [`verify`] let people in, [`session`] keeps them in or puts them out,
+//!   [`account`] changes who they are, [`send`] gets codes on their way.
+//! - Rules without IO: [`password`], [`otp`], [`pkce`], [`refresh_token`], [`access_token`],
+//!   [`redirect`], [`identifier`], [`rate`].
+//! - `store/`: the SQL of schema `auth`, one file per table; `task/`: background work.
+//!
+//! Its connections log in as `supabase_auth_admin`, who owns that schema and nothing else. It
+//! trusts the edge for who calls (`kernel::http::caller`) and checks user, session and ban itself.
+//! It refuses to say whether an account exists, except where clients depend on being told.
+//! Not here yet: sending mail and messages, other providers' accounts, second factors, passkeys,
+//! SAML, being an OAuth server; their endpoints answer that they are switched off.
+
+mod access_token;
+mod account;
+mod audit;
+mod config;
+mod error;
+mod http;
+mod identifier;
+mod otp;
+mod password;
+mod pkce;
+mod rate;
+mod redirect;
+mod refresh_token;
+mod send;
+mod service;
+mod session;
+mod signup;
+mod store;
+mod task;
+mod user;
+mod verify;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::web::ServiceConfig;
+use arc_swap::ArcSwap;
+use jwt::KeySet;
+use kernel::{Clock, Health, Task};
+
+pub use crate::config::{
+    Config, Email, PasswordHash, PasswordRequirements, Problem, RateLimits, Sessions, Sms, UrlPaths,
+};
+pub use crate::error::{Error, Expiry, Weakness};
+use crate::rate::Limiter;
+use crate::service::{Service, Settings, Turns};
+
+/// Wrong codes per account and hour before its pending ones are void.
+const WRONG_CODES: u32 = 10;
+
+mod embedded {
+    refinery::embed_migrations!("../../migrations/auth");
+}
+
+/// The migrations of schema `auth`.
+#[must_use]
+pub fn migrations() -> db::Migrations {
+    db::Migrations::new(db::migrate::Owner::Auth, &embedded::migrations::runner(), &[])
+}
+
+/// A running instance. Clones share it.
+#[derive(Clone)]
+pub struct Auth(Arc<Service>);
+
+/// What the service is given.
+pub struct Deps {
+    /// Connections that log in as `supabase_auth_admin`.
+    pub pool: db::Pool,
+    /// The keys that sign access tokens.
+    pub keys: KeySet,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// Why the service cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Settings that cannot be used, each with what is wrong.
+    #[error("{}", .0.iter().map(|p| format!("auth.{}: {}", p.key, p.text)).collect::<Vec<_>>().join("; "))]
+    Settings(Vec<Problem>),
+    /// The password hasher failed.
+    #[error("passwords cannot be hashed: {0}")]
+    Hasher(#[source] Error),
+}
+
+/// What a change of settings did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reload {
+    /// Everything took effect.
+    Applied,
+    /// Nothing did: the new settings cannot be used.
+    Refused(Vec<Problem>),
+}
+
+impl Auth {
+    /// Starts the service.
+    ///
+    /// # Errors
+    ///
+    /// If the settings cannot be used.
+    pub async fn start(config: Config, deps: Deps) -> Result<Self, StartError> {
+        let problems = config.check();
+        if !problems.is_empty() {
+            return Err(StartError::Settings(problems));
+        }
+        if config.email.enable_confirmations && config.email.enable_signup {
+            tracing::warn!(
+                "new accounts must confirm their address (auth.email.enable_confirmations), but no mail can be sent: \
+                 nobody will be able to sign in with a new account except through the admin API. Turn confirmations \
+                 off, or hand out links made by /admin/generate_link"
+            );
+        }
+        let hasher = password::Hasher::new(config.password_hash).await.map_err(StartError::Hasher)?;
+        Ok(Self(Arc::new(Service {
+            settings: ArcSwap::from_pointee(Settings::new(config)),
+            pool: deps.pool,
+            keys: deps.keys,
+            clock: deps.clock,
+            hasher,
+            refreshes: Turns::new(),
+            wrong_codes: Limiter::new(WRONG_CODES, Duration::from_secs(3600)),
+        })))
+    }
+
+    /// The endpoints, to be mounted below the prefix.
+    pub fn routes(&self, cfg: &mut ServiceConfig) {
+        http::routes(&self.0, cfg);
+    }
+
+    /// Background work, to be supervised.
+    #[must_use]
+    pub fn tasks(&self) -> Vec<Task> {
+        vec![task::sweep::task(&self.0)]
+    }
+
+    /// Whether the service can serve: it can if its database answers.
+    pub async fn health(&self) -> Health {
+        match self.0.pool.session().await {
+            Ok(mut session) => match session.batch("select 1").await {
+                Ok(()) => Health::Ready,
+                Err(error) => Health::NotReady(error.to_string()),
+            },
+            Err(error) => Health::NotReady(error.to_string()),
+        }
+    }
+
+    /// Takes over new settings, for requests that begin from now on.
+    #[must_use]
+    pub fn reload(&self, config: Config) -> Reload {
+        let problems = config.check();
+        if !problems.is_empty() {
+            return Reload::Refused(problems);
+        }
+        let current = self.0.settings.load();
+        let settings = if current.config.rate_limit == config.rate_limit {
+            Settings::with_limits(config, Arc::clone(&current.limits))
+        } else {
+            Settings::new(config)
+        };
+        self.0.settings.store(Arc::new(settings));
+        Reload::Applied
+    }
+}

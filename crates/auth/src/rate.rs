@@ -1,0 +1,188 @@
+//! How often one client may ask.
+//!
+//! Token buckets in memory: full at first, refilled evenly. Without configuration they count by
+//! the client's address; a network of IPv6 counts as one client, because every subscriber has one.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use crate::config::RateLimits;
+
+/// Buckets kept at most per limiter: beyond that the fullest half is forgotten.
+const MAX_BUCKETS: usize = 50_000;
+
+const FIVE_MINUTES: Duration = Duration::from_secs(300);
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// All limiters of the service.
+pub(crate) struct Limits {
+    pub(crate) signup: Limiter<Client>,
+    pub(crate) anonymous: Limiter<Client>,
+    pub(crate) otp: Limiter<Client>,
+    pub(crate) magic_link: Limiter<Client>,
+    pub(crate) recover: Limiter<Client>,
+    pub(crate) resend: Limiter<Client>,
+    pub(crate) user: Limiter<Client>,
+    pub(crate) token: Limiter<Client>,
+    pub(crate) refresh: Limiter<Uuid>,
+    pub(crate) verify: Limiter<Client>,
+    pub(crate) email: Limiter<()>,
+    pub(crate) sms: Limiter<()>,
+}
+
+impl Limits {
+    pub(crate) fn new(limits: &RateLimits) -> Self {
+        let entry = || Limiter::new(limits.sign_in_sign_ups, FIVE_MINUTES);
+        Self {
+            signup: entry(),
+            anonymous: Limiter::new(limits.anonymous_users, HOUR),
+            otp: entry(),
+            magic_link: entry(),
+            recover: entry(),
+            resend: entry(),
+            user: entry(),
+            token: Limiter::new(limits.token_refresh, FIVE_MINUTES),
+            refresh: Limiter::new(limits.token_refresh, FIVE_MINUTES),
+            verify: Limiter::new(limits.token_verifications, FIVE_MINUTES),
+            email: Limiter::new(limits.email_sent, HOUR),
+            sms: Limiter::new(limits.sms_sent, HOUR),
+        }
+    }
+}
+
+/// Who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Client {
+    V4([u8; 4]),
+    /// The upper half of the address.
+    V6(u64),
+    /// Without an address all share one bucket.
+    Unknown,
+}
+
+impl Client {
+    pub(crate) fn of(address: Option<IpAddr>) -> Self {
+        match address.map(|address| address.to_canonical()) {
+            Some(IpAddr::V4(address)) => Self::V4(address.octets()),
+            Some(IpAddr::V6(address)) => Self::V6((address.to_bits() >> 64) as u64),
+            None => Self::Unknown,
+        }
+    }
+}
+
+/// One kind of request: so many per period, by key.
+pub(crate) struct Limiter<K> {
+    capacity: f64,
+    per_second: f64,
+    buckets: Mutex<HashMap<K, Bucket>>,
+}
+
+struct Bucket {
+    tokens: f64,
+    at: DateTime<Utc>,
+}
+
+impl<K: Eq + Hash + Copy> Limiter<K> {
+    pub(crate) fn new(events: u32, per: Duration) -> Self {
+        let capacity = f64::from(events);
+        Self { capacity, per_second: capacity / per.as_secs_f64(), buckets: Mutex::new(HashMap::new()) }
+    }
+
+    /// Takes one token of `key`.
+    ///
+    /// # Errors
+    ///
+    /// The seconds until there is one, if there is none.
+    pub(crate) fn take(&self, key: K, now: DateTime<Utc>) -> Result<(), u64> {
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        if buckets.len() >= MAX_BUCKETS && !buckets.contains_key(&key) {
+            self.forget(&mut buckets, now);
+        }
+        let bucket = buckets.entry(key).or_insert(Bucket { tokens: self.capacity, at: now });
+        bucket.tokens = self.level(bucket, now);
+        bucket.at = bucket.at.max(now);
+        if bucket.tokens < 1.0 {
+            let missing = (1.0 - bucket.tokens) / self.per_second;
+            return Err(if missing.is_finite() { missing.ceil() as u64 } else { 3600 });
+        }
+        bucket.tokens -= 1.0;
+        Ok(())
+    }
+
+    fn level(&self, bucket: &Bucket, now: DateTime<Utc>) -> f64 {
+        let elapsed = now.signed_duration_since(bucket.at).to_std().unwrap_or_default();
+        (bucket.tokens + elapsed.as_secs_f64() * self.per_second).min(self.capacity)
+    }
+
+    /// A full bucket says nothing; if there are too few of them, the fuller half goes as well.
+    fn forget(&self, buckets: &mut HashMap<K, Bucket>, now: DateTime<Utc>) {
+        buckets.retain(|_, bucket| self.level(bucket, now) < self.capacity);
+        if buckets.len() >= MAX_BUCKETS {
+            let mut levels: Vec<f64> = buckets.values().map(|bucket| self.level(bucket, now)).collect();
+            levels.sort_by(f64::total_cmp);
+            let median = levels.get(levels.len() / 2).copied().unwrap_or_default();
+            buckets.retain(|_, bucket| self.level(bucket, now) < median);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+
+    fn start() -> DateTime<Utc> {
+        DateTime::from_timestamp(1_700_000_000, 0).unwrap_or_default()
+    }
+
+    #[test]
+    fn a_bucket_empties_and_refills() {
+        let limiter = Limiter::new(3, Duration::from_secs(30));
+        for _ in 0..3 {
+            assert_eq!(limiter.take(1, start()), Ok(()));
+        }
+        assert_eq!(limiter.take(1, start()), Err(10));
+        assert_eq!(limiter.take(2, start()), Ok(()));
+        assert_eq!(limiter.take(1, start() + TimeDelta::seconds(10)), Ok(()));
+        assert_eq!(limiter.take(1, start() + TimeDelta::seconds(10)), Err(10));
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_gives_nothing() {
+        let limiter = Limiter::new(1, Duration::from_secs(10));
+        assert_eq!(limiter.take(1, start()), Ok(()));
+        assert!(limiter.take(1, start() - TimeDelta::hours(1)).is_err());
+        assert!(limiter.take(1, start() + TimeDelta::seconds(5)).is_err());
+    }
+
+    #[test]
+    fn zero_is_never() {
+        assert_eq!(Limiter::new(0, HOUR).take(1, start()), Err(3600));
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let limiter = Limiter::new(2, HOUR);
+        for client in 0..(MAX_BUCKETS as u64 * 2 + 10) {
+            assert_eq!(limiter.take(client, start()), Ok(()));
+        }
+        let kept = limiter.buckets.lock().unwrap_or_else(PoisonError::into_inner).len();
+        assert!(kept <= MAX_BUCKETS, "{kept}");
+    }
+
+    #[test]
+    fn a_network_is_one_client() {
+        let client = |text: &str| Client::of(text.parse().ok());
+        assert_eq!(client("2001:db8:1:2::1"), client("2001:db8:1:2:ffff::9"));
+        assert_ne!(client("2001:db8:1:2::1"), client("2001:db8:1:3::1"));
+        assert_eq!(client("::ffff:10.0.0.1"), client("10.0.0.1"));
+        assert_ne!(client("10.0.0.1"), client("10.0.0.2"));
+    }
+}

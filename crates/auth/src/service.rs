@@ -1,0 +1,88 @@
+//! What one running instance holds, and what one request knows of it.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use chrono::{DateTime, Utc};
+use jwt::KeySet;
+use kernel::Clock;
+use uuid::Uuid;
+
+use crate::config::Config;
+use crate::password::Hasher;
+use crate::rate::{Client, Limiter, Limits};
+use crate::redirect::Targets;
+
+/// One running instance.
+pub(crate) struct Service {
+    pub(crate) settings: ArcSwap<Settings>,
+    pub(crate) pool: db::Pool,
+    pub(crate) keys: KeySet,
+    pub(crate) clock: Clock,
+    pub(crate) hasher: Hasher,
+    pub(crate) refreshes: Turns,
+    /// Wrong codes per account: after these many, its codes are void.
+    pub(crate) wrong_codes: Limiter<Uuid>,
+}
+
+/// The settings with what is worked out from them; a request keeps one for its whole length.
+pub(crate) struct Settings {
+    pub(crate) config: Config,
+    pub(crate) targets: Targets,
+    pub(crate) limits: Arc<Limits>,
+}
+
+impl Settings {
+    pub(crate) fn new(config: Config) -> Self {
+        let limits = Arc::new(Limits::new(&config.rate_limit));
+        Self::with_limits(config, limits)
+    }
+
+    /// These settings with counters that go on where they were.
+    pub(crate) fn with_limits(config: Config, limits: Arc<Limits>) -> Self {
+        let targets = Targets::new(&config.site_url, &config.additional_redirect_urls);
+        Self { config, targets, limits }
+    }
+}
+
+/// Who does what when: all that flows know of a request.
+#[derive(Clone)]
+pub(crate) struct Context {
+    pub(crate) service: Arc<Service>,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) now: DateTime<Utc>,
+    pub(crate) ip: Option<IpAddr>,
+    pub(crate) user_agent: Option<String>,
+    /// The audience in which accounts are looked up and made.
+    pub(crate) aud: String,
+    /// Where links lead; checked already.
+    pub(crate) redirect_to: String,
+}
+
+impl Context {
+    pub(crate) fn config(&self) -> &Config {
+        &self.settings.config
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        Client::of(self.ip)
+    }
+}
+
+/// Turns by id: whoever holds one keeps others of the same id waiting, and only few of other ids.
+pub(crate) struct Turns(Vec<tokio::sync::Mutex<()>>);
+
+impl Turns {
+    const LANES: usize = 256;
+
+    pub(crate) fn new() -> Self {
+        Self((0..Self::LANES).map(|_| tokio::sync::Mutex::new(())).collect())
+    }
+
+    /// The turn of `id`, as long as the guard lives; `None` only if there are no lanes at all.
+    pub(crate) async fn take(&self, id: Uuid) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+        let lane = (id.as_u128() % Self::LANES as u128) as usize;
+        Some(self.0.get(lane)?.lock().await)
+    }
+}

@@ -1,0 +1,418 @@
+//! Sessions: opened by a sign-in, kept alive by refresh tokens, ended by rules or by reuse.
+//!
+//! Each refresh of a session waits for its turn in this process, and then for the row's lock
+//! against other processes. A reused refresh token is either an accident — a lost answer, tabs
+//! that refresh at once — and gets the current token, or a theft, and ends the session.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use kernel::units::Span;
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::access_token::{self, delta};
+use crate::audit::{self, Action, Actor};
+use crate::config::Config;
+use crate::error::{Error, Expiry, OrInternal, Weakness};
+use crate::refresh_token::{RefreshToken, SessionKey, Signed};
+use crate::service::Context;
+use crate::store::refresh_tokens::{NewToken, TokenRow};
+use crate::store::sessions::{Method, NewSession, Refreshed, SessionRow};
+use crate::store::{refresh_tokens, sessions, users};
+use crate::user::User;
+
+/// How long refreshes of one session wait for each other in all.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What a successful sign-in or refresh hands out.
+#[derive(Debug)]
+pub(crate) struct Grant {
+    pub(crate) access_token: String,
+    pub(crate) expires_at: i64,
+    pub(crate) expires_in: i64,
+    pub(crate) refresh_token: String,
+    pub(crate) session_id: Uuid,
+    pub(crate) user: User,
+    pub(crate) provider_token: Option<String>,
+    pub(crate) provider_refresh_token: Option<String>,
+    pub(crate) weak_password: Option<Weakness>,
+    /// For operators: number of the refresh token (version 2).
+    pub(crate) counter: Option<i64>,
+    /// For operators: why a used refresh token was accepted again.
+    pub(crate) reuse: Option<Vec<&'static str>>,
+}
+
+/// Opens a session for a user who just proved who they are by `method`.
+pub(crate) async fn open(
+    ctx: &Context,
+    tx: &mut db::Session,
+    mut user: User,
+    method: &str,
+) -> Result<Grant, Error> {
+    const FAILED: &str = "Database error granting user";
+    let (id, now) = (Uuid::new_v4(), ctx.now);
+    let signed = ctx.config().refresh_token_algorithm_version == 2;
+    let key = signed.then(SessionKey::fresh);
+    let (stored_key, counter) = (key.as_ref().map(SessionKey::write), signed.then_some(0));
+    let new = NewSession {
+        id,
+        user_id: user.id,
+        user_agent: ctx.user_agent.as_deref(),
+        ip: ctx.ip,
+        hmac_key: stored_key.as_deref(),
+        counter,
+    };
+    sessions::insert(tx, &new, now).await.or_internal(FAILED)?;
+    sessions::add_method(tx, id, method, now).await.or_internal(FAILED)?;
+    users::update_last_sign_in(tx, user.id, now).await.or_internal(FAILED)?;
+    user.last_sign_in_at = Some(now);
+    user.updated_at = now;
+    let refresh_token = match key {
+        Some(key) => key.token(id, 0),
+        None => {
+            let token = RefreshToken::fresh_v1();
+            let new =
+                NewToken { token: &token, user_id: user.id, session_id: id, parent: "", revoked: false };
+            refresh_tokens::insert(tx, &new, now).await.or_internal(FAILED)?;
+            token
+        }
+    };
+    let session = SessionRow {
+        id,
+        user_id: user.id,
+        created_at: now,
+        aal: Some("aal1".to_owned()),
+        not_after: None,
+        refreshed_at: None,
+        tag: None,
+        oauth_client_id: None,
+        hmac_key: stored_key,
+        counter,
+        scopes: None,
+        methods: vec![Method { method: method.to_owned(), at: now }],
+    };
+    grant(ctx, user, &session, refresh_token)
+}
+
+fn grant(ctx: &Context, user: User, session: &SessionRow, refresh_token: String) -> Result<Grant, Error> {
+    let claims = access_token::claims(ctx.config(), &user, session, ctx.now);
+    let access_token = ctx.service.keys.sign(&claims.fields).or_internal("error generating jwt token")?;
+    Ok(Grant {
+        access_token,
+        expires_at: claims.expires_at,
+        expires_in: claims.expires_at - ctx.now.timestamp(),
+        refresh_token,
+        session_id: session.id,
+        user,
+        provider_token: None,
+        provider_refresh_token: None,
+        weak_password: None,
+        counter: session.counter,
+        reuse: None,
+    })
+}
+
+/// Exchanges a refresh token for a new pair.
+pub(crate) async fn refresh(ctx: &Context, text: &str) -> Result<Grant, Error> {
+    if text.is_empty() {
+        return Err(Error::OAuth { error: "invalid_request", description: "refresh_token required" });
+    }
+    let token = RefreshToken::parse(text).ok_or_else(|| Error::invalid("Refresh token is not valid"))?;
+    let id = match &token {
+        RefreshToken::V2(signed) => signed.session_id,
+        RefreshToken::V1(text) => session_of_row(ctx, text).await?,
+    };
+    ctx.settings.limits.refresh.take(id, ctx.now).map_err(Error::TooManyRefreshes)?;
+    let refreshed = async {
+        let _turn = ctx.service.refreshes.take(id).await;
+        loop {
+            if let Some(grant) = attempt(ctx, &token, id).await? {
+                return Ok(grant);
+            }
+            tokio::time::sleep(Duration::from_millis(rand::random_range(10..30))).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, refreshed).await.unwrap_or(Err(Error::RefreshContention))
+}
+
+/// The session of a token that is a row. One from before there were sessions is deleted.
+async fn session_of_row(ctx: &Context, text: &str) -> Result<Uuid, Error> {
+    let mut session = ctx.service.pool.session().await.map_err(database)?;
+    let row = refresh_tokens::find(&mut session, text).await.map_err(database)?;
+    let row = row.ok_or(Error::RefreshTokenNotFound)?;
+    match row.session_id {
+        Some(id) => Ok(id),
+        None => {
+            refresh_tokens::delete(&mut session, row.id).await.map_err(database)?;
+            Err(Error::RefreshWithoutSession)
+        }
+    }
+}
+
+/// A failure of the database during a refresh: one that may pass must not look final to clients,
+/// who would end the session.
+fn database(error: db::Error) -> Error {
+    match error {
+        db::Error::PoolTimeout | db::Error::Connect(_) | db::Error::Closed => Error::RefreshContention,
+        error => Error::internal("Database error refreshing session", error),
+    }
+}
+
+/// One try: `None` if another process holds the session.
+async fn attempt(ctx: &Context, token: &RefreshToken, id: Uuid) -> Result<Option<Grant>, Error> {
+    let mut tx = ctx.service.pool.begin().await.map_err(database)?;
+    let Some(session) = sessions::find_unlocked(&mut tx, id).await.map_err(database)? else {
+        return match (sessions::find(&mut tx, id).await.map_err(database)?, token) {
+            (Some(_), _) => Ok(None),
+            (None, RefreshToken::V1(_)) => Err(Error::RefreshWithoutSession),
+            (None, RefreshToken::V2(_)) => Err(Error::RefreshTokenNotFound),
+        };
+    };
+    let presented = match token {
+        RefreshToken::V1(text) => {
+            let row = refresh_tokens::find(&mut tx, text).await.map_err(database)?;
+            Presented::Row(row.ok_or(Error::RefreshTokenNotFound)?)
+        }
+        RefreshToken::V2(signed) => {
+            let key = session.hmac_key.as_deref().and_then(SessionKey::read);
+            let (Some(key), Some(counter)) = (key, session.counter) else {
+                return Err(Error::RefreshTokenNotFound);
+            };
+            if !signed.is_signed_by(&key) {
+                return Err(Error::RefreshTokenNotFound);
+            }
+            Presented::Signed { token: signed, key, counter }
+        }
+    };
+    let user = users::find(&mut tx, session.user_id).await.map_err(database)?;
+    let user = user.ok_or(Error::RefreshTokenNotFound)?;
+    if user.is_banned(ctx.now) {
+        return Err(Error::RefreshUserBanned);
+    }
+    let used_at = presented.used_at();
+    validity(ctx.config(), &session, &user, used_at, ctx.now)?;
+    if session.oauth_client_id.is_some() {
+        let description = "Client authentication required for OAuth session";
+        return Err(Error::OAuth { error: "invalid_client", description });
+    }
+    if ctx.config().sessions.single_per_user {
+        let others = sessions::list(&mut tx, user.id).await.map_err(database)?;
+        check_newest(ctx.config(), &session, &others, &user, used_at, ctx.now)?;
+    }
+    match presented {
+        Presented::Signed { token, key, counter } => {
+            refresh_signed(ctx, tx, session, user, token, &key, counter).await
+        }
+        Presented::Row(row) => refresh_row(ctx, tx, session, user, &row).await,
+    }
+    .map(Some)
+}
+
+enum Presented<'a> {
+    Row(TokenRow),
+    Signed { token: &'a Signed, key: SessionKey, counter: i64 },
+}
+
+impl Presented<'_> {
+    fn used_at(&self) -> Option<DateTime<Utc>> {
+        match self {
+            Self::Row(row) => Some(row.updated_at),
+            Self::Signed { .. } => None,
+        }
+    }
+}
+
+async fn refresh_signed(
+    ctx: &Context,
+    mut tx: db::Session,
+    mut session: SessionRow,
+    user: User,
+    token: &Signed,
+    key: &SessionKey,
+    counter: i64,
+) -> Result<Grant, Error> {
+    let config = ctx.config();
+    let mut reuse = None;
+    match counter - token.counter {
+        ..0 => return Err(Error::invalid("Invalid Refresh Token: Not Issued By This Server")),
+        0 => session.counter = Some(counter + 1),
+        behind => {
+            let since = (ctx.now - session.last_used_at(None)).abs();
+            let causes: Vec<_> = [
+                (since < delta(config.refresh_token_reuse_interval), "concurrent-refresh"),
+                (behind == 1, "fail-to-save"),
+                (config.refresh_token_allow_reuse, "always-allow"),
+            ]
+            .into_iter()
+            .filter_map(|(applies, cause)| applies.then_some(cause))
+            .collect();
+            if causes.is_empty() {
+                if config.enable_refresh_token_rotation {
+                    sessions::delete(&mut tx, session.id).await.map_err(database)?;
+                    tx.commit().await.map_err(database)?;
+                }
+                return Err(Error::RefreshTokenAlreadyUsed);
+            }
+            reuse = Some(causes);
+        }
+    }
+    audit::record(ctx, &mut tx, Actor::User(&user), Action::TokenRefreshed, None).await?;
+    let text = key.token(session.id, session.counter.unwrap_or(counter));
+    let mut grant = finish(ctx, tx, &session, user, text).await?;
+    grant.reuse = reuse;
+    Ok(grant)
+}
+
+async fn refresh_row(
+    ctx: &Context,
+    mut tx: db::Session,
+    mut session: SessionRow,
+    user: User,
+    row: &TokenRow,
+) -> Result<Grant, Error> {
+    let config = ctx.config();
+    let mut next = None;
+    if row.revoked {
+        let active = refresh_tokens::find_active(&mut tx, session.id).await.map_err(database)?;
+        next = active.filter(|active| active.parent == row.token).map(|active| active.token);
+        if next.is_none() && ctx.now > row.updated_at + delta(config.refresh_token_reuse_interval) {
+            if config.enable_refresh_token_rotation {
+                refresh_tokens::revoke_family(&mut tx, session.id, ctx.now).await.map_err(database)?;
+                tx.commit().await.map_err(database)?;
+            }
+            return Err(Error::RefreshTokenAlreadyUsed);
+        }
+    }
+    audit::record(ctx, &mut tx, Actor::User(&user), Action::TokenRefreshed, None).await?;
+    let reuse = row.revoked.then(|| vec!["lost-answer"]);
+    let text = match next {
+        Some(text) => text,
+        None => {
+            audit::record(ctx, &mut tx, Actor::User(&user), Action::TokenRevoked, None).await?;
+            refresh_tokens::revoke(&mut tx, row.id, ctx.now).await.map_err(database)?;
+            let upgrade = is_upgraded(config, session.id);
+            let child = RefreshToken::fresh_v1();
+            let new = NewToken {
+                token: &child,
+                user_id: user.id,
+                session_id: session.id,
+                parent: &row.token,
+                revoked: upgrade,
+            };
+            refresh_tokens::insert(&mut tx, &new, ctx.now).await.map_err(database)?;
+            if upgrade { upgraded(&mut session) } else { child }
+        }
+    };
+    let mut grant = finish(ctx, tx, &session, user, text).await?;
+    grant.reuse = reuse;
+    Ok(grant)
+}
+
+/// Gives the session tokens of version 2 from now on; returns the first.
+fn upgraded(session: &mut SessionRow) -> String {
+    let known = session.hmac_key.as_deref().and_then(SessionKey::read).zip(session.counter);
+    let (key, counter) = match known {
+        Some((key, counter)) => (key, counter + 1),
+        None => (SessionKey::fresh(), 0),
+    };
+    session.hmac_key = Some(key.write());
+    session.counter = Some(counter);
+    key.token(session.id, counter)
+}
+
+/// Always the same sessions for one percentage, and more for a higher one.
+fn is_upgraded(config: &Config, id: Uuid) -> bool {
+    config.refresh_token_algorithm_version == 2
+        && id.as_u128() % 100 < u128::from(config.refresh_token_upgrade_percentage)
+}
+
+async fn finish(
+    ctx: &Context,
+    mut tx: db::Session,
+    session: &SessionRow,
+    user: User,
+    refresh_token: String,
+) -> Result<Grant, Error> {
+    let to = Refreshed {
+        user_agent: ctx.user_agent.as_deref(),
+        ip: ctx.ip,
+        hmac_key: session.hmac_key.as_deref(),
+        counter: session.counter,
+    };
+    sessions::refresh(&mut tx, session.id, &to, ctx.now).await.map_err(database)?;
+    tx.commit().await.map_err(database)?;
+    grant(ctx, user, session, refresh_token)
+}
+
+impl SessionRow {
+    /// The last sign of life; `token_used_at` counts for sessions that were never refreshed.
+    fn last_used_at(&self, token_used_at: Option<DateTime<Utc>>) -> DateTime<Utc> {
+        self.refreshed_at
+            .unwrap_or_else(|| token_used_at.map_or(self.created_at, |at| at.max(self.created_at)))
+    }
+
+    /// The kind of session, of which only one per user may live.
+    fn kind<'a>(&'a self, tags: &'a [String]) -> Option<&'a str> {
+        let listed = tags.iter().find(|tag| Some(*tag) == self.tag.as_ref());
+        listed.or(tags.first()).map(String::as_str)
+    }
+}
+
+/// Says whether the session is still good.
+pub(crate) fn validity(
+    config: &Config,
+    session: &SessionRow,
+    user: &User,
+    token_used_at: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    let rules = &config.sessions;
+    let over =
+        |since: DateTime<Utc>, limit: Option<Span>| limit.is_some_and(|limit| now > since + delta(limit));
+    if session.not_after.is_some_and(|end| now > end) || over(session.created_at, rules.timebox) {
+        return Err(Error::SessionExpired(Expiry::Time));
+    }
+    if over(session.last_used_at(token_used_at), rules.inactivity_timeout) {
+        return Err(Error::SessionExpired(Expiry::Inactivity));
+    }
+    let low = session.aal.as_deref().unwrap_or("aal1") == "aal1" && user.has_second_factor();
+    if low && over(session.created_at, rules.allow_low_aal) {
+        return Err(Error::SessionExpired(Expiry::LowAal));
+    }
+    Ok(())
+}
+
+/// Only the most recently used valid session of a kind may be refreshed.
+fn check_newest(
+    config: &Config,
+    session: &SessionRow,
+    all: &[SessionRow],
+    user: &User,
+    token_used_at: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    let tags = &config.sessions.tags;
+    let newer = |other: &&SessionRow| {
+        other.id != session.id
+            && other.kind(tags) == session.kind(tags)
+            && validity(config, other, user, None, now).is_ok()
+            && other.last_used_at(None) > session.last_used_at(token_used_at)
+    };
+    match all.iter().find(newer) {
+        Some(_) => Err(Error::SessionExpired(Expiry::NewerLogin)),
+        None => Ok(()),
+    }
+}
+
+/// Records a sign-in and opens its session: the end of every flow that lets someone in.
+pub(crate) async fn sign_in(
+    ctx: &Context,
+    tx: &mut db::Session,
+    user: User,
+    method: &str,
+    provider: &str,
+) -> Result<Grant, Error> {
+    audit::record(ctx, tx, Actor::User(&user), Action::Login, Some(json!({ "provider": provider }))).await?;
+    open(ctx, tx, user, method).await
+}

@@ -1,0 +1,265 @@
+//! New accounts.
+
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::account::{self, NotCreated};
+use crate::audit::{self, Action, Actor};
+use crate::error::{Error, OrInternal};
+use crate::pkce::Challenge;
+use crate::send::{self, Mail, Sms};
+use crate::service::Context;
+use crate::session::{self, Grant};
+use crate::store::users::NewUser;
+use crate::store::{identities, users};
+use crate::user::{Object, User};
+use crate::{identifier, password};
+
+/// What someone signs up with.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SignUp {
+    pub(crate) by: By,
+    pub(crate) password: String,
+    pub(crate) data: Object,
+    pub(crate) challenge: Option<Challenge>,
+}
+
+/// By what an account is entered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum By {
+    Email(String),
+    Phone(String),
+}
+
+impl Default for By {
+    fn default() -> Self {
+        Self::Email(String::new())
+    }
+}
+
+impl By {
+    /// Name of the provider and of the identity's field.
+    pub(crate) fn provider(&self) -> &'static str {
+        match self {
+            Self::Email(_) => "email",
+            Self::Phone(_) => "phone",
+        }
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        match self {
+            Self::Email(text) | Self::Phone(text) => text,
+        }
+    }
+
+    fn is_confirmed(&self, user: &User) -> bool {
+        match self {
+            Self::Email(_) => user.is_email_confirmed(),
+            Self::Phone(_) => user.is_phone_confirmed(),
+        }
+    }
+}
+
+/// How a sign-up ended.
+pub(crate) enum SignedUp {
+    /// The account may be used at once.
+    In(Box<Grant>),
+    /// The address or number has to be confirmed first.
+    Pending(Box<User>),
+}
+
+/// Checks and normalises what came, in upstream's order.
+pub(crate) fn check(ctx: &Context, mut sign_up: SignUp) -> Result<SignUp, Error> {
+    sign_up.by = match sign_up.by {
+        By::Email(_) if !ctx.config().email.enable_signup => {
+            return Err(Error::EmailProviderDisabled("Email signups are disabled"));
+        }
+        By::Phone(_) if !ctx.config().sms.enable_signup => {
+            return Err(Error::PhoneProviderDisabled("Phone signups are disabled"));
+        }
+        By::Email(text) => By::Email(identifier::email(&text)?),
+        By::Phone(text) => By::Phone(identifier::phone(&text)?),
+    };
+    Ok(sign_up)
+}
+
+/// Makes the account, or answers as if.
+pub(crate) async fn register(ctx: &Context, sign_up: SignUp) -> Result<SignedUp, Error> {
+    if !ctx.config().enable_signup {
+        return Err(Error::SignupDisabled);
+    }
+    let sign_up = check(ctx, sign_up)?;
+    // Hashed before there is a transaction, and also for accounts that exist: it takes the time.
+    let hash = ctx.service.hasher.hash(ctx.config().password_hash, sign_up.password.clone()).await?;
+    match attempt(ctx, &sign_up, &hash).await {
+        // Another request made the account just now: it exists, then.
+        Err(NotCreated::Taken) => Ok(attempt(ctx, &sign_up, &hash).await?),
+        result => Ok(result?),
+    }
+}
+
+async fn attempt(ctx: &Context, sign_up: &SignUp, hash: &str) -> Result<SignedUp, NotCreated> {
+    const FINDING: &str = "Database error finding user";
+    let failed = NotCreated::Failed;
+    let mut tx = ctx.service.pool.begin().await.or_internal(FINDING).map_err(failed)?;
+    let found = match &sign_up.by {
+        By::Email(email) => users::find_holder_of_email(&mut tx, email, &ctx.aud, None).await,
+        By::Phone(phone) => users::find_by_phone(&mut tx, phone, &ctx.aud).await,
+    };
+    let user = match found.or_internal(FINDING).map_err(failed)? {
+        Some(user) if sign_up.by.is_confirmed(&user) => {
+            return repeated(ctx, tx, sign_up, &user).await.map_err(failed);
+        }
+        // Nothing of it is changed: who signs up again has proved nothing.
+        Some(user) => user,
+        None => create(ctx, &mut tx, sign_up, hash).await?,
+    };
+    complete(ctx, tx, sign_up, user).await.map_err(failed)
+}
+
+async fn create(
+    ctx: &Context,
+    tx: &mut db::Session,
+    sign_up: &SignUp,
+    hash: &str,
+) -> Result<User, NotCreated> {
+    let (email, phone) = match &sign_up.by {
+        By::Email(email) => (email.as_str(), ""),
+        By::Phone(phone) => ("", phone.as_str()),
+    };
+    let new = NewUser {
+        id: Uuid::new_v4(),
+        aud: &ctx.aud,
+        role: &ctx.config().jwt_default_group_name,
+        email,
+        phone,
+        encrypted_password: hash,
+        app_metadata: &account::provider_metadata(&[sign_up.by.provider()]),
+        user_metadata: &sign_up.data,
+        is_anonymous: false,
+    };
+    account::create(ctx, tx, &new).await
+}
+
+/// Identity, confirmation or its mail, and the session.
+async fn complete(
+    ctx: &Context,
+    mut tx: db::Session,
+    sign_up: &SignUp,
+    user: User,
+) -> Result<SignedUp, Error> {
+    const LOADING: &str = "Database error loading user after sign-up";
+    let provider = sign_up.by.provider();
+    if user.identity(provider).is_none() {
+        let mut data = account::own_identity(user.id, provider, sign_up.by.text(), false);
+        for (key, value) in &sign_up.data {
+            data.entry(key.as_str()).or_insert_with(|| value.clone());
+        }
+        account::add_identity(ctx, &mut tx, user.id, provider, &data).await?;
+        // Other identities of an unconfirmed account were claimed by whoever came first.
+        if !user.identities.is_empty() {
+            identities::delete_others(&mut tx, user.id, provider).await.or_internal(account::UPDATING)?;
+            users::update_providers(&mut tx, user.id, ctx.now).await.or_internal(account::UPDATING)?;
+        }
+        users::merge_user_metadata(&mut tx, user.id, &data, ctx.now).await.or_internal(account::UPDATING)?;
+    }
+    confirm(ctx, &mut tx, sign_up, &user).await?;
+    let mut user = users::get(&mut tx, user.id).await.or_internal(LOADING)?;
+    if sign_up.by.is_confirmed(&user) {
+        let grant = session::sign_in(ctx, &mut tx, user, "password", provider).await?;
+        account::commit_creation(tx).await?;
+        return Ok(SignedUp::In(Box::new(grant)));
+    }
+    account::commit_creation(tx).await?;
+    if user.invited_at.is_some() {
+        user.user_metadata = Object::new();
+        user.identities = Vec::new();
+    }
+    Ok(SignedUp::Pending(Box::new(user)))
+}
+
+async fn confirm(ctx: &Context, tx: &mut db::Session, sign_up: &SignUp, user: &User) -> Result<(), Error> {
+    let provider = sign_up.by.provider();
+    let traits = Some(json!({ "provider": provider }));
+    let autoconfirm = match sign_up.by {
+        By::Email(_) => ctx.config().email.autoconfirm(),
+        By::Phone(_) => ctx.config().sms.autoconfirm(),
+    };
+    let action = if autoconfirm { Action::SignedUp } else { Action::ConfirmationRequested };
+    audit::record(ctx, tx, Actor::User(user), action, traits).await?;
+    match (&sign_up.by, autoconfirm) {
+        (By::Email(_), true) => account::confirm_email(ctx, tx, user.id).await,
+        (By::Phone(_), true) => account::confirm_phone(ctx, tx, user.id).await,
+        (By::Email(_), false) => {
+            if let Some(challenge) = &sign_up.challenge {
+                challenge.remember(ctx, tx, user.id, "email", "email/signup").await?;
+            }
+            send::mail(ctx, tx, user, Mail::Confirmation, sign_up.challenge.as_ref()).await
+        }
+        (By::Phone(phone), false) => send::sms(ctx, tx, user, phone, Sms::Confirmation).await.map(drop),
+    }
+}
+
+/// The account exists: said openly only where sign-up would have shown it anyway.
+async fn repeated(
+    ctx: &Context,
+    mut tx: db::Session,
+    sign_up: &SignUp,
+    user: &User,
+) -> Result<SignedUp, Error> {
+    let traits = Some(json!({ "provider": sign_up.by.provider() }));
+    audit::record(ctx, &mut tx, Actor::User(user), Action::RepeatedSignUp, traits).await?;
+    tx.commit().await.or_internal("Database error finding user")?;
+    if ctx.config().email.autoconfirm() || ctx.config().sms.autoconfirm() {
+        return Err(Error::UserAlreadyExists);
+    }
+    Ok(SignedUp::Pending(Box::new(as_if_new(ctx, sign_up))))
+}
+
+/// An account that looks new and says nothing of the one that exists.
+fn as_if_new(ctx: &Context, sign_up: &SignUp) -> User {
+    let (email, phone) = match &sign_up.by {
+        By::Email(email) => (email.clone(), String::new()),
+        By::Phone(phone) => (String::new(), phone.clone()),
+    };
+    User {
+        id: Uuid::new_v4(),
+        aud: ctx.aud.clone(),
+        email,
+        phone,
+        confirmation_sent_at: Some(ctx.now),
+        app_metadata: account::provider_metadata(&[sign_up.by.provider()]),
+        user_metadata: sign_up.data.clone(),
+        created_at: ctx.now,
+        updated_at: ctx.now,
+        ..User::default()
+    }
+}
+
+/// An account without address, number or password.
+pub(crate) async fn register_anonymously(ctx: &Context, data: &Object) -> Result<Grant, Error> {
+    if !ctx.config().enable_signup {
+        return Err(Error::SignupDisabled);
+    }
+    let mut tx = ctx.service.pool.begin().await.or_internal("Database error saving new user")?;
+    let new = NewUser {
+        id: Uuid::new_v4(),
+        aud: &ctx.aud,
+        role: &ctx.config().jwt_default_group_name,
+        email: "",
+        phone: "",
+        encrypted_password: "",
+        app_metadata: &Object::new(),
+        user_metadata: data,
+        is_anonymous: true,
+    };
+    let user = account::create(ctx, &mut tx, &new).await?;
+    let grant = session::open(ctx, &mut tx, user, "anonymous").await?;
+    account::commit_creation(tx).await?;
+    Ok(grant)
+}
+
+/// A sign-up with a password nobody knows, for those who come in by link or code.
+pub(crate) fn without_password(by: By, data: Object, challenge: Option<Challenge>) -> SignUp {
+    SignUp { by, password: password::random(33), data, challenge }
+}

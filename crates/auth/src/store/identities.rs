@@ -1,0 +1,79 @@
+//! `auth.identities`. `email` is generated from `identity_data` and never written.
+
+use chrono::{DateTime, Utc};
+use db::{Error, Session};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::user::Object;
+
+/// A new way for an account to sign in.
+pub(crate) struct NewIdentity<'a> {
+    pub(crate) user_id: Uuid,
+    pub(crate) provider: &'a str,
+    pub(crate) provider_id: &'a str,
+    pub(crate) data: &'a Object,
+}
+
+pub(crate) async fn insert(
+    session: &mut Session,
+    new: &NewIdentity<'_>,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    const INSERT: &str = "\
+insert into auth.identities
+  (provider_id, user_id, identity_data, provider, last_sign_in_at, created_at, updated_at, id)
+values ($1, $2, $3, $4, $5, $5, $5, $6)";
+    let data = Value::Object(new.data.clone());
+    session
+        .execute(INSERT, &[&new.provider_id, &new.user_id, &data, &new.provider, &now, &Uuid::new_v4()])
+        .await
+        .map(drop)
+}
+
+pub(crate) async fn merge_data(
+    session: &mut Session,
+    id: Uuid,
+    changes: &Object,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    const UPDATE: &str = "\
+update auth.identities set identity_data = identity_data || $2::jsonb, updated_at = $3 where id = $1";
+    session.execute(UPDATE, &[&id, &Value::Object(changes.clone()), &now]).await.map(drop)
+}
+
+/// Marks the address as verified in every identity of the account that has it.
+pub(crate) async fn verify_email(
+    session: &mut Session,
+    user_id: Uuid,
+    email: &str,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    const UPDATE: &str = "\
+update auth.identities
+   set identity_data = identity_data || '{\"email_verified\": true}', updated_at = $3
+ where user_id = $1 and email = lower($2)";
+    session.execute(UPDATE, &[&user_id, &email, &now]).await.map(drop)
+}
+
+pub(crate) async fn delete_others(
+    session: &mut Session,
+    user_id: Uuid,
+    provider: &str,
+) -> Result<u64, Error> {
+    session
+        .execute("delete from auth.identities where user_id = $1 and provider <> $2", &[&user_id, &provider])
+        .await
+}
+
+/// Empties an identity of a deleted account.
+pub(crate) async fn obscure(
+    session: &mut Session,
+    id: Uuid,
+    provider_id: &str,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    const UPDATE: &str = "\
+update auth.identities set identity_data = '{}', provider_id = $2, updated_at = $3 where id = $1";
+    session.execute(UPDATE, &[&id, &provider_id, &now]).await.map(drop)
+}

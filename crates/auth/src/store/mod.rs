@@ -1,0 +1,14 @@
+//! The SQL of schema `auth`, one file per table.
+//!
+//! A function is one statement. Transactions are opened by the flows that call it; moments are
+//! parameters, so that tests can move time.
+
+pub(crate) mod audit_log_entries;
+pub(crate) mod flow_state;
+pub(crate) mod identities;
+pub(crate) mod mfa_factors;
+pub(crate) mod one_time_tokens;
+pub(crate) mod refresh_tokens;
+pub(crate) mod sessions;
+pub(crate) mod sweep;
+pub(crate) mod users;

@@ -1,0 +1,36 @@
+//! `auth.one_time_tokens`: the hashes of mailed and messaged codes, by which links are found.
+
+use chrono::{DateTime, Utc};
+use db::{Error, Session};
+use uuid::Uuid;
+
+/// The new token of this type; one replaces the other.
+pub(crate) async fn put(
+    session: &mut Session,
+    user_id: Uuid,
+    token_type: &str,
+    token_hash: &str,
+    relates_to: &str,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    const PUT: &str = "\
+insert into auth.one_time_tokens (id, user_id, token_type, token_hash, relates_to, created_at, updated_at)
+values ($1, $2, $3::text::auth.one_time_token_type, $4, lower($5), $6, $6)
+on conflict (user_id, token_type) do update
+   set id = excluded.id, token_hash = excluded.token_hash, relates_to = excluded.relates_to,
+       created_at = excluded.created_at, updated_at = excluded.updated_at";
+    session
+        .execute(PUT, &[&Uuid::new_v4(), &user_id, &token_type, &token_hash, &relates_to, &now.naive_utc()])
+        .await
+        .map(drop)
+}
+
+pub(crate) async fn delete(session: &mut Session, user_id: Uuid, token_type: &str) -> Result<(), Error> {
+    const DELETE: &str = "\
+delete from auth.one_time_tokens where user_id = $1 and token_type = $2::text::auth.one_time_token_type";
+    session.execute(DELETE, &[&user_id, &token_type]).await.map(drop)
+}
+
+pub(crate) async fn delete_all(session: &mut Session, user_id: Uuid) -> Result<(), Error> {
+    session.execute("delete from auth.one_time_tokens where user_id = $1", &[&user_id]).await.map(drop)
+}

@@ -1,0 +1,180 @@
+//! `auth.sessions` with their `auth.mfa_amr_claims`: how and when their user proved who they are.
+
+use std::net::IpAddr;
+
+use chrono::{DateTime, NaiveDateTime, Utc};
+use db::{Error, Row, Session};
+use serde::Deserialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+/// A session.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct SessionRow {
+    pub(crate) id: Uuid,
+    pub(crate) user_id: Uuid,
+    pub(crate) created_at: DateTime<Utc>,
+    pub(crate) aal: Option<String>,
+    pub(crate) not_after: Option<DateTime<Utc>>,
+    pub(crate) refreshed_at: Option<DateTime<Utc>>,
+    pub(crate) tag: Option<String>,
+    pub(crate) oauth_client_id: Option<Uuid>,
+    pub(crate) hmac_key: Option<String>,
+    pub(crate) counter: Option<i64>,
+    pub(crate) scopes: Option<String>,
+    pub(crate) methods: Vec<Method>,
+}
+
+/// A way the user proved who they are.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub(crate) struct Method {
+    pub(crate) method: String,
+    pub(crate) at: DateTime<Utc>,
+}
+
+/// `refreshed_at` has no zone and holds UTC.
+const SELECT: &str = "\
+select s.id, s.user_id, s.created_at, s.aal::text as aal, s.not_after, s.refreshed_at, s.tag,
+       s.oauth_client_id, s.refresh_token_hmac_key, s.refresh_token_counter, s.scopes,
+       (select jsonb_agg(jsonb_build_object('method', a.authentication_method, 'at', a.updated_at)
+                         order by a.updated_at desc)
+          from auth.mfa_amr_claims a where a.session_id = s.id) as methods
+  from auth.sessions s
+";
+
+fn session(row: &Row) -> Result<SessionRow, Error> {
+    let methods = match row.try_get::<_, Option<Value>>("methods")? {
+        None => Vec::new(),
+        Some(list) => serde_json::from_value(list).map_err(|error| Error::Client(error.to_string()))?,
+    };
+    Ok(SessionRow {
+        id: row.try_get("id")?,
+        user_id: row.try_get("user_id")?,
+        created_at: row.try_get::<_, Option<_>>("created_at")?.unwrap_or_default(),
+        aal: row.try_get("aal")?,
+        not_after: row.try_get("not_after")?,
+        refreshed_at: row.try_get::<_, Option<NaiveDateTime>>("refreshed_at")?.map(|at| at.and_utc()),
+        tag: row.try_get("tag")?,
+        oauth_client_id: row.try_get("oauth_client_id")?,
+        hmac_key: row.try_get("refresh_token_hmac_key")?,
+        counter: row.try_get("refresh_token_counter")?,
+        scopes: row.try_get("scopes")?,
+        methods,
+    })
+}
+
+pub(crate) async fn find(connection: &mut Session, id: Uuid) -> Result<Option<SessionRow>, Error> {
+    let row = connection.query_opt(&format!("{SELECT} where s.id = $1"), &[&id]).await?;
+    row.as_ref().map(session).transpose()
+}
+
+/// The session, locked until the transaction ends; `None` if it is gone or someone else's for now.
+pub(crate) async fn find_unlocked(connection: &mut Session, id: Uuid) -> Result<Option<SessionRow>, Error> {
+    let sql = format!("{SELECT} where s.id = $1 for update of s skip locked");
+    let row = connection.query_opt(&sql, &[&id]).await?;
+    row.as_ref().map(session).transpose()
+}
+
+pub(crate) async fn list(connection: &mut Session, user_id: Uuid) -> Result<Vec<SessionRow>, Error> {
+    let rows = connection.query(&format!("{SELECT} where s.user_id = $1"), &[&user_id]).await?;
+    rows.iter().map(session).collect()
+}
+
+/// A session to be opened.
+pub(crate) struct NewSession<'a> {
+    pub(crate) id: Uuid,
+    pub(crate) user_id: Uuid,
+    pub(crate) user_agent: Option<&'a str>,
+    pub(crate) ip: Option<IpAddr>,
+    /// Both or neither: tokens of version 2 have them.
+    pub(crate) hmac_key: Option<&'a str>,
+    pub(crate) counter: Option<i64>,
+}
+
+pub(crate) async fn insert(
+    connection: &mut Session,
+    new: &NewSession<'_>,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    const INSERT: &str = "\
+insert into auth.sessions
+  (id, user_id, created_at, updated_at, aal, user_agent, ip, refresh_token_hmac_key, refresh_token_counter)
+values ($1, $2, $3, $3, 'aal1', $4, $5::text::inet, $6, $7)";
+    let ip = new.ip.map(|ip| ip.to_string());
+    session_execute(
+        connection,
+        INSERT,
+        &[&new.id, &new.user_id, &now, &new.user_agent, &ip, &new.hmac_key, &new.counter],
+    )
+    .await
+}
+
+/// Notes how the user proved who they are; again, if they did so before.
+pub(crate) async fn add_method(
+    connection: &mut Session,
+    id: Uuid,
+    method: &str,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    const INSERT: &str = "\
+insert into auth.mfa_amr_claims (id, session_id, created_at, updated_at, authentication_method)
+values ($1, $2, $3, $3, $4)
+on conflict (session_id, authentication_method) do update set updated_at = excluded.updated_at";
+    session_execute(connection, INSERT, &[&Uuid::new_v4(), &id, &now, &method]).await
+}
+
+/// What a refresh leaves behind.
+pub(crate) struct Refreshed<'a> {
+    pub(crate) user_agent: Option<&'a str>,
+    pub(crate) ip: Option<IpAddr>,
+    pub(crate) hmac_key: Option<&'a str>,
+    pub(crate) counter: Option<i64>,
+}
+
+pub(crate) async fn refresh(
+    connection: &mut Session,
+    id: Uuid,
+    to: &Refreshed<'_>,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    const UPDATE: &str = "\
+update auth.sessions
+   set refreshed_at = $2, updated_at = $3, user_agent = $4, ip = $5::text::inet,
+       refresh_token_hmac_key = $6, refresh_token_counter = $7
+ where id = $1";
+    let ip = to.ip.map(|ip| ip.to_string());
+    session_execute(
+        connection,
+        UPDATE,
+        &[&id, &now.naive_utc(), &now, &to.user_agent, &ip, &to.hmac_key, &to.counter],
+    )
+    .await
+}
+
+/// Sessions raised by this factor fall back.
+pub(crate) async fn lower_aal(connection: &mut Session, user_id: Uuid, factor_id: Uuid) -> Result<(), Error> {
+    const UPDATE: &str = "\
+update auth.sessions set aal = 'aal1', factor_id = null where user_id = $1 and factor_id = $2";
+    session_execute(connection, UPDATE, &[&user_id, &factor_id]).await
+}
+
+pub(crate) async fn delete(connection: &mut Session, id: Uuid) -> Result<(), Error> {
+    session_execute(connection, "delete from auth.sessions where id = $1", &[&id]).await
+}
+
+pub(crate) async fn delete_of_user(connection: &mut Session, user_id: Uuid) -> Result<(), Error> {
+    session_execute(connection, "delete from auth.sessions where user_id = $1", &[&user_id]).await
+}
+
+pub(crate) async fn delete_others(connection: &mut Session, user_id: Uuid, kept: Uuid) -> Result<(), Error> {
+    session_execute(
+        connection,
+        "delete from auth.sessions where user_id = $1 and id <> $2",
+        &[&user_id, &kept],
+    )
+    .await
+}
+
+async fn session_execute(connection: &mut Session, sql: &str, params: &[db::Param<'_>]) -> Result<(), Error> {
+    connection.execute(sql, params).await.map(drop)
+}

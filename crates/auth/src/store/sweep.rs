@@ -1,0 +1,72 @@
+//! What nobody needs any more, over all tables; upstream's rules, in small steps.
+//!
+//! Each statement takes at most a hundred rows that nobody holds and says how many it took.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use db::{Error, Session};
+
+/// The statements, each with the moment before which a row counts as old as its only parameter.
+const STEPS: [(&str, TimeDelta, &str); 10] = [
+    ("refresh tokens of ended sessions", TimeDelta::hours(24), "\
+update auth.refresh_tokens set revoked = true, updated_at = now()
+ where id in (select r.id from auth.refresh_tokens r join auth.sessions s on s.id = r.session_id
+               where s.not_after < $1 and r.revoked is false limit 100 for update of r skip locked)"),
+    ("used refresh tokens", TimeDelta::hours(24), "\
+delete from auth.refresh_tokens
+ where id in (select id from auth.refresh_tokens
+               where updated_at < $1 and revoked limit 100 for update skip locked)"),
+    ("ended sessions", TimeDelta::hours(72), "\
+delete from auth.sessions
+ where id in (select id from auth.sessions where not_after < $1 limit 10 for update skip locked)"),
+    ("relay states", TimeDelta::hours(24), "\
+delete from auth.saml_relay_states
+ where id in (select id from auth.saml_relay_states where created_at < $1 limit 100 for update skip locked)"),
+    ("flow states", TimeDelta::hours(24), "\
+delete from auth.flow_state
+ where id in (select id from auth.flow_state where created_at < $1 limit 100 for update skip locked)"),
+    ("client states", TimeDelta::hours(24), "\
+delete from auth.oauth_client_states
+ where id in (select id from auth.oauth_client_states where created_at < $1 limit 100 for update skip locked)"),
+    ("challenges", TimeDelta::hours(24), "\
+delete from auth.mfa_challenges
+ where id in (select id from auth.mfa_challenges where created_at < $1 limit 100 for update skip locked)"),
+    ("unproved factors", TimeDelta::hours(24), "\
+delete from auth.mfa_factors
+ where id in (select id from auth.mfa_factors
+               where created_at < $1 and status = 'unverified' limit 100 for update skip locked)"),
+    ("passkey challenges", TimeDelta::zero(), "\
+delete from auth.webauthn_challenges
+ where id in (select id from auth.webauthn_challenges where expires_at < $1 limit 100 for update skip locked)"),
+    ("unanswered authorizations", TimeDelta::zero(), "\
+delete from auth.oauth_authorizations
+ where id in (select id from auth.oauth_authorizations
+               where expires_at < $1 and status = 'pending' limit 100 for update skip locked)"),
+];
+
+/// Runs every statement once; returns how many rows went, by what they were.
+pub(crate) async fn run(
+    session: &mut Session,
+    now: DateTime<Utc>,
+) -> Result<Vec<(&'static str, u64)>, Error> {
+    let mut gone = Vec::new();
+    for (what, age, sql) in STEPS {
+        gone.push((what, session.execute(sql, &[&(now - age)]).await?));
+    }
+    gone.retain(|(_, rows)| *rows > 0);
+    Ok(gone)
+}
+
+/// Deletes sessions that began before `born` or were last used before `used`, where given.
+pub(crate) async fn delete_expired_sessions(
+    session: &mut Session,
+    born: Option<DateTime<Utc>>,
+    used: Option<DateTime<Utc>>,
+) -> Result<u64, Error> {
+    const DELETE: &str = "\
+delete from auth.sessions
+ where id in (select id from auth.sessions
+               where created_at < $1
+                  or coalesce(refreshed_at at time zone 'utc', created_at) < $2
+               limit 100 for update skip locked)";
+    session.execute(DELETE, &[&born, &used]).await
+}

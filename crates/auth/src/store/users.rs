@@ -1,0 +1,587 @@
+//! `auth.users`, always with the account's identities and factors: one round trip per account.
+
+use chrono::{DateTime, Utc};
+use db::{Error, Param, Row, Session};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::user::{Object, User};
+
+/// Upstream's look-ups filter on the instance, which has been the nil UUID for years; rows made by
+/// hand may have none.
+const SELECT: &str = "\
+select u.id, u.aud, u.role, u.email, u.encrypted_password, u.email_confirmed_at, u.invited_at,
+       u.phone, u.phone_confirmed_at, u.confirmed_at, u.confirmation_token, u.confirmation_sent_at,
+       u.recovery_token, u.recovery_sent_at, u.email_change, u.email_change_token_current,
+       u.email_change_token_new, u.email_change_sent_at, u.email_change_confirm_status,
+       u.phone_change, u.phone_change_token, u.phone_change_sent_at, u.reauthentication_token,
+       u.reauthentication_sent_at, u.last_sign_in_at, u.raw_app_meta_data, u.raw_user_meta_data,
+       u.created_at, u.updated_at, u.banned_until, u.deleted_at, u.is_sso_user, u.is_anonymous,
+       (select jsonb_agg(jsonb_build_object(
+                 'id', i.id, 'provider_id', i.provider_id, 'user_id', i.user_id,
+                 'identity_data', i.identity_data, 'provider', i.provider,
+                 'last_sign_in_at', i.last_sign_in_at, 'created_at', i.created_at,
+                 'updated_at', i.updated_at, 'email', i.email) order by i.created_at, i.id)
+          from auth.identities i where i.user_id = u.id) as identities,
+       (select jsonb_agg(jsonb_build_object(
+                 'id', f.id, 'created_at', f.created_at, 'updated_at', f.updated_at,
+                 'status', f.status, 'friendly_name', f.friendly_name, 'factor_type', f.factor_type,
+                 'phone', f.phone, 'last_challenged_at', f.last_challenged_at,
+                 'web_authn_aaguid', f.web_authn_aaguid,
+                 'last_webauthn_challenge_data', f.last_webauthn_challenge_data)
+                 order by f.created_at, f.id)
+          from auth.mfa_factors f where f.user_id = u.id) as factors
+  from auth.users u
+ where (u.instance_id = '00000000-0000-0000-0000-000000000000' or u.instance_id is null)
+";
+
+fn user(row: &Row) -> Result<User, Error> {
+    let text = |column: &str| -> Result<String, Error> {
+        Ok(row.try_get::<_, Option<String>>(column)?.unwrap_or_default())
+    };
+    let moment = |column: &str| -> Result<Option<DateTime<Utc>>, Error> { Ok(row.try_get(column)?) };
+    let object = |column: &str| -> Result<Object, Error> {
+        Ok(match row.try_get::<_, Option<Value>>(column)? {
+            Some(Value::Object(object)) => object,
+            _ => Object::new(),
+        })
+    };
+    let created_at = moment("created_at")?.unwrap_or_default();
+    Ok(User {
+        id: row.try_get("id")?,
+        aud: text("aud")?,
+        role: text("role")?,
+        email: text("email")?,
+        encrypted_password: text("encrypted_password")?,
+        email_confirmed_at: moment("email_confirmed_at")?,
+        invited_at: moment("invited_at")?,
+        phone: text("phone")?,
+        phone_confirmed_at: moment("phone_confirmed_at")?,
+        confirmed_at: moment("confirmed_at")?,
+        confirmation_token: text("confirmation_token")?,
+        confirmation_sent_at: moment("confirmation_sent_at")?,
+        recovery_token: text("recovery_token")?,
+        recovery_sent_at: moment("recovery_sent_at")?,
+        email_change: text("email_change")?,
+        email_change_token_current: text("email_change_token_current")?,
+        email_change_token_new: text("email_change_token_new")?,
+        email_change_sent_at: moment("email_change_sent_at")?,
+        email_change_confirm_status: row
+            .try_get::<_, Option<i16>>("email_change_confirm_status")?
+            .unwrap_or_default(),
+        phone_change: text("phone_change")?,
+        phone_change_token: text("phone_change_token")?,
+        phone_change_sent_at: moment("phone_change_sent_at")?,
+        reauthentication_token: text("reauthentication_token")?,
+        reauthentication_sent_at: moment("reauthentication_sent_at")?,
+        last_sign_in_at: moment("last_sign_in_at")?,
+        app_metadata: object("raw_app_meta_data")?,
+        user_metadata: object("raw_user_meta_data")?,
+        created_at,
+        updated_at: moment("updated_at")?.unwrap_or(created_at),
+        banned_until: moment("banned_until")?,
+        deleted_at: moment("deleted_at")?,
+        is_sso_user: row.try_get("is_sso_user")?,
+        is_anonymous: row.try_get("is_anonymous")?,
+        identities: items(row, "identities")?,
+        factors: items(row, "factors")?,
+    })
+}
+
+fn items<T: serde::de::DeserializeOwned>(row: &Row, column: &str) -> Result<Vec<T>, Error> {
+    match row.try_get::<_, Option<Value>>(column)? {
+        None => Ok(Vec::new()),
+        Some(list) => serde_json::from_value(list).map_err(|error| Error::Client(error.to_string())),
+    }
+}
+
+async fn one(session: &mut Session, condition: &str, params: &[Param<'_>]) -> Result<Option<User>, Error> {
+    let row = session.query_opt(&format!("{SELECT}{condition}"), params).await?;
+    row.as_ref().map(user).transpose()
+}
+
+pub(crate) async fn find(session: &mut Session, id: Uuid) -> Result<Option<User>, Error> {
+    one(session, "and u.id = $1", &[&id]).await
+}
+
+pub(crate) async fn get(session: &mut Session, id: Uuid) -> Result<User, Error> {
+    find(session, id).await?.ok_or_else(|| Error::Client(format!("user {id} is gone")))
+}
+
+/// The account that signs in with this address; those of single sign-on do not.
+pub(crate) async fn find_by_email(
+    session: &mut Session,
+    email: &str,
+    aud: &str,
+) -> Result<Option<User>, Error> {
+    const CONDITION: &str = "and lower(u.email) = lower($1) and u.aud = $2 and not u.is_sso_user
+ order by u.created_at limit 1";
+    one(session, CONDITION, &[&email, &aud]).await
+}
+
+pub(crate) async fn find_by_phone(
+    session: &mut Session,
+    phone: &str,
+    aud: &str,
+) -> Result<Option<User>, Error> {
+    one(session, "and u.phone = $1 and u.aud = $2 and not u.is_sso_user", &[&phone, &aud]).await
+}
+
+/// Whoever holds `email`, by an identity or by the account itself, other than `except`.
+pub(crate) async fn find_holder_of_email(
+    session: &mut Session,
+    email: &str,
+    aud: &str,
+    except: Option<Uuid>,
+) -> Result<Option<User>, Error> {
+    const CONDITION: &str = "and u.aud = $2 and u.id is distinct from $3
+   and u.id in (select h.id from auth.users h
+                 where (h.instance_id = '00000000-0000-0000-0000-000000000000' or h.instance_id is null)
+                   and lower(h.email) = lower($1) and not h.is_sso_user
+                 union
+                select user_id from auth.identities where email = lower($1) and provider not like 'sso:%')
+ order by u.created_at limit 1";
+    one(session, CONDITION, &[&email, &aud, &except]).await
+}
+
+/// The account that a mailed token of one of these types belongs to.
+pub(crate) async fn find_by_one_time_token(
+    session: &mut Session,
+    types: &[&str],
+    token_hash: &str,
+) -> Result<Option<User>, Error> {
+    const CONDITION: &str = "and u.id = (select user_id from auth.one_time_tokens
+                where token_hash = $1 and token_type::text = any ($2) limit 1)";
+    one(session, CONDITION, &[&token_hash, &types]).await
+}
+
+/// The account that waits for a code sent to its new number.
+pub(crate) async fn find_by_phone_change(
+    session: &mut Session,
+    phone: &str,
+    aud: &str,
+) -> Result<Option<User>, Error> {
+    const CONDITION: &str = "and u.phone_change = $1 and u.aud = $2 and not u.is_sso_user
+ order by u.phone_change_sent_at desc nulls last limit 1";
+    one(session, CONDITION, &[&phone, &aud]).await
+}
+
+/// The account whose pending change of address one of these hashes confirms.
+pub(crate) async fn find_by_email_change(
+    session: &mut Session,
+    email: &str,
+    hashes: &[String],
+    aud: &str,
+) -> Result<Option<User>, Error> {
+    const CONDITION: &str = "and u.aud = $3 and not u.is_sso_user
+   and (lower(u.email) = lower($1) or lower(u.email_change) = lower($1))
+   and u.id in (select user_id from auth.one_time_tokens
+                 where token_hash = any ($2)
+                   and token_type in ('email_change_token_current', 'email_change_token_new'))
+ limit 1";
+    one(session, CONDITION, &[&email, &hashes, &aud]).await
+}
+
+/// How a list of accounts is cut and ordered.
+pub(crate) struct Listing<'a> {
+    pub(crate) aud: &'a str,
+    /// Part of an address, a number or a name; empty for all.
+    pub(crate) filter: &'a str,
+    pub(crate) ascending: bool,
+    pub(crate) limit: i64,
+    pub(crate) offset: i64,
+}
+
+/// The filter's wildcards count as characters.
+fn like(filter: &str) -> Option<String> {
+    let escaped = filter.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+    (!filter.is_empty()).then(|| format!("%{escaped}%"))
+}
+
+const FILTER: &str = "and u.aud = $1
+   and ($2::text is null or u.email ilike $2 or u.phone like $2 or u.raw_user_meta_data ->> 'full_name' ilike $2)
+";
+
+pub(crate) async fn list(session: &mut Session, listing: &Listing<'_>) -> Result<Vec<User>, Error> {
+    let order = if listing.ascending {
+        "order by u.created_at, u.id"
+    } else {
+        "order by u.created_at desc, u.id desc"
+    };
+    let rows = session
+        .query(
+            &format!("{SELECT}{FILTER}{order} limit $3 offset $4"),
+            &[&listing.aud, &like(listing.filter), &listing.limit, &listing.offset],
+        )
+        .await?;
+    rows.iter().map(user).collect()
+}
+
+pub(crate) async fn count(session: &mut Session, aud: &str, filter: &str) -> Result<i64, Error> {
+    const COUNT: &str = "select count(*) as total from auth.users u
+ where (u.instance_id = '00000000-0000-0000-0000-000000000000' or u.instance_id is null)
+";
+    let row = session.query_one(&format!("{COUNT}{FILTER}"), &[&aud, &like(filter)]).await?;
+    Ok(row.try_get("total")?)
+}
+
+/// An account to be made.
+pub(crate) struct NewUser<'a> {
+    pub(crate) id: Uuid,
+    pub(crate) aud: &'a str,
+    pub(crate) role: &'a str,
+    /// Empty for none.
+    pub(crate) email: &'a str,
+    /// Empty for none.
+    pub(crate) phone: &'a str,
+    pub(crate) encrypted_password: &'a str,
+    pub(crate) app_metadata: &'a Object,
+    pub(crate) user_metadata: &'a Object,
+    pub(crate) is_anonymous: bool,
+}
+
+/// One statement with everything in it: applications have triggers on this table that read the row.
+pub(crate) async fn insert(
+    session: &mut Session,
+    new: &NewUser<'_>,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    const INSERT: &str = "\
+insert into auth.users
+  (instance_id, id, aud, role, email, phone, encrypted_password, raw_app_meta_data, raw_user_meta_data,
+   is_anonymous, created_at, updated_at, confirmation_token, recovery_token, email_change,
+   email_change_token_new, email_change_token_current, phone_change, phone_change_token,
+   reauthentication_token)
+values
+  ('00000000-0000-0000-0000-000000000000', $1, $2, $3, nullif($4::text, ''), nullif($5::text, ''), $6, $7, $8,
+   $9, $10, $10, '', '', '', '', '', '', '', '')";
+    session
+        .execute(
+            INSERT,
+            &[
+                &new.id,
+                &new.aud,
+                &new.role,
+                &new.email,
+                &new.phone,
+                &new.encrypted_password,
+                &Value::Object(new.app_metadata.clone()),
+                &Value::Object(new.user_metadata.clone()),
+                &new.is_anonymous,
+                &now,
+            ],
+        )
+        .await?;
+    Ok(())
+}
+
+pub(crate) async fn confirm_email(session: &mut Session, id: Uuid, now: DateTime<Utc>) -> Result<(), Error> {
+    const UPDATE: &str = "\
+update auth.users
+   set confirmation_token = '', email_confirmed_at = $2, updated_at = $2,
+       raw_user_meta_data = coalesce(nullif(raw_user_meta_data, 'null'), '{}') || '{\"email_verified\": true}'
+ where id = $1";
+    session.execute(UPDATE, &[&id, &now]).await.map(drop)
+}
+
+pub(crate) async fn confirm_phone(session: &mut Session, id: Uuid, now: DateTime<Utc>) -> Result<(), Error> {
+    const UPDATE: &str = "\
+update auth.users set confirmation_token = '', phone_confirmed_at = $2, updated_at = $2 where id = $1";
+    session.execute(UPDATE, &[&id, &now]).await.map(drop)
+}
+
+/// Sets the password and forgets every pending token: whoever asked for them may not have known
+/// the new one.
+pub(crate) async fn update_password(
+    session: &mut Session,
+    id: Uuid,
+    hash: &str,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    const UPDATE: &str = "\
+update auth.users
+   set encrypted_password = $2, updated_at = $3,
+       confirmation_token = '', confirmation_sent_at = null, recovery_token = '', recovery_sent_at = null,
+       email_change_token_current = '', email_change_token_new = '', email_change_sent_at = null,
+       phone_change_token = '', phone_change_sent_at = null,
+       reauthentication_token = '', reauthentication_sent_at = null
+ where id = $1";
+    session.execute(UPDATE, &[&id, &hash, &now]).await.map(drop)
+}
+
+/// A patch of an object: what to set, and what to leave out.
+fn patch(patch: &Object) -> (Value, Vec<String>) {
+    let (nulls, values): (Object, Object) = patch.clone().into_iter().partition(|(_, value)| value.is_null());
+    (Value::Object(values), nulls.into_iter().map(|(key, _)| key).collect())
+}
+
+pub(crate) async fn merge_user_metadata(
+    session: &mut Session,
+    id: Uuid,
+    changes: &Object,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    const UPDATE: &str = "\
+update auth.users
+   set raw_user_meta_data = (coalesce(nullif(raw_user_meta_data, 'null'), '{}') || $2::jsonb) - $3::text[],
+       updated_at = $4
+ where id = $1";
+    let (values, removed) = patch(changes);
+    session.execute(UPDATE, &[&id, &values, &removed, &now]).await.map(drop)
+}
+
+pub(crate) async fn merge_app_metadata(
+    session: &mut Session,
+    id: Uuid,
+    changes: &Object,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    const UPDATE: &str = "\
+update auth.users
+   set raw_app_meta_data = (coalesce(nullif(raw_app_meta_data, 'null'), '{}') || $2::jsonb) - $3::text[],
+       updated_at = $4
+ where id = $1";
+    let (values, removed) = patch(changes);
+    session.execute(UPDATE, &[&id, &values, &removed, &now]).await.map(drop)
+}
+
+/// Brings `provider` and `providers` of the account in line with its identities.
+pub(crate) async fn update_providers(
+    session: &mut Session,
+    id: Uuid,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    const UPDATE: &str = "\
+update auth.users u
+   set raw_app_meta_data = coalesce(nullif(u.raw_app_meta_data, 'null'), '{}')
+         || jsonb_build_object('providers', coalesce(p.names, '[]'))
+         || case when p.names is null then '{}' else jsonb_build_object('provider', p.names -> 0) end,
+       updated_at = $2
+  from (select jsonb_agg(provider order by since) as names
+          from (select provider, min(created_at) as since from auth.identities
+                 where user_id = $1 group by provider) each) p
+ where u.id = $1";
+    session.execute(UPDATE, &[&id, &now]).await.map(drop)
+}
+
+pub(crate) async fn update_email(
+    session: &mut Session,
+    id: Uuid,
+    email: &str,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    const UPDATE: &str = "update auth.users set email = nullif($2::text, ''), updated_at = $3 where id = $1";
+    session.execute(UPDATE, &[&id, &email, &now]).await.map(drop)
+}
+
+pub(crate) async fn update_phone(
+    session: &mut Session,
+    id: Uuid,
+    phone: &str,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    const UPDATE: &str = "update auth.users set phone = nullif($2::text, ''), updated_at = $3 where id = $1";
+    session.execute(UPDATE, &[&id, &phone, &now]).await.map(drop)
+}
+
+pub(crate) async fn update_role(
+    session: &mut Session,
+    id: Uuid,
+    role: &str,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    const UPDATE: &str = "update auth.users set role = $2, updated_at = $3 where id = $1";
+    session.execute(UPDATE, &[&id, &role, &now]).await.map(drop)
+}
+
+pub(crate) async fn update_ban(
+    session: &mut Session,
+    id: Uuid,
+    until: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    const UPDATE: &str = "update auth.users set banned_until = $2, updated_at = $3 where id = $1";
+    session.execute(UPDATE, &[&id, &until, &now]).await.map(drop)
+}
+
+pub(crate) async fn clear_anonymous(
+    session: &mut Session,
+    id: Uuid,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    const UPDATE: &str =
+        "update auth.users set is_anonymous = false, updated_at = $2 where id = $1 and is_anonymous";
+    session.execute(UPDATE, &[&id, &now]).await.map(drop)
+}
+
+pub(crate) async fn update_last_sign_in(
+    session: &mut Session,
+    id: Uuid,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    const UPDATE: &str = "update auth.users set last_sign_in_at = $2, updated_at = $2 where id = $1";
+    session.execute(UPDATE, &[&id, &now]).await.map(drop)
+}
+
+pub(crate) async fn set_confirmation(
+    session: &mut Session,
+    id: Uuid,
+    token_hash: &str,
+    invited: bool,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    const UPDATE: &str = "\
+update auth.users
+   set confirmation_token = $2, confirmation_sent_at = $4, updated_at = $4,
+       invited_at = case when $3 then $4 else invited_at end
+ where id = $1";
+    session.execute(UPDATE, &[&id, &token_hash, &invited, &now]).await.map(drop)
+}
+
+pub(crate) async fn set_recovery(
+    session: &mut Session,
+    id: Uuid,
+    token_hash: &str,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    const UPDATE: &str =
+        "update auth.users set recovery_token = $2, recovery_sent_at = $3, updated_at = $3 where id = $1";
+    session.execute(UPDATE, &[&id, &token_hash, &now]).await.map(drop)
+}
+
+pub(crate) async fn clear_recovery(session: &mut Session, id: Uuid, now: DateTime<Utc>) -> Result<(), Error> {
+    const UPDATE: &str = "update auth.users set recovery_token = '', updated_at = $2 where id = $1";
+    session.execute(UPDATE, &[&id, &now]).await.map(drop)
+}
+
+pub(crate) async fn set_reauthentication(
+    session: &mut Session,
+    id: Uuid,
+    token_hash: &str,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    const UPDATE: &str = "update auth.users set reauthentication_token = $2, reauthentication_sent_at = $3, updated_at = $3 where id = $1";
+    session.execute(UPDATE, &[&id, &token_hash, &now]).await.map(drop)
+}
+
+pub(crate) async fn clear_reauthentication(
+    session: &mut Session,
+    id: Uuid,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    const UPDATE: &str = "update auth.users set reauthentication_token = '', updated_at = $2 where id = $1";
+    session.execute(UPDATE, &[&id, &now]).await.map(drop)
+}
+
+/// A pending change of address, with the hashes that confirm it; empty for none.
+pub(crate) async fn set_email_change(
+    session: &mut Session,
+    id: Uuid,
+    email: &str,
+    (current, new): (&str, &str),
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    const UPDATE: &str = "\
+update auth.users
+   set email_change = $2, email_change_token_current = $3, email_change_token_new = $4,
+       email_change_sent_at = $5, email_change_confirm_status = 0, updated_at = $5
+ where id = $1";
+    session.execute(UPDATE, &[&id, &email, &current, &new, &now]).await.map(drop)
+}
+
+/// The first of two confirmations of a change of address.
+pub(crate) async fn half_confirm_email_change(
+    session: &mut Session,
+    id: Uuid,
+    by_current: bool,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    const UPDATE: &str = "\
+update auth.users
+   set email_change_confirm_status = 1, updated_at = $3,
+       email_change_token_current = case when $2 then '' else email_change_token_current end,
+       email_change_token_new = case when $2 then email_change_token_new else '' end
+ where id = $1";
+    session.execute(UPDATE, &[&id, &by_current, &now]).await.map(drop)
+}
+
+pub(crate) async fn confirm_email_change(
+    session: &mut Session,
+    id: Uuid,
+    email: &str,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    const UPDATE: &str = "\
+update auth.users
+   set email = nullif($2::text, ''), email_change = '', email_change_token_current = '',
+       email_change_token_new = '', email_change_confirm_status = 0, updated_at = $3
+ where id = $1";
+    session.execute(UPDATE, &[&id, &email, &now]).await.map(drop)
+}
+
+pub(crate) async fn set_phone_change(
+    session: &mut Session,
+    id: Uuid,
+    phone: &str,
+    token_hash: &str,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    const UPDATE: &str = "\
+update auth.users
+   set phone_change = $2, phone_change_token = $3, phone_change_sent_at = $4, updated_at = $4
+ where id = $1";
+    session.execute(UPDATE, &[&id, &phone, &token_hash, &now]).await.map(drop)
+}
+
+pub(crate) async fn confirm_phone_change(
+    session: &mut Session,
+    id: Uuid,
+    phone: &str,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    const UPDATE: &str = "\
+update auth.users
+   set phone = nullif($2::text, ''), phone_change = '', phone_change_token = '', phone_confirmed_at = $3,
+       updated_at = $3
+ where id = $1";
+    session.execute(UPDATE, &[&id, &phone, &now]).await.map(drop)
+}
+
+/// What a deleted account keeps: nothing that says whose it was.
+pub(crate) struct Remains<'a> {
+    pub(crate) email: &'a str,
+    pub(crate) phone: &'a str,
+    pub(crate) email_change: &'a str,
+    pub(crate) phone_change: &'a str,
+}
+
+pub(crate) async fn soft_delete(
+    session: &mut Session,
+    id: Uuid,
+    remains: &Remains<'_>,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    const UPDATE: &str = "\
+update auth.users
+   set email = $2, phone = $3, email_change = $4, phone_change = $5, encrypted_password = null,
+       confirmation_token = '', recovery_token = '', email_change_token_current = '',
+       email_change_token_new = '', phone_change_token = '', reauthentication_token = '',
+       raw_user_meta_data = '{}', raw_app_meta_data = '{}', deleted_at = $6, updated_at = $6
+ where id = $1";
+    let Remains { email, phone, email_change, phone_change } = remains;
+    session.execute(UPDATE, &[&id, email, phone, email_change, phone_change, &now]).await.map(drop)
+}
+
+pub(crate) async fn delete(session: &mut Session, id: Uuid) -> Result<(), Error> {
+    session.execute("delete from auth.users where id = $1", &[&id]).await.map(drop)
+}
+
+/// Makes every pending code and link of the account void.
+pub(crate) async fn clear_codes(session: &mut Session, id: Uuid, now: DateTime<Utc>) -> Result<(), Error> {
+    const UPDATE: &str = "\
+update auth.users
+   set confirmation_token = '', recovery_token = '', email_change_token_current = '',
+       email_change_token_new = '', phone_change_token = '', reauthentication_token = '', updated_at = $2
+ where id = $1";
+    session.execute(UPDATE, &[&id, &now]).await.map(drop)
+}
