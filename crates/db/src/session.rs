@@ -1,7 +1,8 @@
 //! A connection held for a while, in a transaction or not.
 
+use deadpool_postgres::ClientWrapper;
 use futures_util::FutureExt;
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Statement};
 
 use crate::Error;
@@ -15,16 +16,17 @@ pub struct Session {
     connection: Pooled,
     prepared: bool,
     in_transaction: bool,
+    has_failed: bool,
 }
 
 impl Session {
     pub(crate) fn new(connection: Pooled, prepared: bool) -> Self {
-        Self { connection, prepared, in_transaction: false }
+        Self { connection, prepared, in_transaction: false, has_failed: false }
     }
 
     /// A session over a connection on which a transaction is open already.
     pub(crate) fn within(connection: Pooled, prepared: bool) -> Self {
-        Self { connection, prepared, in_transaction: true }
+        Self { connection, prepared, in_transaction: true, has_failed: false }
     }
 
     pub(crate) async fn begin(&mut self) -> Result<(), Error> {
@@ -39,25 +41,7 @@ impl Session {
     ///
     /// What Postgres or the driver said. In a transaction every later statement fails as well.
     pub async fn query(&mut self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, Error> {
-        if !self.prepared {
-            let typed: Vec<_> = params.iter().map(|param| (*param, Type::UNKNOWN)).collect();
-            return Ok(self.connection.client.query_typed(sql, &typed).await?);
-        }
-        let statement = self.statement(sql).await?;
-        match self.connection.client.query(&statement, params).await.map_err(Error::from) {
-            Err(error) if error.is_stale_statement() && !self.in_transaction => {
-                self.connection.statements.clear();
-                let statement = self.statement(sql).await?;
-                Ok(self.connection.client.query(&statement, params).await?)
-            }
-            Err(error) => {
-                if error.is_stale_statement() {
-                    self.connection.statements.clear();
-                }
-                Err(error)
-            }
-            rows => rows,
-        }
+        self.run(sql, async |client, statement| client.query(statement, params).await).await
     }
 
     /// Runs a statement that yields at most one row.
@@ -89,16 +73,7 @@ impl Session {
     ///
     /// As [`Session::query`].
     pub async fn execute(&mut self, sql: &str, params: &[Param<'_>]) -> Result<u64, Error> {
-        if !self.prepared {
-            let typed: Vec<_> = params.iter().map(|param| (*param, Type::UNKNOWN)).collect();
-            return Ok(self.connection.client.execute_typed(sql, &typed).await?);
-        }
-        let statement = self.statement(sql).await?;
-        let result = self.connection.client.execute(&statement, params).await.map_err(Error::from);
-        if result.as_ref().is_err_and(Error::is_stale_statement) {
-            self.connection.statements.clear();
-        }
-        result
+        self.run(sql, async |client, statement| client.execute(statement, params).await).await
     }
 
     /// Runs one or more statements without parameters by the simple protocol.
@@ -107,15 +82,21 @@ impl Session {
     ///
     /// As [`Session::query`].
     pub async fn batch(&mut self, sql: &str) -> Result<(), Error> {
-        self.connection.client.batch_execute(sql).await.map_err(Error::from)
+        let result = self.connection.client.batch_execute(sql).await;
+        self.has_failed = self.in_transaction && result.is_err();
+        result.map_err(Error::from)
     }
 
     /// Ends the transaction and keeps its work.
     ///
     /// # Errors
     ///
-    /// A deferred constraint, or a lost connection: then nothing is known to be kept.
+    /// A deferred constraint, or a lost connection: then nothing is known to be kept. Also if a
+    /// statement failed before, because Postgres would answer success and roll back.
     pub async fn commit(mut self) -> Result<(), Error> {
+        if self.has_failed {
+            return Err(Error::Client("a failed transaction cannot be committed".to_owned()));
+        }
         let result = self.connection.client.batch_execute("commit").await;
         self.in_transaction = false;
         result.map_err(Error::from)
@@ -130,6 +111,64 @@ impl Session {
         let result = self.connection.client.batch_execute("rollback").await;
         self.in_transaction = false;
         result.map_err(Error::from)
+    }
+
+    /// Prepares `sql`, or takes the statement that was prepared before, and runs it.
+    async fn run<T>(
+        &mut self,
+        sql: &str,
+        call: impl AsyncFn(&ClientWrapper, &Statement) -> Result<T, tokio_postgres::Error>,
+    ) -> Result<T, Error> {
+        if !self.prepared {
+            return self.run_once(sql, call).await;
+        }
+        let mut result = self.attempt(sql, &call).await;
+        if let Err(error) = &result
+            && error.is_stale_statement()
+        {
+            self.connection.statements.clear();
+            if !self.in_transaction {
+                result = self.attempt(sql, &call).await;
+            }
+        }
+        self.has_failed |= self.in_transaction && result.is_err();
+        result
+    }
+
+    async fn attempt<T>(
+        &mut self,
+        sql: &str,
+        call: impl AsyncFn(&ClientWrapper, &Statement) -> Result<T, tokio_postgres::Error>,
+    ) -> Result<T, Error> {
+        let statement = self.statement(sql).await?;
+        Ok(call(&self.connection.client, &statement).await?)
+    }
+
+    /// Behind a transaction pooler a prepared statement lives no longer than its transaction, so
+    /// it is made, used and closed inside one.
+    async fn run_once<T>(
+        &mut self,
+        sql: &str,
+        call: impl AsyncFn(&ClientWrapper, &Statement) -> Result<T, tokio_postgres::Error>,
+    ) -> Result<T, Error> {
+        let alone = !self.in_transaction;
+        if alone {
+            self.begin().await?;
+        }
+        let client = &self.connection.client;
+        let result = async {
+            let statement = client.prepare(sql).await?;
+            call(client, &statement).await
+        };
+        let mut result = result.await.map_err(Error::from);
+        if alone {
+            let end = if result.is_ok() { "commit" } else { "rollback" };
+            let ended = client.batch_execute(end).await.map_err(Error::from);
+            self.in_transaction = false;
+            result = result.and_then(|value| ended.map(|()| value));
+        }
+        self.has_failed |= self.in_transaction && result.is_err();
+        result
     }
 
     async fn statement(&mut self, sql: &str) -> Result<Statement, Error> {

@@ -119,7 +119,7 @@ async fn start(plan: &ServePlan) -> anyhow::Result<Running> {
             (auth, rest)
         }
         // The data API alone, on a database that is not ours: log in as we were told, write nothing.
-        None => (None, Some(start_rest(settings, &database.administrator, &mut pools).await?)),
+        None => (None, Some(start_rest(settings, database.login(), &mut pools).await?)),
     };
 
     if let Some(auth) = &auth {
@@ -153,11 +153,11 @@ async fn prepare(
         jwt_exp: u32::try_from(settings.auth.jwt_expiry.0.as_secs()).ok(),
     };
     let owners = [bootstrap::migrations(&options), vault::migrations(), auth::migrations()];
-    let report = migrate::run(&database.administrator, &owners).await.context("preparing the database")?;
+    let report = migrate::run(&database.administrator(), &owners).await.context("preparing the database")?;
     if !report.applied.is_empty() {
         tracing::info!(files = report.applied.len(), "the database is up to date");
     }
-    let administrator = Pool::new(&database.administrator, one_connection());
+    let administrator = Pool::new(&database.administrator(), one_connection());
     if database.cluster.is_some() {
         let mut session = administrator.session().await?;
         bootstrap::set_passwords(&mut session, &secrets.passwords.by_role()).await?;

@@ -90,8 +90,8 @@ impl Config {
 pub(crate) struct Database {
     /// Our own server, if it is ours.
     pub(crate) cluster: Option<Cluster>,
-    /// A connection that may prepare everything.
-    pub(crate) administrator: Target,
+    /// The superuser's way in, as it was given.
+    login: Target,
 }
 
 impl Database {
@@ -99,7 +99,7 @@ impl Database {
     pub(crate) async fn open(config: &Config, data_dir: &std::path::Path) -> anyhow::Result<Self> {
         if !config.url.is_empty() {
             let administrator = Target::parse(config.url.expose()).context("database.url")?;
-            return Ok(Self { cluster: None, administrator: administrator.with_application_name("basalt") });
+            return Ok(Self { cluster: None, login: administrator.with_application_name("basalt") });
         }
         let mut options = cluster::Options::new(data_dir);
         options.bin_dir = Some(config.bin_dir.clone()).filter(|path| !path.as_os_str().is_empty());
@@ -109,7 +109,18 @@ impl Database {
         let cluster = Cluster::start(options).await?;
         let administrator =
             Target::socket(cluster.socket_dir(), cluster.port(), cluster.superuser(), cluster.database());
-        Ok(Self { cluster: Some(cluster), administrator: administrator.with_application_name("basalt") })
+        Ok(Self { cluster: Some(cluster), login: administrator.with_application_name("basalt") })
+    }
+
+    /// A connection that may prepare everything. Its search path is empty: what a developer puts
+    /// into `public` must never be run by accident with the rights of a superuser.
+    pub(crate) fn administrator(&self) -> Target {
+        self.login.clone().with_option("search_path", "")
+    }
+
+    /// The role and rights that were given, for a database that is only served.
+    pub(crate) fn login(&self) -> &Target {
+        &self.login
     }
 
     /// Gives the login roles their passwords and returns how each logs in.
@@ -121,11 +132,11 @@ impl Database {
         &self,
         roles: [(&str, &Secret); N],
     ) -> anyhow::Result<[Target; N]> {
-        let mut logins = roles.map(|(role, _)| self.administrator.with_user(role, None));
+        let mut logins = roles.map(|(role, _)| self.login.with_user(role, None));
         if self.cluster.is_some() {
             return Ok(logins);
         }
-        let pool = Pool::new(&self.administrator, one_connection());
+        let pool = Pool::new(&self.administrator(), one_connection());
         let mut session = pool.session().await?;
         for ((role, password), login) in roles.iter().zip(&mut logins) {
             let has_one = "select rolpassword is not null from pg_catalog.pg_authid where rolname = $1";
@@ -133,12 +144,12 @@ impl Database {
             if !has_one {
                 bootstrap::set_passwords(&mut session, &[(role, (*password).clone())]).await?;
             }
-            let from_url = self.administrator.password();
+            let from_url = self.login.password();
             let candidates = [Some((*password).clone()), from_url];
-            *login = first_that_works(&self.administrator, role, &candidates).await.with_context(|| {
+            *login = first_that_works(&self.login, role, &candidates).await.with_context(|| {
                 format!(
                     "cannot log in as {role} on {}: its password is neither Basalt's nor that of database.url",
-                    self.administrator.place()
+                    self.login.place()
                 )
             })?;
         }

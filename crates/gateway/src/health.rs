@@ -49,8 +49,13 @@ impl Health {
 }
 
 fn database(state: &cluster::State) -> kernel::Health {
-    match state {
-        cluster::State::Running { .. } => kernel::Health::Ready,
-        other => kernel::Health::NotReady(format!("{other:?}")),
-    }
+    // The reason of a failure is in the log: it may quote the database.
+    let reason = match state {
+        cluster::State::Running { .. } => return kernel::Health::Ready,
+        cluster::State::Starting => "starting",
+        cluster::State::Restarting { .. } => "restarting after a crash",
+        cluster::State::Failed { .. } => "given up after repeated crashes; see the log",
+        cluster::State::Stopped => "stopped",
+    };
+    kernel::Health::NotReady(reason.to_owned())
 }

@@ -79,13 +79,34 @@ async fn without_prepared_statements_nothing_is_kept_on_the_server() {
     let database = testkit::empty().await;
     let pool = Pool::new(&database.target(), PoolOptions { prepared: false, ..PoolOptions::default() });
     let mut session = pool.begin().await.unwrap();
-    session.batch("create table public.t (id text, name text)").await.unwrap();
-    assert_eq!(session.execute("insert into public.t values ($1, $2)", &[&"7", &"x"]).await.unwrap(), 1);
-    let row = session.query_one("select name from public.t where id = $1", &[&"7"]).await.unwrap();
+    session.batch("create table public.t (id int, name text)").await.unwrap();
+    assert_eq!(session.execute("insert into public.t values ($1, $2)", &[&7, &"x"]).await.unwrap(), 1);
+    let row = session.query_one("select name from public.t where id = $1", &[&7]).await.unwrap();
     assert_eq!(row.get::<_, &str>(0), "x");
-    let kept =
-        session.query_one("select count(*) from pg_prepared_statements where name <> ''", &[]).await.unwrap();
-    assert_eq!(kept.get::<_, i64>(0), 0);
+    let kept = session.query_one("select count(*) from pg_prepared_statements", &[]).await.unwrap();
+    assert_eq!(kept.get::<_, i64>(0), 1, "the statement that counts, and no other");
     assert_eq!(code(session.query("select nope", &[]).await), "42703");
     assert_eq!(code(session.query("select 1", &[]).await), "25P02");
+}
+
+#[tokio::test]
+async fn without_prepared_statements_a_statement_commits_by_itself() {
+    let database = testkit::empty().await;
+    let pool = Pool::new(&database.target(), PoolOptions { prepared: false, ..PoolOptions::default() });
+    let mut session = pool.session().await.unwrap();
+    session.batch("create table public.t (id int primary key)").await.unwrap();
+    session.execute("insert into public.t values ($1)", &[&1]).await.unwrap();
+    assert_eq!(code(session.execute("insert into public.t values ($1)", &[&1]).await), "23505");
+    session.execute("insert into public.t values ($1)", &[&2]).await.unwrap();
+    let mut other = pool.session().await.unwrap();
+    assert_eq!(other.query("select id from public.t", &[]).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_failed_transaction_does_not_claim_to_be_committed() {
+    let database = testkit::empty().await;
+    let pool = Pool::new(&database.target(), PoolOptions::default());
+    let mut session = pool.begin().await.unwrap();
+    let _ = session.query("select nope", &[]).await;
+    assert!(session.commit().await.is_err());
 }
