@@ -16,6 +16,7 @@ use super::contents::{Contents, SchemaCache};
 use super::infer::{primary_keys, relationships};
 use super::model::{Name, QualifiedName};
 use super::view::resolve;
+use crate::config::Config;
 
 /// A transaction as loading wants it: not cut short by the limits of the login role for requests, but not endless either.
 const BEGIN: &str = "set transaction isolation level repeatable read, read only; \
@@ -30,6 +31,17 @@ pub struct Scope {
     pub extra_search_path: Vec<String>,
     /// Settings of functions that are applied to the whole transaction.
     pub hoisted_settings: Vec<String>,
+}
+
+impl Scope {
+    /// What these settings ask for.
+    pub fn of(config: &Config) -> Self {
+        Self {
+            schemas: config.schemas.clone(),
+            extra_search_path: config.extra_search_path.clone(),
+            hoisted_settings: config.hoisted_settings.clone(),
+        }
+    }
 }
 
 /// Loads everything in `scope`.
@@ -92,7 +104,7 @@ fn idents(names: &[String]) -> Text {
 }
 
 /// Texts as an array literal.
-fn array(elements: &[String]) -> Text {
+pub(super) fn array(elements: &[String]) -> Text {
     let quoted: Vec<String> = elements
         .iter()
         .map(|element| format!("\"{}\"", element.replace('\\', "\\\\").replace('"', "\\\"")))

@@ -1,19 +1,22 @@
 //! What the data API knows of the database: loaded from the catalogue, swapped as a whole, never written by requests.
 //!
 //! - `model`: tables, relationships, functions, casts, media handlers; `contents`: the cache that holds them.
+//! - `cache`: the snapshot that requests share, and its reload; `in_database`: settings kept in the database.
 //! - `load`: reads them from the catalogue; `view`, `infer`: what follows from keys and view definitions.
 //! - `find`, `hint`, `fuzzy`: a relationship by the names of a request; similar names for errors.
 
+mod cache;
 mod contents;
 mod find;
 mod fuzzy;
 mod hint;
+mod in_database;
 mod infer;
 mod load;
 mod model;
 mod view;
 
+pub use cache::{Cache, Snapshot};
 pub use contents::{Contents, SchemaCache};
 pub use hint::Correction;
-pub use load::{Scope, load};
 pub use model::*;
