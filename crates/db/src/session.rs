@@ -2,7 +2,7 @@
 
 use deadpool_postgres::ClientWrapper;
 use futures_util::FutureExt;
-use tokio_postgres::types::ToSql;
+use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Row, Statement};
 
 use crate::Error;
@@ -41,7 +41,11 @@ impl Session {
     ///
     /// What Postgres or the driver said. In a transaction every later statement fails as well.
     pub async fn query(&mut self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, Error> {
-        self.run(sql, async |client, statement| client.query(statement, params).await).await
+        self.run(sql, async |client, how| match how {
+            How::Kept(statement) => client.query(statement, params).await,
+            How::Once(types) => client.query_typed(sql, &typed(params, types)).await,
+        })
+        .await
     }
 
     /// Runs a statement that yields at most one row.
@@ -73,7 +77,11 @@ impl Session {
     ///
     /// As [`Session::query`].
     pub async fn execute(&mut self, sql: &str, params: &[Param<'_>]) -> Result<u64, Error> {
-        self.run(sql, async |client, statement| client.execute(statement, params).await).await
+        self.run(sql, async |client, how| match how {
+            How::Kept(statement) => client.execute(statement, params).await,
+            How::Once(types) => client.execute_typed(sql, &typed(params, types)).await,
+        })
+        .await
     }
 
     /// Runs one or more statements without parameters by the simple protocol.
@@ -117,7 +125,7 @@ impl Session {
     async fn run<T>(
         &mut self,
         sql: &str,
-        call: impl AsyncFn(&ClientWrapper, &Statement) -> Result<T, tokio_postgres::Error>,
+        call: impl AsyncFn(&ClientWrapper, How<'_>) -> Result<T, tokio_postgres::Error>,
     ) -> Result<T, Error> {
         if !self.prepared {
             return self.run_once(sql, call).await;
@@ -138,18 +146,18 @@ impl Session {
     async fn attempt<T>(
         &mut self,
         sql: &str,
-        call: impl AsyncFn(&ClientWrapper, &Statement) -> Result<T, tokio_postgres::Error>,
+        call: impl AsyncFn(&ClientWrapper, How<'_>) -> Result<T, tokio_postgres::Error>,
     ) -> Result<T, Error> {
         let statement = self.statement(sql).await?;
-        Ok(call(&self.connection.client, &statement).await?)
+        Ok(call(&self.connection.client, How::Kept(&statement)).await?)
     }
 
-    /// Behind a transaction pooler a prepared statement lives no longer than its transaction, so
-    /// it is made, used and closed inside one.
+    /// Behind a transaction pooler a named statement lives no longer than its transaction. One is
+    /// made to learn the types of the parameters and closed at once; what runs has no name.
     async fn run_once<T>(
         &mut self,
         sql: &str,
-        call: impl AsyncFn(&ClientWrapper, &Statement) -> Result<T, tokio_postgres::Error>,
+        call: impl AsyncFn(&ClientWrapper, How<'_>) -> Result<T, tokio_postgres::Error>,
     ) -> Result<T, Error> {
         let alone = !self.in_transaction;
         if alone {
@@ -157,8 +165,8 @@ impl Session {
         }
         let client = &self.connection.client;
         let result = async {
-            let statement = client.prepare(sql).await?;
-            call(client, &statement).await
+            let types = client.prepare(sql).await?.params().to_vec();
+            call(client, How::Once(&types)).await
         };
         let mut result = result.await.map_err(Error::from);
         if alone {
@@ -179,6 +187,16 @@ impl Session {
         self.connection.statements.put("", sql, statement.clone());
         Ok(statement)
     }
+}
+
+/// How a statement is run: by its name, or once, knowing the types of its parameters.
+enum How<'a> {
+    Kept(&'a Statement),
+    Once(&'a [Type]),
+}
+
+fn typed<'a>(params: &[Param<'a>], types: &[Type]) -> Vec<(Param<'a>, Type)> {
+    params.iter().copied().zip(types.iter().cloned()).collect()
 }
 
 impl Drop for Session {

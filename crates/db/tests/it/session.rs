@@ -83,8 +83,9 @@ async fn without_prepared_statements_nothing_is_kept_on_the_server() {
     assert_eq!(session.execute("insert into public.t values ($1, $2)", &[&7, &"x"]).await.unwrap(), 1);
     let row = session.query_one("select name from public.t where id = $1", &[&7]).await.unwrap();
     assert_eq!(row.get::<_, &str>(0), "x");
-    let kept = session.query_one("select count(*) from pg_prepared_statements", &[]).await.unwrap();
-    assert_eq!(kept.get::<_, i64>(0), 1, "the statement that counts, and no other");
+    let kept = session.query("select statement from pg_prepared_statements", &[]).await.unwrap();
+    let kept: Vec<String> = kept.iter().map(|row| row.get(0)).collect();
+    assert!(kept.is_empty(), "{kept:?}");
     assert_eq!(code(session.query("select nope", &[]).await), "42703");
     assert_eq!(code(session.query("select 1", &[]).await), "25P02");
 }
