@@ -1,8 +1,7 @@
 //! A connection held for a while, in a transaction or not.
 
-use deadpool_postgres::ClientWrapper;
 use futures_util::FutureExt;
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Statement};
 
 use crate::Error;
@@ -41,11 +40,7 @@ impl Session {
     ///
     /// What Postgres or the driver said. In a transaction every later statement fails as well.
     pub async fn query(&mut self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, Error> {
-        self.run(sql, async |client, how| match how {
-            How::Kept(statement) => client.query(statement, params).await,
-            How::Once(types) => client.query_typed(sql, &typed(params, types)).await,
-        })
-        .await
+        Ok(self.run(Wanted::Rows, sql, params).await?.rows)
     }
 
     /// Runs a statement that yields at most one row.
@@ -77,11 +72,7 @@ impl Session {
     ///
     /// As [`Session::query`].
     pub async fn execute(&mut self, sql: &str, params: &[Param<'_>]) -> Result<u64, Error> {
-        self.run(sql, async |client, how| match how {
-            How::Kept(statement) => client.execute(statement, params).await,
-            How::Once(types) => client.execute_typed(sql, &typed(params, types)).await,
-        })
-        .await
+        Ok(self.run(Wanted::Count, sql, params).await?.count)
     }
 
     /// Runs one or more statements without parameters by the simple protocol.
@@ -122,61 +113,62 @@ impl Session {
     }
 
     /// Prepares `sql`, or takes the statement that was prepared before, and runs it.
-    async fn run<T>(
-        &mut self,
-        sql: &str,
-        call: impl AsyncFn(&ClientWrapper, How<'_>) -> Result<T, tokio_postgres::Error>,
-    ) -> Result<T, Error> {
+    async fn run(&mut self, wanted: Wanted, sql: &str, params: &[Param<'_>]) -> Result<Answer, Error> {
         if !self.prepared {
-            return self.run_once(sql, call).await;
+            return self.run_once(wanted, sql, params).await;
         }
-        let mut result = self.attempt(sql, &call).await;
+        let mut result = self.run_kept(wanted, sql, params).await;
         if let Err(error) = &result
             && error.is_stale_statement()
         {
             self.connection.statements.clear();
             if !self.in_transaction {
-                result = self.attempt(sql, &call).await;
+                result = self.run_kept(wanted, sql, params).await;
             }
         }
         self.has_failed |= self.in_transaction && result.is_err();
         result
     }
 
-    async fn attempt<T>(
-        &mut self,
-        sql: &str,
-        call: impl AsyncFn(&ClientWrapper, How<'_>) -> Result<T, tokio_postgres::Error>,
-    ) -> Result<T, Error> {
+    async fn run_kept(&mut self, wanted: Wanted, sql: &str, params: &[Param<'_>]) -> Result<Answer, Error> {
         let statement = self.statement(sql).await?;
-        Ok(call(&self.connection.client, How::Kept(&statement)).await?)
+        let client = &self.connection.client;
+        let mut answer = Answer::default();
+        match wanted {
+            Wanted::Rows => answer.rows = client.query(&statement, params).await?,
+            Wanted::Count => answer.count = client.execute(&statement, params).await?,
+        }
+        Ok(answer)
     }
 
     /// Behind a transaction pooler a named statement lives no longer than its transaction. One is
     /// made to learn the types of the parameters and closed at once; what runs has no name.
-    async fn run_once<T>(
-        &mut self,
-        sql: &str,
-        call: impl AsyncFn(&ClientWrapper, How<'_>) -> Result<T, tokio_postgres::Error>,
-    ) -> Result<T, Error> {
+    async fn run_once(&mut self, wanted: Wanted, sql: &str, params: &[Param<'_>]) -> Result<Answer, Error> {
         let alone = !self.in_transaction;
         if alone {
             self.begin().await?;
         }
-        let client = &self.connection.client;
-        let result = async {
-            let types = client.prepare(sql).await?.params().to_vec();
-            call(client, How::Once(&types)).await
-        };
-        let mut result = result.await.map_err(Error::from);
+        let mut result = self.run_unnamed(wanted, sql, params).await;
         if alone {
             let end = if result.is_ok() { "commit" } else { "rollback" };
-            let ended = client.batch_execute(end).await.map_err(Error::from);
+            let ended = self.connection.client.batch_execute(end).await.map_err(Error::from);
             self.in_transaction = false;
-            result = result.and_then(|value| ended.map(|()| value));
+            result = result.and_then(|answer| ended.map(|()| answer));
         }
         self.has_failed |= self.in_transaction && result.is_err();
         result
+    }
+
+    async fn run_unnamed(&self, wanted: Wanted, sql: &str, params: &[Param<'_>]) -> Result<Answer, Error> {
+        let client = &self.connection.client;
+        let types = client.prepare(sql).await?.params().to_vec();
+        let params: Vec<_> = params.iter().copied().zip(types).collect();
+        let mut answer = Answer::default();
+        match wanted {
+            Wanted::Rows => answer.rows = client.query_typed(sql, &params).await?,
+            Wanted::Count => answer.count = client.execute_typed(sql, &params).await?,
+        }
+        Ok(answer)
     }
 
     async fn statement(&mut self, sql: &str) -> Result<Statement, Error> {
@@ -189,14 +181,18 @@ impl Session {
     }
 }
 
-/// How a statement is run: by its name, or once, knowing the types of its parameters.
-enum How<'a> {
-    Kept(&'a Statement),
-    Once(&'a [Type]),
+/// What a caller wants of a statement.
+#[derive(Clone, Copy)]
+enum Wanted {
+    Rows,
+    Count,
 }
 
-fn typed<'a>(params: &[Param<'a>], types: &[Type]) -> Vec<(Param<'a>, Type)> {
-    params.iter().copied().zip(types.iter().cloned()).collect()
+/// One of the two is filled.
+#[derive(Default)]
+struct Answer {
+    rows: Vec<Row>,
+    count: u64,
 }
 
 impl Drop for Session {
