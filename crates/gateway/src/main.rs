@@ -1,1 +1,32 @@
-fn main() {}
+//! The `basalt` binary: the one place that knows every part and puts them together.
+//!
+//! ```text
+//! cli/       commands: parse and print          settings/  what was configured, and by whom
+//! boot       start and stop, in order           secrets    the installation's own keys
+//! server     listeners and workers              keys       the keys in use
+//! routes     which prefix is whose              database   our own Postgres, or another
+//! edge/      what every request passes          health supervisor banner installation
+//! ```
+
+mod banner;
+mod boot;
+mod cli;
+mod database;
+mod edge;
+mod health;
+mod installation;
+mod keys;
+mod routes;
+mod secrets;
+mod server;
+mod settings;
+mod supervisor;
+
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    cli::run()
+}

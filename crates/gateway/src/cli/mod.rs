@@ -1,0 +1,183 @@
+//! The command line: every command parses, calls and prints; nothing is decided here.
+
+mod config;
+mod serve;
+mod status;
+
+use std::fmt::Display;
+use std::io::{Write, stderr, stdout};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::settings::{self, Loaded, Problem, Request};
+
+/// How a command ends. Wrong usage ends with 2, which is clap's.
+#[derive(Debug)]
+enum Failure {
+    /// Something went wrong: 1.
+    Failed(anyhow::Error),
+    /// Settings that cannot be used: 3.
+    Settings(Vec<Problem>),
+    /// There is no installation in the data directory: 4.
+    NoInstallation(PathBuf),
+}
+
+/// A Supabase-compatible backend in one program.
+///
+/// Serves users and sessions (/auth/v1) and your tables (/rest/v1) over HTTP, on a Postgres of its own
+/// or on yours. Secrets are made at the first start; nothing needs to be configured to begin.
+#[derive(Parser)]
+#[command(name = "basalt", version, disable_version_flag = true, after_help = AFTER_HELP)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Examples:
+  basalt serve                                   start on http://127.0.0.1:8000
+  basalt serve --dev                             the same, without API keys and mail confirmation
+  basalt status                                  addresses and keys
+  basalt status -o env > .env.local              the same, for a program
+  basalt config reference                        every setting with its default
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 wrong settings, 4 no installation in the data directory.";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Start the server.
+    Serve(serve::Serve),
+    /// Show addresses and keys, whether or not the server runs.
+    Status(status::Status),
+    /// Check, show and describe the settings.
+    Config(config::Config),
+    /// Show the version.
+    Version,
+}
+
+/// Which installation, and its settings: the same for every command.
+#[derive(Args, Clone, Debug)]
+struct Place {
+    /// Where everything lies.
+    #[arg(long, value_name = "DIR", env = "BASALT_DATA_DIR", default_value = "./basalt-data")]
+    data_dir: PathBuf,
+    /// Settings file [default: basalt.toml in the data directory, if there is one].
+    #[arg(long, value_name = "FILE", env = "BASALT_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+impl Place {
+    fn request(&self) -> Request {
+        Request {
+            data_dir: self.data_dir.clone(),
+            config: self.config.clone(),
+            environment: settings::environment(),
+            flags: Vec::new(),
+        }
+    }
+
+    fn load(&self) -> Result<Loaded, Failure> {
+        settings::load(&self.request()).map_err(Failure::Settings)
+    }
+}
+
+/// Runs the command of this process.
+pub(crate) fn run() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Serve(serve) => serve.run(),
+        Command::Status(status) => status.run(),
+        Command::Config(config) => config.run(),
+        Command::Version => print(&format!("basalt {}", env!("CARGO_PKG_VERSION"))),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.tell(),
+    }
+}
+
+impl Failure {
+    fn tell(self) -> ExitCode {
+        let (code, text) = match self {
+            Self::Failed(error) => (1, format!("error: {error:#}")),
+            Self::Settings(problems) => {
+                let lines: Vec<_> = problems.iter().map(|problem| format!("  {problem}")).collect();
+                (3, format!("error: the settings cannot be used:\n{}", lines.join("\n")))
+            }
+            Self::NoInstallation(data_dir) => (
+                4,
+                format!(
+                    "error: there is no installation in {}; `basalt serve` makes one",
+                    data_dir.display()
+                ),
+            ),
+        };
+        // With nobody to tell, the code still does.
+        let _ = writeln!(stderr(), "{text}");
+        ExitCode::from(code)
+    }
+}
+
+impl<E: std::error::Error + Send + Sync + 'static> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// Prints to standard output; a reader that went away is content.
+fn print(text: &impl Display) -> Result<(), Failure> {
+    match writeln!(stdout(), "{text}") {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// An address: `127.0.0.1:8000`, `:8000` for all of them, `localhost:8000`, `8000`.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let (host, port) = text.rsplit_once(':').unwrap_or(("127.0.0.1", text));
+    let host = match host {
+        "" => "0.0.0.0",
+        "localhost" => "127.0.0.1",
+        host => host,
+    };
+    format!("{host}:{port}")
+        .parse()
+        .map_err(|_| "must be an address and a port, such as 127.0.0.1:8000".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_shows_an_example() {
+        for command in Cli::command().get_subcommands().filter(|command| command.get_name() != "version") {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("basalt "), "{}", command.get_name());
+        }
+    }
+
+    #[test]
+    fn addresses() {
+        let check = |text: &str, expected: Option<&str>| {
+            assert_eq!(address(text).ok().map(|address| address.to_string()).as_deref(), expected, "{text}");
+        };
+        check("127.0.0.1:8000", Some("127.0.0.1:8000"));
+        check(":80", Some("0.0.0.0:80"));
+        check("8000", Some("127.0.0.1:8000"));
+        check("localhost:1", Some("127.0.0.1:1"));
+        check("[::1]:8000", Some("[::1]:8000"));
+        check("example.com:80", None);
+        check("127.0.0.1", None);
+        check("", None);
+    }
+}

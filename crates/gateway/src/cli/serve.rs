@@ -1,0 +1,111 @@
+//! `basalt serve`
+
+use std::fs::DirBuilder;
+use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
+
+use anyhow::Context;
+use clap::Args;
+use kernel::Clock;
+use serde_json::{Value, json};
+
+use super::{Failure, Place, address};
+use crate::boot::{self, ServePlan};
+use crate::keys;
+use crate::secrets::Secrets;
+use crate::settings::{self, Settings};
+
+/// Start the server and stay until told to stop (SIGTERM or Ctrl-C).
+#[derive(Args)]
+#[command(after_help = AFTER_HELP)]
+pub(super) struct Serve {
+    #[command(flatten)]
+    place: Place,
+    /// Address to listen on; may be given several times [default: 127.0.0.1:8000].
+    #[arg(long, value_name = "ADDR:PORT", value_parser = address)]
+    listen: Vec<SocketAddr>,
+    /// A Postgres (15 or newer) that runs elsewhere, instead of one of our own.
+    #[arg(long, value_name = "URL")]
+    database_url: Option<String>,
+    /// The services to run, with commas between: auth, rest, vault [default: all].
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    services: Vec<String>,
+    /// Let psql and the like reach our own Postgres here, with a password.
+    #[arg(long, value_name = "ADDR:PORT", value_parser = address)]
+    db_listen: Option<SocketAddr>,
+    /// Development: no API key needed, no mail to confirm, database on 127.0.0.1:54322.
+    #[arg(long, conflicts_with = "production")]
+    dev: bool,
+    /// Production: refuse what is only fit for development, wherever the server listens.
+    #[arg(long)]
+    production: bool,
+}
+
+const AFTER_HELP: &str = "\
+Examples:
+  basalt serve --data-dir /var/lib/basalt --listen 0.0.0.0:8000
+  basalt serve --dev --db-listen 127.0.0.1:54322
+  basalt serve --database-url postgresql://postgres:secret@db.example.com/postgres
+  basalt serve --services rest --database-url postgresql://authenticator:secret@localhost/app
+                                  the data API alone, at the root, as PostgREST; reads PGRST_...";
+
+impl Serve {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let mut request = self.place.request();
+        request.flags = self.flags();
+        let loaded = settings::load(&request).map_err(Failure::Settings)?;
+        settings::install_log(&loaded.settings.log);
+        for note in &loaded.notes {
+            tracing::warn!("{note}");
+        }
+        let plan = self.plan(loaded.settings).map_err(Failure::Failed)?;
+        actix_web::rt::System::new().block_on(boot::serve(plan)).map_err(Failure::Failed)
+    }
+
+    /// What flags say about settings.
+    fn flags(&self) -> Vec<(&'static str, &'static str, Value)> {
+        let mut flags = Vec::new();
+        if !self.listen.is_empty() {
+            flags.push(("--listen", "server.listen", json!(self.listen)));
+        }
+        if let Some(url) = &self.database_url {
+            flags.push(("--database-url", "database.url", json!(url)));
+        }
+        if !self.services.is_empty() {
+            flags.push(("--services", "services", json!(self.services)));
+        }
+        if let Some(address) = self.db_listen {
+            flags.push(("--db-listen", "database.listen", json!(address)));
+        }
+        if self.dev {
+            flags.push(("--dev", "mode", json!("development")));
+        }
+        if self.production {
+            flags.push(("--production", "mode", json!("production")));
+        }
+        flags
+    }
+
+    /// The data API alone needs neither a directory nor secrets.
+    fn plan(&self, settings: Settings) -> anyhow::Result<ServePlan> {
+        if settings.is_bare() {
+            keys::verifier(&settings, None)?;
+            return Ok(ServePlan { settings, data_dir: self.place.data_dir.clone(), secrets: None });
+        }
+        let dir = &self.place.data_dir;
+        // Postgres' account passes through when we are root; what is inside is closed to it.
+        let mode = if nix::unistd::geteuid().is_root() { 0o711 } else { 0o700 };
+        DirBuilder::new()
+            .recursive(true)
+            .mode(mode)
+            .create(dir)
+            .with_context(|| format!("cannot create the data directory {}", dir.display()))?;
+        let dir = dir
+            .canonicalize()
+            .with_context(|| format!("cannot read the data directory {}", dir.display()))?;
+        let secrets = Secrets::open(&dir, Clock::system().unix())?.with_settings(&settings)?;
+        keys::verifier(&settings, Some(&secrets))?;
+        keys::api_keys(&settings, Some(&secrets))?;
+        Ok(ServePlan { settings, data_dir: dir, secrets: Some(secrets) })
+    }
+}

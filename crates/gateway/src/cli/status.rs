@@ -1,0 +1,125 @@
+//! `basalt status`
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use serde_json::{Map, Value};
+
+use super::{Failure, Place, print};
+use crate::installation::Installation;
+use crate::secrets::Secrets;
+use crate::settings::Settings;
+
+/// Show addresses and keys, under the names that `supabase status -o env` has.
+#[derive(Args)]
+#[command(after_help = AFTER_HELP)]
+pub(super) struct Status {
+    #[command(flatten)]
+    place: Place,
+    /// For people, for programs, or for a shell.
+    #[arg(short, long, value_name = "FORMAT", default_value = "pretty")]
+    output: Format,
+}
+
+const AFTER_HELP: &str = "\
+Examples:
+  basalt status --data-dir /var/lib/basalt
+  basalt status -o env >> .env.local
+  psql \"$(basalt status -o json | jq -r .DB_URL)\"";
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Format {
+    Pretty,
+    Json,
+    Env,
+}
+
+impl Status {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let loaded = self.place.load()?;
+        let dir = &self.place.data_dir;
+        let none = || Failure::NoInstallation(dir.clone());
+        let secrets = Secrets::existing(dir)?.ok_or_else(none)?.with_settings(&loaded.settings)?;
+        let installation = Installation::last(dir)?.ok_or_else(none)?;
+        let values = values(&installation, &secrets, &loaded.settings);
+        match self.output {
+            Format::Pretty => print(&pretty(&values, &installation)),
+            Format::Json => {
+                let object: Map<_, _> =
+                    values.into_iter().map(|(name, value)| (name.to_owned(), Value::from(value))).collect();
+                print(&format!("{:#}", Value::Object(object)))
+            }
+            Format::Env => {
+                let lines: Vec<_> =
+                    values.iter().map(|(name, value)| format!("{name}={}", quoted(value))).collect();
+                print(&lines.join("\n"))
+            }
+        }
+    }
+}
+
+/// The Supabase command line's names, in its order.
+fn values(
+    installation: &Installation,
+    secrets: &Secrets,
+    settings: &Settings,
+) -> Vec<(&'static str, String)> {
+    let api = &installation.api_url;
+    let text = |secret: &kernel::Secret| secret.expose().to_owned();
+    vec![
+        ("ANON_KEY", text(&secrets.anon_key)),
+        ("API_URL", api.clone()),
+        ("DB_URL", installation.database.url(&secrets.passwords.postgres)),
+        ("GRAPHQL_URL", format!("{api}/graphql/v1")),
+        ("JWT_SECRET", text(&secrets.jwt_secret)),
+        ("PUBLISHABLE_KEY", text(&secrets.publishable_key)),
+        ("REST_URL", format!("{api}/rest/v1")),
+        ("S3_PROTOCOL_ACCESS_KEY_ID", text(&secrets.s3_access_key_id)),
+        ("S3_PROTOCOL_ACCESS_KEY_SECRET", text(&secrets.s3_access_key_secret)),
+        ("S3_PROTOCOL_REGION", settings.keys.s3_region.clone()),
+        ("SECRET_KEY", text(&secrets.secret_key)),
+        ("SERVICE_ROLE_KEY", text(&secrets.service_role_key)),
+        ("STORAGE_S3_URL", format!("{api}/storage/v1/s3")),
+    ]
+}
+
+fn pretty(values: &[(&str, String)], installation: &Installation) -> String {
+    let state = if answers(installation) { "running" } else { "not running" };
+    let width = values.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
+    let lines: Vec<_> = values.iter().map(|(name, value)| format!("  {name:width$}  {value}")).collect();
+    format!("Basalt is {state}.\n\n{}", lines.join("\n"))
+}
+
+/// True if something listens where the server should.
+fn answers(installation: &Installation) -> bool {
+    installation.listen.iter().any(|address| {
+        let ip = if address.ip().is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { address.ip() };
+        TcpStream::connect_timeout(&SocketAddr::new(ip, address.port()), Duration::from_millis(300)).is_ok()
+    })
+}
+
+/// In double quotes, for shells and `.env` files alike.
+fn quoted(value: &str) -> String {
+    let mut text = String::with_capacity(value.len() + 2);
+    text.push('"');
+    for character in value.chars() {
+        if matches!(character, '"' | '\\' | '$' | '`') {
+            text.push('\\');
+        }
+        text.push(character);
+    }
+    text.push('"');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shell_reads_what_was_meant() {
+        assert_eq!(quoted("plain"), r#""plain""#);
+        assert_eq!(quoted(r#"a"b\c$d`e"#), r#""a\"b\\c\$d\`e""#);
+    }
+}

@@ -1,0 +1,370 @@
+//! The installation's own secrets: made at the first start, reused ever after.
+//!
+//! ```text
+//! <data>/secrets/keys.json   0600 in a 0700 directory: everything but the vault's key
+//! <data>/vault/root.key      0600 in a 0700 directory: the vault's key, 64 hex digits
+//! ```
+//!
+//! One file holds what belongs together, so that there is no half set: it is written beside,
+//! forced to disk and renamed. The vault's key has a directory of its own because the account of
+//! Postgres reads it; it is made first and never replaced. A file that others may read, or that
+//! cannot be understood, is an error with a remedy, never a reason to make a new one.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use jwt::generate::{self, NoRandomness};
+use jwt::{SignError, api_key};
+use kernel::Secret;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::settings::Settings;
+
+/// How long the JWT API keys live: 10 years of 365 days.
+const KEY_LIFETIME: i64 = 10 * 365 * 24 * 60 * 60;
+
+/// Everything that must not be known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Secrets {
+    /// When they were made, in seconds since 1970; API keys say they were issued then.
+    pub(crate) created_at: i64,
+    /// Signs the JWT API keys.
+    pub(crate) jwt_secret: Secret,
+    /// Signs tokens of users: a private JWK.
+    pub(crate) signing_key: Secret,
+    pub(crate) anon_key: Secret,
+    pub(crate) service_role_key: Secret,
+    pub(crate) publishable_key: Secret,
+    pub(crate) secret_key: Secret,
+    pub(crate) s3_access_key_id: Secret,
+    pub(crate) s3_access_key_secret: Secret,
+    pub(crate) passwords: Passwords,
+}
+
+/// Passwords of database roles.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Passwords {
+    /// The developer's role.
+    pub(crate) postgres: Secret,
+    /// The login of the data API.
+    pub(crate) authenticator: Secret,
+    /// The login of auth.
+    #[serde(rename = "supabase_auth_admin")]
+    pub(crate) auth_admin: Secret,
+    /// The login of storage.
+    #[serde(rename = "supabase_storage_admin")]
+    pub(crate) storage_admin: Secret,
+}
+
+impl Passwords {
+    /// Every role with its password.
+    pub(crate) fn by_role(&self) -> Vec<(&'static str, Secret)> {
+        vec![
+            ("postgres", self.postgres.clone()),
+            ("authenticator", self.authenticator.clone()),
+            ("supabase_auth_admin", self.auth_admin.clone()),
+            ("supabase_storage_admin", self.storage_admin.clone()),
+        ]
+    }
+}
+
+/// Why there are no secrets. Paths only, no contents.
+#[derive(Debug, Error)]
+pub(crate) enum SecretsError {
+    #[error("cannot {what} {path}: {source}")]
+    Io { what: &'static str, path: PathBuf, source: io::Error },
+    #[error("{path} can be read by others; run: chmod {mode} {path}")]
+    Exposed { path: PathBuf, mode: &'static str },
+    #[error(
+        "{path} is damaged; restore it from a backup, or remove it to have new secrets (all keys change)"
+    )]
+    Damaged { path: PathBuf },
+    #[error(
+        "{path} is damaged; restore it from a backup: without it the secrets in the vault cannot be read any more"
+    )]
+    DamagedRootKey { path: PathBuf },
+    #[error(transparent)]
+    Random(#[from] NoRandomness),
+    #[error(transparent)]
+    Sign(#[from] SignError),
+}
+
+impl SecretsError {
+    fn io(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io { what, path: path.to_owned(), source }
+    }
+}
+
+impl Secrets {
+    /// The secrets in `data_dir`, made at `now` (seconds since 1970) if there are none. The caller
+    /// has made `data_dir`.
+    ///
+    /// # Errors
+    ///
+    /// Files that cannot be read or written, that others may read, or that are damaged.
+    pub(crate) fn open(data_dir: &Path, now: i64) -> Result<Self, SecretsError> {
+        root_key(data_dir)?;
+        if let Some(secrets) = Self::existing(data_dir)? {
+            return Ok(secrets);
+        }
+        let secrets = Self::generate(now)?;
+        let path = file(data_dir);
+        let text = serde_json::to_vec_pretty(&secrets)
+            .map_err(|error| SecretsError::io("write", &path)(io::Error::other(error)))?;
+        write(&path, &text)?;
+        Ok(secrets)
+    }
+
+    /// The secrets in `data_dir` if there are any.
+    ///
+    /// # Errors
+    ///
+    /// As [`Secrets::open`].
+    pub(crate) fn existing(data_dir: &Path) -> Result<Option<Self>, SecretsError> {
+        let path = file(data_dir);
+        let Some(text) = read(&path)? else { return Ok(None) };
+        let secrets: Self =
+            serde_json::from_slice(&text).map_err(|_| SecretsError::Damaged { path: path.clone() })?;
+        let empty =
+            [&secrets.jwt_secret, &secrets.signing_key, &secrets.secret_key].iter().any(|s| s.is_empty());
+        if empty { Err(SecretsError::Damaged { path }) } else { Ok(Some(secrets)) }
+    }
+
+    /// Fresh secrets.
+    pub(crate) fn generate(now: i64) -> Result<Self, SecretsError> {
+        let jwt_secret = generate::secret()?;
+        let exp = now.saturating_add(KEY_LIFETIME);
+        Ok(Self {
+            created_at: now,
+            signing_key: generate::es256()?,
+            anon_key: api_key::mint_legacy(jwt_secret.expose(), "anon", now, exp)?,
+            service_role_key: api_key::mint_legacy(jwt_secret.expose(), "service_role", now, exp)?,
+            jwt_secret,
+            publishable_key: api_key::publishable()?,
+            secret_key: api_key::secret()?,
+            s3_access_key_id: Secret::new(hex::encode(generate::bytes::<16>()?)),
+            s3_access_key_secret: Secret::new(hex::encode(generate::bytes::<32>()?)),
+            passwords: Passwords {
+                postgres: password()?,
+                authenticator: password()?,
+                auth_admin: password()?,
+                storage_admin: password()?,
+            },
+        })
+    }
+
+    /// These secrets, with those that the settings give in their place. JWT API keys follow the
+    /// secret that signs them.
+    ///
+    /// # Errors
+    ///
+    /// If signing fails.
+    pub(crate) fn with_settings(mut self, settings: &Settings) -> Result<Self, SecretsError> {
+        let given = |setting: &Secret, own: &mut Secret| {
+            if !setting.is_empty() {
+                *own = setting.clone();
+            }
+        };
+        let keys = &settings.keys;
+        if !settings.jwt.secret.is_empty() && settings.jwt.secret != self.jwt_secret {
+            let exp = self.created_at.saturating_add(KEY_LIFETIME);
+            let mint = |role| api_key::mint_legacy(settings.jwt.secret.expose(), role, self.created_at, exp);
+            (self.anon_key, self.service_role_key) = (mint("anon")?, mint("service_role")?);
+        }
+        given(&settings.jwt.secret, &mut self.jwt_secret);
+        given(&keys.anon_key, &mut self.anon_key);
+        given(&keys.service_role_key, &mut self.service_role_key);
+        given(&keys.publishable_key, &mut self.publishable_key);
+        given(&keys.secret_key, &mut self.secret_key);
+        given(&keys.s3_access_key_id, &mut self.s3_access_key_id);
+        given(&keys.s3_access_key_secret, &mut self.s3_access_key_secret);
+        given(&keys.postgres_password, &mut self.passwords.postgres);
+        Ok(self)
+    }
+
+    /// The file with the vault's key; absolute if `data_dir` is.
+    pub(crate) fn vault_key_file(&self, data_dir: &Path) -> PathBuf {
+        root_key_file(data_dir)
+    }
+}
+
+fn file(data_dir: &Path) -> PathBuf {
+    data_dir.join("secrets").join("keys.json")
+}
+
+fn root_key_file(data_dir: &Path) -> PathBuf {
+    data_dir.join("vault").join("root.key")
+}
+
+/// Hexadecimal, so that it needs no escaping in URLs and shells.
+fn password() -> Result<Secret, NoRandomness> {
+    Ok(Secret::new(hex::encode(generate::bytes::<24>()?)))
+}
+
+/// Makes the vault's key if there is none, and checks it if there is one.
+fn root_key(data_dir: &Path) -> Result<(), SecretsError> {
+    let path = root_key_file(data_dir);
+    match read(&path)? {
+        None => write(&path, format!("{}\n", hex::encode(generate::bytes::<32>()?)).as_bytes()),
+        Some(text) => {
+            let text = text.trim_ascii();
+            let whole = text.len() == 64 && text.iter().all(u8::is_ascii_hexdigit);
+            if whole { Ok(()) } else { Err(SecretsError::DamagedRootKey { path }) }
+        }
+    }
+}
+
+/// The content of a file that nobody else may read.
+fn read(path: &Path) -> Result<Option<Vec<u8>>, SecretsError> {
+    let metadata = match fs::metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(SecretsError::io("read", path)(error)),
+    };
+    if metadata.mode() & 0o077 != 0 {
+        return Err(SecretsError::Exposed { path: path.to_owned(), mode: "600" });
+    }
+    if let Some(dir) = path.parent() {
+        let mode = fs::metadata(dir).map_err(SecretsError::io("read", dir))?.mode();
+        if mode & 0o077 != 0 {
+            return Err(SecretsError::Exposed { path: dir.to_owned(), mode: "700" });
+        }
+    }
+    fs::read(path).map(Some).map_err(SecretsError::io("read", path))
+}
+
+/// Writes a file so that after a crash there is all of it or nothing.
+fn write(path: &Path, content: &[u8]) -> Result<(), SecretsError> {
+    let dir = path.parent().unwrap_or(Path::new("."));
+    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(SecretsError::io("create", dir))?;
+    let beside = path.with_extension("new");
+    let finish = || -> io::Result<()> {
+        // Left by a start that was killed.
+        if let Err(error) = fs::remove_file(&beside)
+            && error.kind() != ErrorKind::NotFound
+        {
+            return Err(error);
+        }
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+        file.write_all(content)?;
+        file.sync_all()?;
+        fs::rename(&beside, path)?;
+        File::open(dir)?.sync_all()?;
+        // The directory may be new itself.
+        dir.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
+    };
+    finish().map_err(SecretsError::io("write", path))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().mode() & 0o777
+    }
+
+    fn chmod(path: &Path, mode: u32) {
+        fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[test]
+    fn made_once_and_private() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = Secrets::open(dir.path(), 1).unwrap();
+        let root_key = fs::read(first.vault_key_file(dir.path())).unwrap();
+        assert_eq!(Secrets::open(dir.path(), 2).unwrap(), first);
+        assert_eq!(fs::read(first.vault_key_file(dir.path())).unwrap(), root_key);
+        for path in [file(dir.path()), root_key_file(dir.path())] {
+            assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
+        }
+        let other = tempfile::tempdir().unwrap();
+        let second = Secrets::open(other.path(), 1).unwrap();
+        assert_ne!(second.jwt_secret, first.jwt_secret);
+        assert_ne!(second.passwords.postgres, first.passwords.postgres);
+        assert!(!format!("{first:?}").contains(first.jwt_secret.expose()));
+    }
+
+    #[test]
+    fn nothing_is_made_by_looking() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(Secrets::existing(dir.path()).unwrap().is_none());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_start_that_was_killed_leaves_no_half_set() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = Secrets::open(dir.path(), 1).unwrap();
+        // Killed before the rename: only the file beside it, cut short.
+        fs::rename(file(dir.path()), file(dir.path()).with_extension("new")).unwrap();
+        fs::write(file(dir.path()).with_extension("new"), "{\"created").unwrap();
+        let second = Secrets::open(dir.path(), 2).unwrap();
+        assert_ne!(first, second);
+        assert_eq!(Secrets::open(dir.path(), 3).unwrap(), second);
+        // Killed between the two files: the vault's key stays what it was.
+        let root_key = fs::read(root_key_file(dir.path())).unwrap();
+        fs::remove_file(file(dir.path())).unwrap();
+        Secrets::open(dir.path(), 4).unwrap();
+        assert_eq!(fs::read(root_key_file(dir.path())).unwrap(), root_key);
+    }
+
+    #[test]
+    fn damaged_files_are_told_and_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        Secrets::open(dir.path(), 1).unwrap();
+        let whole = fs::read(file(dir.path())).unwrap();
+        for content in [&b""[..], &whole[..whole.len() / 2], b"{}", b"null"] {
+            fs::write(file(dir.path()), content).unwrap();
+            assert!(matches!(Secrets::open(dir.path(), 2), Err(SecretsError::Damaged { .. })));
+            assert_eq!(fs::read(file(dir.path())).unwrap(), content);
+        }
+        fs::write(file(dir.path()), whole).unwrap();
+        fs::write(root_key_file(dir.path()), "abc").unwrap();
+        let error = Secrets::open(dir.path(), 2).unwrap_err();
+        assert!(
+            matches!(error, SecretsError::DamagedRootKey { .. }) && error.to_string().contains("root.key")
+        );
+    }
+
+    #[test]
+    fn files_that_others_may_read_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        Secrets::open(dir.path(), 1).unwrap();
+        for path in [file(dir.path()), root_key_file(dir.path())] {
+            chmod(&path, 0o640);
+            let text = Secrets::open(dir.path(), 2).unwrap_err().to_string();
+            assert!(text.contains("chmod 600"), "{text}");
+            chmod(&path, 0o600);
+        }
+        chmod(&dir.path().join("secrets"), 0o755);
+        let text = Secrets::open(dir.path(), 2).unwrap_err().to_string();
+        assert!(text.contains("chmod 700"), "{text}");
+    }
+
+    #[test]
+    fn what_the_settings_give_wins() {
+        let own = Secrets::generate(1).unwrap();
+        let mut settings = Settings::default();
+        settings.keys.postgres_password = Secret::new("hunter2");
+        settings.keys.publishable_key = Secret::new("sb_publishable_x");
+        let effective = own.clone().with_settings(&settings).unwrap();
+        assert_eq!(effective.passwords.postgres.expose(), "hunter2");
+        assert_eq!(effective.publishable_key.expose(), "sb_publishable_x");
+        assert_eq!(effective.anon_key, own.anon_key);
+        settings.jwt.secret = Secret::new("another secret of thirty-two characters");
+        let effective = own.clone().with_settings(&settings).unwrap();
+        assert_ne!(effective.anon_key, own.anon_key);
+        assert_eq!(effective.jwt_secret, settings.jwt.secret);
+    }
+}

@@ -1,0 +1,118 @@
+//! `GOTRUE_…`: the variables of Supabase Auth.
+
+use serde_json::json;
+
+use super::{Names, Row, not, same, test_codes};
+
+pub(super) const ROWS: &[Row] = &[
+    ("GOTRUE_API_EXTERNAL_URL", "auth.external_url", same),
+    ("GOTRUE_SITE_URL", "auth.site_url", same),
+    ("GOTRUE_URI_ALLOW_LIST", "auth.additional_redirect_urls", same),
+    ("GOTRUE_DISABLE_SIGNUP", "auth.enable_signup", not),
+    ("GOTRUE_LOG_LEVEL", "log.level", same),
+    ("GOTRUE_JWT_SECRET", "jwt.secret", same),
+    ("GOTRUE_JWT_KEYS", "jwt.keys", same),
+    ("GOTRUE_JWT_EXP", "auth.jwt_expiry", same),
+    ("GOTRUE_JWT_AUD", "auth.jwt_aud", same),
+    ("GOTRUE_JWT_ISSUER", "auth.jwt_issuer", same),
+    ("GOTRUE_JWT_ADMIN_ROLES", "auth.jwt_admin_roles", same),
+    ("GOTRUE_JWT_ADMIN_GROUP_NAME", "auth.jwt_admin_group_name", same),
+    ("GOTRUE_JWT_DEFAULT_GROUP_NAME", "auth.jwt_default_group_name", same),
+    ("GOTRUE_EXTERNAL_EMAIL_ENABLED", "auth.email.enable_signup", same),
+    ("GOTRUE_EXTERNAL_EMAIL_MAGIC_LINK_ENABLED", "auth.email.enable_magic_link", same),
+    ("GOTRUE_EXTERNAL_EMAIL_AUTHORIZED_ADDRESSES", "auth.email.authorized_addresses", same),
+    ("GOTRUE_EXTERNAL_ANONYMOUS_USERS_ENABLED", "auth.enable_anonymous_sign_ins", same),
+    ("GOTRUE_EXTERNAL_PHONE_ENABLED", "auth.sms.enable_signup", same),
+    ("GOTRUE_MAILER_AUTOCONFIRM", "auth.email.enable_confirmations", not),
+    ("GOTRUE_MAILER_SECURE_EMAIL_CHANGE_ENABLED", "auth.email.double_confirm_changes", same),
+    ("GOTRUE_MAILER_OTP_EXP", "auth.email.otp_expiry", same),
+    ("GOTRUE_MAILER_OTP_LENGTH", "auth.email.otp_length", same),
+    ("GOTRUE_MAILER_URLPATHS_INVITE", "auth.email.url_paths.invite", same),
+    ("GOTRUE_MAILER_URLPATHS_CONFIRMATION", "auth.email.url_paths.confirmation", same),
+    ("GOTRUE_MAILER_URLPATHS_RECOVERY", "auth.email.url_paths.recovery", same),
+    ("GOTRUE_MAILER_URLPATHS_EMAIL_CHANGE", "auth.email.url_paths.email_change", same),
+    ("GOTRUE_SMTP_MAX_FREQUENCY", "auth.email.max_frequency", same),
+    ("GOTRUE_SMS_AUTOCONFIRM", "auth.sms.enable_confirmations", not),
+    ("GOTRUE_SMS_MAX_FREQUENCY", "auth.sms.max_frequency", same),
+    ("GOTRUE_SMS_OTP_EXP", "auth.sms.otp_expiry", same),
+    ("GOTRUE_SMS_OTP_LENGTH", "auth.sms.otp_length", same),
+    ("GOTRUE_SMS_TEST_OTP", "auth.sms.test_otp", test_codes),
+    ("GOTRUE_SMS_TEST_OTP_VALID_UNTIL", "auth.sms.test_otp_valid_until", same),
+    ("GOTRUE_SECURITY_REFRESH_TOKEN_ROTATION_ENABLED", "auth.enable_refresh_token_rotation", same),
+    ("GOTRUE_SECURITY_REFRESH_TOKEN_REUSE_INTERVAL", "auth.refresh_token_reuse_interval", same),
+    ("GOTRUE_SECURITY_REFRESH_TOKEN_ALGORITHM_VERSION", "auth.refresh_token_algorithm_version", same),
+    ("GOTRUE_SECURITY_REFRESH_TOKEN_UPGRADE_PERCENTAGE", "auth.refresh_token_upgrade_percentage", same),
+    ("GOTRUE_SECURITY_REFRESH_TOKEN_ALLOW_REUSE", "auth.refresh_token_allow_reuse", same),
+    ("GOTRUE_SECURITY_UPDATE_PASSWORD_REQUIRE_REAUTHENTICATION", "auth.email.secure_password_change", same),
+    ("GOTRUE_SECURITY_UPDATE_PASSWORD_REQUIRE_CURRENT_PASSWORD", "auth.email.require_current_password", same),
+    ("GOTRUE_SECURITY_MANUAL_LINKING_ENABLED", "auth.enable_manual_linking", same),
+    ("GOTRUE_PASSWORD_MIN_LENGTH", "auth.minimum_password_length", same),
+    ("GOTRUE_PASSWORD_REQUIRED_CHARACTERS", "auth.password_required_characters", character_sets),
+    ("GOTRUE_SESSIONS_TIMEBOX", "auth.sessions.timebox", same),
+    ("GOTRUE_SESSIONS_INACTIVITY_TIMEOUT", "auth.sessions.inactivity_timeout", same),
+    ("GOTRUE_SESSIONS_ALLOW_LOW_AAL", "auth.sessions.allow_low_aal", same),
+    ("GOTRUE_SESSIONS_SINGLE_PER_USER", "auth.sessions.single_per_user", same),
+    ("GOTRUE_SESSIONS_TAGS", "auth.sessions.tags", same),
+    ("GOTRUE_RATE_LIMIT_EMAIL_SENT", "auth.rate_limit.email_sent", same),
+    ("GOTRUE_RATE_LIMIT_SMS_SENT", "auth.rate_limit.sms_sent", same),
+    ("GOTRUE_RATE_LIMIT_ANONYMOUS_USERS", "auth.rate_limit.anonymous_users", same),
+    ("GOTRUE_RATE_LIMIT_TOKEN_REFRESH", "auth.rate_limit.token_refresh", same),
+    ("GOTRUE_RATE_LIMIT_OTP", "auth.rate_limit.sign_in_sign_ups", same),
+    ("GOTRUE_RATE_LIMIT_VERIFY", "auth.rate_limit.token_verifications", same),
+    ("GOTRUE_RATE_LIMIT_WEB3", "auth.rate_limit.web3", same),
+    ("GOTRUE_RATE_LIMIT_SSO", "auth.rate_limit.sso", same),
+    ("GOTRUE_AUDIT_LOG_DISABLE_POSTGRES", "auth.audit_log_table", not),
+];
+
+/// Beginnings of names about things that are done differently here: listening, the pool of a
+/// process of its own, its log and metrics.
+const QUIET: &[&str] = &[
+    "API_",
+    "PORT",
+    "DB_",
+    "LOG_",
+    "TRACING_",
+    "METRICS_",
+    "PROFILER_",
+    "OPERATOR_TOKEN",
+    "INDEX_WORKER_",
+    "RATE_LIMIT_HEADER",
+    "JWT_VALID_METHODS",
+];
+
+pub(super) fn translate(into: &mut Names<'_>) {
+    into.apply(ROWS);
+    into.leftovers("GOTRUE_", ROWS, &[], QUIET);
+}
+
+/// Sets with colons between; a colon in a set is escaped.
+#[allow(clippy::unnecessary_wraps)]
+fn character_sets(text: &str) -> Result<String, String> {
+    let mut sets = vec![String::new()];
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        match character {
+            '\\' if characters.next_if_eq(&':').is_some() => push(&mut sets, ':'),
+            ':' => sets.push(String::new()),
+            other => push(&mut sets, other),
+        }
+    }
+    sets.retain(|set| !set.is_empty());
+    Ok(json!(sets).to_string())
+}
+
+fn push(sets: &mut [String], character: char) {
+    if let Some(last) = sets.last_mut() {
+        last.push(character);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sets_of_characters() {
+        assert_eq!(character_sets(r"abc:123:!\:\,").as_deref(), Ok(r#"["abc","123","!:\\,"]"#));
+    }
+}

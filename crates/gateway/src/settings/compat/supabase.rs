@@ -1,0 +1,103 @@
+//! The `.env` of the self-hosted compose file.
+
+use super::{Names, Row, not, same, test_codes};
+
+pub(super) const ROWS: &[Row] = &[
+    ("JWT_SECRET", "jwt.secret", same),
+    ("JWT_EXPIRY", "auth.jwt_expiry", same),
+    ("JWT_KEYS", "jwt.keys", same),
+    ("JWT_JWKS", "jwt.jwks", same),
+    ("ANON_KEY", "keys.anon_key", same),
+    ("SERVICE_ROLE_KEY", "keys.service_role_key", same),
+    ("SUPABASE_PUBLISHABLE_KEY", "keys.publishable_key", same),
+    ("SUPABASE_SECRET_KEY", "keys.secret_key", same),
+    ("POSTGRES_PASSWORD", "keys.postgres_password", same),
+    ("SUPABASE_PUBLIC_URL", "server.public_url", same),
+    ("API_EXTERNAL_URL", "auth.external_url", same),
+    ("SITE_URL", "auth.site_url", same),
+    ("ADDITIONAL_REDIRECT_URLS", "auth.additional_redirect_urls", same),
+    ("DISABLE_SIGNUP", "auth.enable_signup", not),
+    ("ENABLE_EMAIL_SIGNUP", "auth.email.enable_signup", same),
+    ("ENABLE_EMAIL_AUTOCONFIRM", "auth.email.enable_confirmations", not),
+    ("ENABLE_ANONYMOUS_USERS", "auth.enable_anonymous_sign_ins", same),
+    ("ENABLE_PHONE_SIGNUP", "auth.sms.enable_signup", same),
+    ("ENABLE_PHONE_AUTOCONFIRM", "auth.sms.enable_confirmations", not),
+    ("MAILER_URLPATHS_INVITE", "auth.email.url_paths.invite", same),
+    ("MAILER_URLPATHS_CONFIRMATION", "auth.email.url_paths.confirmation", same),
+    ("MAILER_URLPATHS_RECOVERY", "auth.email.url_paths.recovery", same),
+    ("MAILER_URLPATHS_EMAIL_CHANGE", "auth.email.url_paths.email_change", same),
+    ("SMS_OTP_EXP", "auth.sms.otp_expiry", same),
+    ("SMS_OTP_LENGTH", "auth.sms.otp_length", same),
+    ("SMS_MAX_FREQUENCY", "auth.sms.max_frequency", same),
+    ("SMS_TEST_OTP", "auth.sms.test_otp", test_codes),
+    ("S3_PROTOCOL_ACCESS_KEY_ID", "keys.s3_access_key_id", same),
+    ("S3_PROTOCOL_ACCESS_KEY_SECRET", "keys.s3_access_key_secret", same),
+    ("REGION", "keys.s3_region", same),
+];
+
+/// Names of parts that this version does not have. Not told: names that many programs use, and
+/// those of containers that are not needed here.
+const LATER: &[&str] = &[
+    "SMTP_HOST",
+    "SMTP_PORT",
+    "SMTP_USER",
+    "SMTP_PASS",
+    "SMTP_ADMIN_EMAIL",
+    "SMTP_SENDER_NAME",
+    "GOOGLE_ENABLED",
+    "GITHUB_ENABLED",
+    "AZURE_ENABLED",
+    "SMS_PROVIDER",
+    "SMS_TEMPLATE",
+    "GLOBAL_S3_BUCKET",
+    "GLOBAL_S3_ENDPOINT",
+    "STORAGE_TENANT_ID",
+    "STORAGE_BACKEND",
+    "FUNCTIONS_VERIFY_JWT",
+    "DASHBOARD_USERNAME",
+    "DASHBOARD_PASSWORD",
+];
+
+/// Hosts of the compose file's own database, which ours replaces.
+const OWN_HOSTS: &[&str] = &["db", "supabase-db", "localhost", "127.0.0.1", "::1"];
+
+pub(super) fn translate(into: &mut Names<'_>) {
+    into.apply(ROWS);
+    if let Some(host) = into.get("POSTGRES_HOST")
+        && !OWN_HOSTS.contains(&host)
+    {
+        let url = database_url(
+            host,
+            into.get("POSTGRES_PORT").unwrap_or("5432"),
+            into.get("POSTGRES_DB").unwrap_or("postgres"),
+            into.get("POSTGRES_PASSWORD").unwrap_or_default(),
+        );
+        into.assign("POSTGRES_HOST", "database.url", url);
+    }
+    for name in LATER {
+        into.unused(name);
+    }
+}
+
+fn database_url(host: &str, port: &str, database: &str, password: &str) -> Result<String, String> {
+    let refused = |()| "does not make a database URL".to_owned();
+    let mut url = url::Url::parse("postgresql://postgres@host/").map_err(|_| refused(()))?;
+    url.set_host(Some(host)).map_err(|_| refused(()))?;
+    url.set_port(Some(port.parse().map_err(|_| "POSTGRES_PORT must be a port".to_owned())?))
+        .map_err(refused)?;
+    url.set_password(Some(password).filter(|password| !password.is_empty())).map_err(refused)?;
+    url.set_path(database);
+    Ok(url.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parts_of_an_address_make_a_url() {
+        let url = database_url("db.example.com", "6543", "app", "p@ss/word");
+        assert_eq!(url.as_deref(), Ok("postgresql://postgres:p%40ss%2Fword@db.example.com:6543/app"));
+        assert!(database_url("db", "x", "app", "").is_err());
+    }
+}
