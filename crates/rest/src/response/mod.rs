@@ -5,6 +5,7 @@
 
 pub(crate) mod cors;
 mod info;
+pub(crate) mod openapi;
 mod overrides;
 mod range;
 mod timing;

@@ -49,7 +49,8 @@ async fn column_names(
     relations: &HashSet<u32>,
     names: &mut Names,
 ) -> Result<HashMap<(u32, i16), Name>, db::Error> {
-    let rows = session.query(include_str!("key_columns.sql"), &[&numbers(relations.iter())]).await?;
+    let relations = numbers(relations.iter());
+    let rows = session.query(include_str!("key_columns.sql"), &[&relations]).await?;
     let mut found = HashMap::with_capacity(rows.len());
     for row in &rows {
         found.insert((row.try_get(0)?, row.try_get(1)?), names.get(row.try_get(2)?));
