@@ -6,6 +6,7 @@
 //! Most requests cannot fail after their statement, so their end travels with it. For a single
 //! object, `max-affected` and PUT the rows decide: the transaction stays open for a second trip.
 
+mod describe;
 mod row;
 mod settings;
 
@@ -21,6 +22,7 @@ use crate::request::{ApiRequest, Count, Handling, MediaType, Mutation, Transacti
 use crate::schema::{Isolation as Declared, RoleSettings};
 use crate::sql;
 
+pub(crate) use describe::{Visible, describe};
 pub(crate) use row::Rows;
 
 /// What the database answered.

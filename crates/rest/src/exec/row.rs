@@ -65,7 +65,7 @@ impl Rows {
     }
 }
 
-fn get<'a, T: FromSql<'a>>(row: &'a Row, index: usize) -> Result<T, Error> {
+pub(super) fn get<'a, T: FromSql<'a>>(row: &'a Row, index: usize) -> Result<T, Error> {
     row.try_get(index).map_err(|error| Error::Internal(error.to_string()))
 }
 

@@ -9,6 +9,7 @@ mod body;
 mod call;
 mod column;
 mod count;
+mod describe;
 mod filter;
 mod fragment;
 mod node;
@@ -23,6 +24,7 @@ use crate::config::Config;
 use crate::plan::{Output, Plan};
 use crate::request::{ApiRequest, Count, MediaType, PlanFormat, PlanOption};
 
+pub(crate) use describe::visible;
 use fragment::Sql;
 pub(crate) use fragment::Statement;
 

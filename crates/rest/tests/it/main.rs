@@ -1,0 +1,8 @@
+//! The data API, against a real server.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod reads;
+mod rpc;
+mod service;
+mod writes;
