@@ -58,7 +58,7 @@ impl Serve {
         for note in &loaded.notes {
             tracing::warn!("{note}");
         }
-        let plan = self.plan(loaded.settings).map_err(Failure::Failed)?;
+        let plan = self.plan(loaded.settings.with_addresses()).map_err(Failure::Failed)?;
         actix_web::rt::System::new().block_on(boot::serve(plan)).map_err(Failure::Failed)
     }
 

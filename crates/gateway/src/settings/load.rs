@@ -328,6 +328,17 @@ fn check(settings: &Settings, sources: &BTreeMap<String, Source>) -> Vec<Problem
     if let Err(error) = settings.jwt.role_claim.parse::<::jwt::RoleClaim>() {
         problems.push(problem("jwt.role_claim", error.to_string()));
     }
+    if !settings.jwt.keys.is_empty()
+        && let Err(error) = ::jwt::KeySet::from_jwks_text(settings.jwt.keys.expose())
+    {
+        problems.push(problem("jwt.keys", error.to_string()));
+    }
+    if !settings.jwt.jwks.is_empty()
+        && let Err(error) = ::jwt::KeySet::from_jwks_text(settings.jwt.jwks.expose())
+        && !matches!(error, ::jwt::KeyError::Signers(_))
+    {
+        problems.push(problem("jwt.jwks", error.to_string()));
+    }
     if settings.server.listen.is_empty() {
         problems.push(problem("server.listen", "must name an address to listen on".to_owned()));
     }
@@ -462,6 +473,30 @@ mod tests {
         assert!(settings.server.require_api_key && !settings.is_production());
         assert!(loaded("", &[("BASALT_SERVER__LISTEN", "0.0.0.0:8000")]).settings.is_production());
         assert!(loaded("", &[("BASALT_MODE", "production")]).settings.is_production());
+    }
+
+    #[test]
+    fn the_examples_load() {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config/examples");
+        let mut seen = 0;
+        for entry in fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|extension| extension == "toml") {
+                let environment =
+                    [("DATABASE_URL".to_owned(), "postgresql://postgres@db/postgres".to_owned())].into();
+                let request = Request { config: Some(path.clone()), environment, ..Request::default() };
+                let problems = load(&request).err().unwrap_or_default();
+                assert!(problems.is_empty(), "{}: {}", path.display(), problems[0]);
+                seen += 1;
+            }
+        }
+        assert!(seen > 0);
+    }
+
+    #[test]
+    fn keys_are_read_before_the_start() {
+        assert!(refused("", &[("JWT_KEYS", "[]")]).contains("jwt.keys: no key of a supported kind"));
+        assert!(refused("", &[("JWT_JWKS", "oops")]).contains("jwt.jwks: not a JSON Web Key"));
     }
 
     #[test]

@@ -132,6 +132,14 @@ impl Settings {
         self.server.listen.iter().all(|address| address.ip().is_loopback())
     }
 
+    /// These settings with what follows from the server's own address.
+    pub(crate) fn with_addresses(mut self) -> Self {
+        if self.auth.external_url.is_empty() {
+            self.auth.external_url = format!("{}/auth/v1", self.public_url());
+        }
+        self
+    }
+
     /// The URL under which clients reach this server, without a slash at the end.
     pub(crate) fn public_url(&self) -> String {
         if !self.server.public_url.is_empty() {
@@ -150,4 +158,28 @@ pub(crate) fn environment() -> BTreeMap<String, String> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn addresses_follow_from_each_other() {
+        let check = |listen: &str, public_url: &str, expected: &str| {
+            let mut settings = Settings::default();
+            settings.server.listen = vec![listen.parse().unwrap()];
+            settings.server.public_url = public_url.to_owned();
+            assert_eq!(settings.with_addresses().auth.external_url, expected);
+        };
+        check("127.0.0.1:8000", "", "http://127.0.0.1:8000/auth/v1");
+        check("0.0.0.0:80", "", "http://127.0.0.1:80/auth/v1");
+        check("[::1]:8000", "", "http://[::1]:8000/auth/v1");
+        check("0.0.0.0:80", "https://api.example.com/", "https://api.example.com/auth/v1");
+        let mut settings = Settings::default();
+        settings.auth.external_url = "https://auth.example.com".to_owned();
+        assert_eq!(settings.with_addresses().auth.external_url, "https://auth.example.com");
+    }
 }

@@ -34,9 +34,9 @@ pub(crate) fn flag(text: &str) -> Option<bool> {
     }
 }
 
-/// A JSON array, or parts with commas between.
+/// A JSON array, or parts with commas between. (`[::1]:80` begins like an array but is an address.)
 fn list(item: &Kind, text: &str) -> Result<Value, String> {
-    if text.trim_start().starts_with('[') {
+    if text.trim().starts_with('[') && text.trim().ends_with(']') {
         return serde_json::from_str(text).map_err(|_| "must be a list: a,b,c or a JSON array".to_owned());
     }
     let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
@@ -79,7 +79,8 @@ mod tests {
         check(list(), "", Some(json!([])));
         check(list(), r#"v1, v2,SPECIAL "@/\#~_-"#, Some(json!(["v1", "v2", r#"SPECIAL "@/\#~_-"#])));
         check(list(), r#"["a,b"]"#, Some(json!(["a,b"])));
-        check(list(), "[oops", None);
+        check(list(), "[oops]", None);
+        check(list(), "[::1]:80", Some(json!(["[::1]:80"])));
         check(Kind::Map, "4152127777:123456,1=2", Some(json!({"4152127777": "123456", "1": "2"})));
         check(Kind::Map, r#"{"a":"b"}"#, Some(json!({"a": "b"})));
         check(Kind::Map, "a", None);

@@ -124,16 +124,119 @@ fn test_codes(text: &str) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use serde_json::{Value, json};
+
     use super::super::schema::Known;
+    use super::*;
+
+    /// What the names mean; the last one of a setting counts.
+    fn meaning(environment: &[(&str, &str)], alone: bool) -> (BTreeMap<String, Value>, Vec<String>) {
+        let environment =
+            environment.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+        let mut problems = Vec::new();
+        let out = translate(&environment, &Known::read(), alone, &mut problems);
+        assert_eq!(problems, Vec::new());
+        (out.assignments.into_iter().map(|a| (a.path, a.value)).collect(), out.notes)
+    }
+
+    fn check(environment: &[(&str, &str)], alone: bool, expected: &[(&str, Value)]) {
+        let expected = expected.iter().map(|(path, value)| ((*path).to_owned(), value.clone())).collect();
+        assert_eq!(meaning(environment, alone), (expected, Vec::new()), "{environment:?}");
+    }
 
     /// A table that names a setting which is gone would fail only where somebody uses the name.
     #[test]
     fn every_row_names_a_setting() {
         let known = Known::read();
-        let rows = super::supabase::ROWS.iter().chain(super::gotrue::ROWS).chain(super::postgrest::ROWS);
+        let rows = supabase::ROWS.iter().chain(gotrue::ROWS).chain(postgrest::ROWS);
         let wrong = rows
             .filter(|(_, path, _)| !known.leaves.contains_key(*path))
             .map(|(name, path, _)| (*name, *path));
         assert_eq!(wrong.collect::<Vec<_>>(), Vec::<(&str, &str)>::new());
+    }
+
+    #[test]
+    fn an_env_file_of_the_compose_stack() {
+        check(
+            &[
+                ("POSTGRES_HOST", "db"),
+                ("POSTGRES_PASSWORD", "pw"),
+                ("DISABLE_SIGNUP", "true"),
+                ("ENABLE_EMAIL_AUTOCONFIRM", "true"),
+                ("ADDITIONAL_REDIRECT_URLS", ""),
+                ("SMTP_HOST", ""),
+                ("PGRST_DB_SCHEMAS", "public,storage,graphql_public"),
+                ("JWT_EXPIRY", "3600"),
+                ("PATH", "/bin"),
+            ],
+            false,
+            &[
+                ("keys.postgres_password", json!("pw")),
+                ("auth.enable_signup", json!(false)),
+                ("auth.email.enable_confirmations", json!(false)),
+                ("rest.schemas", json!(["public", "storage", "graphql_public"])),
+                ("auth.jwt_expiry", json!("3600")),
+            ],
+        );
+        let url = json!("postgresql://postgres:pw@db.example.com:5432/postgres");
+        let elsewhere = [("POSTGRES_HOST", "db.example.com"), ("POSTGRES_PASSWORD", "pw")];
+        assert_eq!(meaning(&elsewhere, false).0["database.url"], url);
+    }
+
+    #[test]
+    fn an_empty_text_is_no_value_but_unsets_an_option_of_postgrest() {
+        check(&[("SITE_URL", ""), ("GOTRUE_SITE_URL", ""), ("PGRST_DB_SCHEMAS", "")], false, &[]);
+        check(&[("PGRST_DB_MAX_ROWS", "")], false, &[("rest.max_rows", Value::Null)]);
+        check(&[("PGRST_DB_EXTRA_SEARCH_PATH", "")], false, &[("rest.extra_search_path", json!([]))]);
+        check(&[("PGRST_JWT_SECRET", ""), ("PGRST_DB_URI", "")], true, &[]);
+    }
+
+    #[test]
+    fn what_postgrest_reads_from_several_forms() {
+        let secret = |text: &str| meaning(&[("PGRST_JWT_SECRET", text)], true).0;
+        assert_eq!(secret("plain")["jwt.secret"], json!("plain"));
+        assert_eq!(secret("@/run/secret")["jwt.secret"], json!("file:/run/secret"));
+        assert_eq!(secret(r#"{"keys":[]}"#)["jwt.jwks"], json!(r#"{"keys":[]}"#));
+        let listen = |host: &str, port: &str| {
+            meaning(&[("PGRST_SERVER_HOST", host), ("PGRST_SERVER_PORT", port)], true).0["server.listen"]
+                .clone()
+        };
+        assert_eq!(listen("!4", "3001"), json!(["0.0.0.0:3001"]));
+        assert_eq!(listen("*6", ""), json!(["[::]:3000"]));
+        assert_eq!(listen("", "3001"), json!(["127.0.0.1:3001"]));
+        check(&[("PGRST_APP_SETTINGS_app_host", "x")], true, &[("rest.app_settings.app_host", json!("x"))]);
+    }
+
+    #[test]
+    fn the_database_of_the_data_api_is_its_own_only_when_it_is_alone() {
+        let uri = ("PGRST_DB_URI", "postgresql://authenticator@db/postgres");
+        check(&[uri], true, &[("database.url", json!(uri.1))]);
+        let (assignments, notes) = meaning(&[uri], false);
+        assert!(assignments.is_empty() && notes[0].contains("PGRST_DB_URI"));
+    }
+
+    #[test]
+    fn names_without_effect_are_told_once() {
+        let names = [
+            ("GOTRUE_WAT", "1"),
+            ("PGRST_WAT", "1"),
+            ("SMTP_HOST", "mail"),
+            ("GOTRUE_EXTERNAL_GOOGLE_ENABLED", "false"),
+            ("GOTRUE_API_PORT", "9999"),
+            ("PGRST_ADMIN_SERVER_PORT", "3001"),
+        ];
+        let notes = meaning(&names, false).1;
+        assert_eq!(notes, ["set, but without effect in this version: SMTP_HOST, GOTRUE_WAT, PGRST_WAT"]);
+    }
+
+    #[test]
+    fn a_wrong_value_names_the_variable() {
+        let environment = [("DISABLE_SIGNUP".to_owned(), "maybe".to_owned())].into();
+        let mut problems = Vec::new();
+        translate(&environment, &Known::read(), false, &mut problems);
+        let expected = "auth.enable_signup: must be true or false (environment variable DISABLE_SIGNUP)";
+        assert_eq!(problems.iter().map(ToString::to_string).collect::<Vec<_>>(), [expected]);
     }
 }
