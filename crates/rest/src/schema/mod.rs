@@ -16,6 +16,9 @@ mod load;
 mod model;
 mod view;
 
+#[cfg(test)]
+mod tests;
+
 pub use cache::{Cache, Snapshot};
 pub use contents::{Contents, SchemaCache};
 pub use hint::Correction;
