@@ -1,7 +1,7 @@
 //! A request from token to answer.
 
 use actix_web::http::Method;
-use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::http::header::{HOST, HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
 
@@ -11,7 +11,8 @@ use crate::exec::{self, Context};
 use crate::request::{ApiRequest, Incoming};
 use crate::response::{self, Timing, cors};
 use crate::schema::Snapshot;
-use crate::{Shared, plan};
+use crate::plan::{self, Plan};
+use crate::Shared;
 
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
@@ -83,9 +84,15 @@ async fn serve(
     let plan = plan::plan(&parsed, schema, config)?;
     timing.step("plan");
     let context = Context { config, identity: &identity, role_settings: roles.get(identity.role.as_str()) };
-    let outcome = exec::run(&shared.pool, &parsed, &plan, context).await?;
-    timing.step("transaction");
-    let answer = response::answer(&parsed, &plan, outcome.as_ref(), config.error_verbosity)?;
+    let answer = if matches!(plan, Plan::Describe) {
+        let visible = exec::describe(&shared.pool, &parsed, schema, context).await?;
+        timing.step("transaction");
+        response::description(&parsed, visible, schema, config, host(request))
+    } else {
+        let outcome = exec::run(&shared.pool, &parsed, &plan, context).await?;
+        timing.step("transaction");
+        response::answer(&parsed, &plan, outcome.as_ref(), config.error_verbosity)?
+    };
     let mut answer = answer.into_response();
     timing.step("response");
     if config.server_timing
@@ -94,6 +101,12 @@ async fn serve(
         answer.headers_mut().insert(SERVER_TIMING, value);
     }
     Ok(answer)
+}
+
+/// Where the client reached us.
+fn host(request: &HttpRequest) -> &str {
+    let named = request.headers().get(HOST).and_then(|host| host.to_str().ok());
+    named.or_else(|| request.uri().authority().map(|authority| authority.as_str())).unwrap_or("localhost")
 }
 
 /// The whole body, where the method has one that is read.

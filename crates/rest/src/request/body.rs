@@ -75,19 +75,6 @@ impl Payload {
             Self::RawJson(_) | Self::Raw(_) => None,
         }
     }
-
-    /// The text that goes to the database; empty for a form, whose parts go one by one.
-    pub fn raw(&self) -> &[u8] {
-        match self {
-            Self::Json { raw, .. } | Self::RawJson(raw) | Self::Raw(raw) => raw,
-            Self::Form(_) => &[],
-        }
-    }
-
-    /// True if the JSON is an array: the first byte that is no blank tells.
-    pub fn is_array(&self) -> bool {
-        self.raw().iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[')
-    }
 }
 
 fn json(raw: Bytes) -> Result<Payload, Error> {

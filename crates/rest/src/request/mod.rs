@@ -34,9 +34,9 @@ pub(crate) use logic::{LogicOperator, LogicTree};
 pub(crate) use media::{MediaType, PlanFormat, PlanOption};
 pub(crate) use order::{Direction, Nulls, OrderTerm};
 pub(crate) use prefer::{Count, Handling, Missing, Preferences, Representation, Resolution, Transaction};
-pub(crate) use query::{EmbedPath, Query};
+pub(crate) use query::Query;
 pub(crate) use range::Range;
-pub(crate) use select::{Aggregate, ColumnItem, EmbedItem, Field, JoinType, JsonOperand, JsonPath, JsonStep, SelectItem};
+pub(crate) use select::{Aggregate, ColumnItem, EmbedItem, JoinType, JsonOperand, JsonStep, SelectItem};
 
 /// A request, parsed.
 #[derive(Clone, Debug)]

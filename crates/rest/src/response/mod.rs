@@ -5,7 +5,7 @@
 
 pub(crate) mod cors;
 mod info;
-pub(crate) mod openapi;
+mod openapi;
 mod overrides;
 mod range;
 mod timing;
@@ -18,17 +18,20 @@ use actix_web::http::header::{
 };
 use bytes::Bytes;
 
-use crate::config::Verbosity;
+use crate::config::{Config, Verbosity};
 use crate::error::{Error, RangeError};
-use crate::exec::{Outcome, Rows};
+use crate::exec::{Outcome, Rows, Visible};
 use crate::plan::{CallPlan, Output, Plan, ReadPlan, WritePlan};
 use crate::request::query::escape;
 use crate::request::{ApiRequest, Count, MediaType, Mutation, Preferences, Representation, Resolution};
+use crate::schema::SchemaCache;
 
 pub(crate) use timing::Timing;
 
 const CONTENT_PROFILE: HeaderName = HeaderName::from_static("content-profile");
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
+
+const VARIES_BY: &str = "Accept, Prefer, Range";
 
 /// An answer that is success, before it is handed to the server.
 #[derive(Debug)]
@@ -113,12 +116,32 @@ pub(crate) fn answer(
         _ => return Err(Error::Internal("a plan that needs the database was not run".to_owned())),
     };
     if !answer.headers.contains_key(VARY) {
-        answer.set(VARY, "Accept, Prefer, Range");
+        answer.set(VARY, VARIES_BY);
     }
     if let Some(warning) = legacy_warning(plan) {
         answer.set(WARNING, &warning);
     }
     Ok(answer)
+}
+
+/// The description of the schema, as far as its caller may see it. `host` is where the client
+/// reached us.
+pub(crate) fn description(
+    request: &ApiRequest,
+    visible: Visible<'_>,
+    cache: &SchemaCache,
+    config: &Config,
+    host: &str,
+) -> Answer {
+    let mut answer = Answer::new(StatusCode::OK);
+    answer.set_type(&MediaType::OpenApi, request);
+    answer.set(VARY, VARIES_BY);
+    answer.body = if request.action.is_headers_only() {
+        Body::Absent
+    } else {
+        Body::Bytes(openapi::document(visible, cache, config, host).to_string().into())
+    };
+    answer
 }
 
 /// What is left out of a 416: its body says which row was asked for.

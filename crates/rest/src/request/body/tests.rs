@@ -11,6 +11,14 @@ fn keys(text: &str) -> Result<Vec<String>, String> {
         .map(|payload| payload.keys().unwrap_or_default().into_iter().collect())
 }
 
+/// The JSON that goes to the database.
+fn raw(payload: Result<Payload, String>) -> Result<String, String> {
+    payload.map(|payload| match payload {
+        Payload::Json { raw, .. } => String::from_utf8_lossy(&raw).into_owned(),
+        other => format!("{other:?}"),
+    })
+}
+
 #[test]
 fn json_is_scanned_for_its_keys() {
     let ok = |keys: &[&str]| Ok(keys.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>());
@@ -51,8 +59,7 @@ fn json_is_scanned_for_its_keys() {
 fn scalars_and_empty_arrays_become_an_empty_array() {
     for text in ["[]", "1", "null", "true", "\"x\""] {
         let payload = read(text, MediaType::Json, false, false);
-        assert_eq!(payload.as_ref().map(|payload| payload.raw().to_vec()), Ok(b"[]".to_vec()), "{text}");
-        assert!(payload.is_ok_and(|payload| payload.is_array()));
+        assert_eq!(raw(payload), Ok("[]".to_owned()), "{text}");
     }
 }
 
@@ -60,7 +67,6 @@ fn scalars_and_empty_arrays_become_an_empty_array() {
 fn with_columns_nothing_is_looked_at() {
     let payload = read(" [not json", MediaType::Json, true, false);
     assert_eq!(payload, Ok(Payload::RawJson(Bytes::from_static(b" [not json"))));
-    assert!(payload.is_ok_and(|payload| payload.is_array()));
 }
 
 #[test]
@@ -83,22 +89,19 @@ fn functions_take_more() {
 
 #[test]
 fn forms_and_csv_become_json() {
-    let text = |payload: Result<Payload, String>| {
-        payload.map(|payload| String::from_utf8_lossy(payload.raw()).into_owned())
-    };
     assert_eq!(
-        text(read("a=1&b=x%22y&a=2", MediaType::UrlEncoded, false, false)),
+        raw(read("a=1&b=x%22y&a=2", MediaType::UrlEncoded, false, false)),
         Ok(r#"{"a":"2","b":"x\"y"}"#.to_owned())
     );
     assert_eq!(
-        text(read("a,b\nNULL,\n\"x,y\",2\n", MediaType::Csv, false, false)),
+        raw(read("a,b\nNULL,\n\"x,y\",2\n", MediaType::Csv, false, false)),
         Ok(r#"[{"a":null,"b":""},{"a":"x,y","b":"2"}]"#.to_owned())
     );
     assert_eq!(
-        text(read("a,b\n1\n", MediaType::Csv, false, false)),
+        raw(read("a,b\n1\n", MediaType::Csv, false, false)),
         Err("All lines must have same number of fields".to_owned())
     );
-    assert_eq!(text(read("a,b\n", MediaType::Csv, false, false)), Ok("[]".to_owned()));
+    assert_eq!(raw(read("a,b\n", MediaType::Csv, false, false)), Ok("[]".to_owned()));
 }
 
 #[test]

@@ -7,31 +7,23 @@ mod property;
 use serde_json::{Map, Value, json};
 
 use crate::config::Config;
+use crate::exec::Visible;
 use crate::request::MediaType;
-use crate::schema::{Routine, SchemaCache, Table};
+use crate::schema::{SchemaCache, Table};
 
-/// What a description is made of.
-pub(crate) struct Description<'a> {
-    /// For foreign keys.
-    pub cache: &'a SchemaCache,
-    /// The relations that are shown.
-    pub tables: Vec<&'a Table>,
-    /// The functions that are shown.
-    pub routines: Vec<&'a Routine>,
-    /// The comment on the schema.
-    pub comment: Option<&'a str>,
-    /// Where clients reach the service, `host:port`, unless the settings say otherwise.
-    pub host: &'a str,
-}
-
-/// The document.
-pub(crate) fn document(mut description: Description<'_>, config: &Config) -> Value {
-    description.tables.sort_by(|a, b| a.name.cmp(&b.name));
-    description.routines.sort_by(|a, b| a.name.cmp(&b.name));
-    let (title, text) = description.comment.map(summary).unwrap_or_default();
+/// The document. `host` is where the client reached us, unless the settings say otherwise.
+pub(super) fn document(
+    mut visible: Visible<'_>,
+    cache: &SchemaCache,
+    config: &Config,
+    host: &str,
+) -> Value {
+    visible.tables.sort_by(|a, b| a.name.cmp(&b.name));
+    visible.routines.sort_by(|a, b| a.name.cmp(&b.name));
+    let (title, text) = visible.comment.as_deref().map(summary).unwrap_or_default();
     let public = config.openapi_proxy_uri.as_deref().and_then(Public::parse).unwrap_or(Public {
         scheme: "http".to_owned(),
-        host: description.host.to_owned(),
+        host: host.to_owned(),
         path: "/".to_owned(),
     });
     let formats = mimes(&[
@@ -56,9 +48,9 @@ pub(crate) fn document(mut description: Description<'_>, config: &Config) -> Val
         "schemes": [public.scheme],
         "consumes": formats,
         "produces": formats,
-        "definitions": definitions(&description),
-        "parameters": parameter::all(&description.tables),
-        "paths": path::all(&description.tables, &description.routines),
+        "definitions": definitions(&visible.tables, cache),
+        "parameters": parameter::all(&visible.tables),
+        "paths": path::all(&visible.tables, &visible.routines),
     });
     if config.openapi_security {
         document["security"] = json!([{ "JWT": [] }]);
@@ -74,12 +66,12 @@ pub(crate) fn document(mut description: Description<'_>, config: &Config) -> Val
     document
 }
 
-fn definitions(description: &Description<'_>) -> Value {
+fn definitions(tables: &[&Table], cache: &SchemaCache) -> Value {
     let definition = |table: &&Table| {
         let properties: Map<_, _> = table
             .columns
             .iter()
-            .map(|column| (column.name.to_string(), property::of_column(table, column, description.cache)))
+            .map(|column| (column.name.to_string(), property::of_column(table, column, cache)))
             .collect();
         let required: Vec<&str> =
             table.columns.iter().filter(|column| !column.is_nullable).map(|column| &*column.name).collect();
@@ -88,7 +80,7 @@ fn definitions(description: &Description<'_>) -> Value {
         put(&mut definition, "required", Some(required).filter(|required| !required.is_empty()));
         (table.name.name.to_string(), definition)
     };
-    Value::Object(description.tables.iter().map(definition).collect())
+    Value::Object(tables.iter().map(definition).collect())
 }
 
 /// Sets a key unless there is nothing to say.
