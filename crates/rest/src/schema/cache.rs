@@ -159,6 +159,7 @@ impl Cache {
             Ok(snapshot) => {
                 self.failure.store(None);
                 tracing::info!(
+                    version = snapshot.version,
                     relations = snapshot.schema.tables().count(),
                     functions = snapshot.schema.all_routines().count(),
                     elapsed = ?started.elapsed(),

@@ -20,6 +20,7 @@ mod view;
 mod tests;
 
 pub use cache::{Cache, Snapshot};
-pub use contents::{Contents, SchemaCache};
-pub use hint::Correction;
+#[cfg(test)]
+pub use contents::Contents;
+pub use contents::SchemaCache;
 pub use model::*;

@@ -300,15 +300,6 @@ impl Isolation {
             _ => Self::ReadCommitted,
         }
     }
-
-    /// The keywords of `BEGIN ISOLATION LEVEL`.
-    pub fn as_sql(self) -> &'static str {
-        match self {
-            Self::ReadCommitted => "READ COMMITTED",
-            Self::RepeatableRead => "REPEATABLE READ",
-            Self::Serializable => "SERIALIZABLE",
-        }
-    }
 }
 
 /// A custom media type handler: a function from the rows to a domain named after the media type.
