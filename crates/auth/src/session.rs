@@ -274,9 +274,12 @@ async fn refresh_row(
     let config = ctx.config();
     let mut next = None;
     if row.revoked {
+        // Where no token is active the family was revoked, and none of its tokens is an accident.
         let active = refresh_tokens::find_active(&mut tx, session.id).await.map_err(database)?;
+        let recent = ctx.now <= row.updated_at + delta(config.refresh_token_reuse_interval);
+        let accident = recent && active.is_some();
         next = active.filter(|active| active.parent == row.token).map(|active| active.token);
-        if next.is_none() && ctx.now > row.updated_at + delta(config.refresh_token_reuse_interval) {
+        if next.is_none() && !accident {
             if config.enable_refresh_token_rotation {
                 refresh_tokens::revoke_family(&mut tx, session.id, ctx.now).await.map_err(database)?;
                 tx.commit().await.map_err(database)?;

@@ -3,10 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
+use db::Pool;
+use kernel::units::Span;
 use kernel::{Stop, Task};
 
 use crate::access_token::delta;
+use crate::config::Sessions;
 use crate::service::Service;
 use crate::store::sweep;
 
@@ -25,22 +28,74 @@ async fn run(service: Arc<Service>, mut stop: Stop) {
             () = stop.stopped() => return,
             () = tokio::time::sleep(EVERY) => {}
         }
-        match once(&service).await {
-            Ok(gone) => tracing::debug!(?gone, "swept"),
-            Err(error) => tracing::warn!(%error, "could not sweep"),
+        let service = Arc::clone(&service);
+        let runtime = tokio::runtime::Handle::current();
+        match tokio::task::spawn_blocking(move || {
+            runtime.block_on(async {
+                let rules = service.settings.load().config.sessions.clone();
+                once(&service.pool, service.clock.now(), &rules).await
+            })
+        })
+        .await
+        {
+            Ok(Ok(gone)) => tracing::debug!(?gone, "swept"),
+            Ok(Err(error)) => tracing::warn!(%error, "could not sweep"),
+            Err(error) => tracing::error!(%error, "sweep failed"),
         }
     }
 }
 
-async fn once(service: &Service) -> Result<Vec<(&'static str, u64)>, db::Error> {
-    let (now, settings) = (service.clock.now(), service.settings.load_full());
-    let mut session = service.pool.session().await?;
+async fn once(
+    pool: &Pool,
+    now: DateTime<Utc>,
+    rules: &Sessions,
+) -> Result<Vec<(&'static str, u64)>, db::Error> {
+    let mut session = pool.session().await?;
     let mut gone = sweep::run(&mut session, now).await?;
-    let rules = &settings.config.sessions;
-    let before = |limit: Option<kernel::units::Span>| limit.map(|limit| now - delta(limit) - GRACE);
+    let before = |limit: Option<Span>| limit.map(|limit| now - delta(limit) - GRACE);
     if rules.timebox.is_some() || rules.inactivity_timeout.is_some() {
         let (born, used) = (before(rules.timebox), before(rules.inactivity_timeout));
         gone.push(("expired sessions", sweep::delete_expired_sessions(&mut session, born, used).await?));
     }
     Ok(gone)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn old_rows_go_and_young_ones_stay() {
+        let database = testkit::database(&[crate::migrations()]).await;
+        let mut admin = database.admin().await;
+        let user = "11111111-1111-4111-8111-111111111111";
+        let rows = format!(
+            "insert into auth.flow_state (id, provider_type, authentication_method, created_at) values
+               (gen_random_uuid(), 'email', 'otp', '2027-01-14 07:00Z'),
+               (gen_random_uuid(), 'email', 'otp', '2027-01-15 07:00Z');
+             insert into auth.refresh_tokens (token, revoked, updated_at) values
+               ('old', true, '2027-01-14 07:00Z'), ('young', true, '2027-01-15 07:00Z'), ('good', false, '2020-01-01');
+             insert into auth.webauthn_challenges (challenge_type, session_data, expires_at) values
+               ('signup', '{{}}', '2027-01-15 07:00Z'), ('signup', '{{}}', '2027-01-15 09:00Z');
+             insert into auth.users (id) values ('{user}');
+             insert into auth.sessions (id, user_id, created_at, refreshed_at) values
+               (gen_random_uuid(), '{user}', '2027-01-10', '2027-01-15 07:00'),
+               (gen_random_uuid(), '{user}', '2027-01-10', '2027-01-13 07:00'),
+               (gen_random_uuid(), '{user}', '2027-01-15', null)"
+        );
+        admin.batch(&rows).await.unwrap();
+        let now = "2027-01-15T08:00:00Z".parse().unwrap();
+        let rules = Sessions { inactivity_timeout: Some(Span::secs(3600)), ..Sessions::default() };
+        let pool = database.pool_as("supabase_auth_admin");
+        let gone = once(&pool, now, &rules).await.unwrap();
+        let expected = [
+            ("used refresh tokens", 1),
+            ("flow states", 1),
+            ("passkey challenges", 1),
+            ("expired sessions", 1),
+        ];
+        assert_eq!(gone, expected);
+        assert_eq!(once(&pool, now, &Sessions::default()).await.unwrap(), []);
+    }
 }

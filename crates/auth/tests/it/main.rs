@@ -1,0 +1,17 @@
+//! The service against a real Postgres, one module per feature.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod harness;
+
+mod account;
+mod admin;
+mod anonymous;
+mod codes;
+mod enumeration;
+mod hostile;
+mod password;
+mod refresh;
+mod schema;
+mod signup;
+mod surface;
