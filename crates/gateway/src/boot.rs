@@ -12,6 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::database::{AUTH_ADMIN, AUTHENTICATOR, Database, one_connection};
 use crate::edge::{Edge, address};
 use crate::health::Health;
+use crate::installation::{Installation, Place};
 use crate::routes::Service;
 use crate::secrets::Secrets;
 use crate::server::{self, Services};
@@ -45,7 +46,11 @@ pub(crate) async fn serve(plan: ServePlan) -> anyhow::Result<()> {
     let server = server::serve(listeners, Arc::clone(&running.edge), running.services.clone())?;
     let handle = server.handle();
     let mut serving = tokio::spawn(server);
-    banner::print(&plan, &running);
+    let installation = running.installation(&plan);
+    if plan.secrets.is_some() {
+        installation.remember(&plan.data_dir).context("cannot write to the data directory")?;
+    }
+    banner::print(&plan, &installation);
 
     tokio::select! {
         () = interrupted.wait() => tracing::info!("stopping: requests may finish"),
@@ -63,8 +68,8 @@ pub(crate) async fn serve(plan: ServePlan) -> anyhow::Result<()> {
 }
 
 /// A started installation.
-pub(crate) struct Running {
-    pub(crate) database: Database,
+struct Running {
+    database: Database,
     edge: Arc<Edge>,
     services: Services,
     pools: Vec<Pool>,
@@ -73,6 +78,20 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    /// Where this server is.
+    fn installation(&self, plan: &ServePlan) -> Installation {
+        let database = match &self.database.cluster {
+            Some(cluster) => Place::Own {
+                socket_dir: cluster.socket_dir().to_owned(),
+                port: cluster.port(),
+                listen: plan.settings.database.listen,
+            },
+            None => Place::Elsewhere(plan.settings.database.url.clone()),
+        };
+        let listen = plan.settings.server.listen.clone();
+        Installation { api_url: plan.settings.public_url(), listen, database }
+    }
+
     async fn stop(mut self) {
         self.stop.stop();
         let ended = async { while self.tasks.join_next().await.is_some() {} };
@@ -101,13 +120,23 @@ async fn start(plan: &ServePlan) -> anyhow::Result<Running> {
         Some(secrets) => {
             prepare(settings, &database, secrets, &plan.data_dir).await?;
             let [authenticator, auth_admin] = database
-                .logins([(AUTHENTICATOR, &secrets.passwords.authenticator), (AUTH_ADMIN, &secrets.passwords.auth_admin)])
+                .logins([
+                    (AUTHENTICATOR, &secrets.passwords.authenticator),
+                    (AUTH_ADMIN, &secrets.passwords.auth_admin),
+                ])
                 .await?;
             let auth = match settings.runs(Service::Auth) {
                 true => {
-                    let pool = Pool::new(&named(&auth_admin, "basalt auth"), settings.database.pool(settings.database.auth_pool_size));
+                    let pool = Pool::new(
+                        &named(&auth_admin, "basalt auth"),
+                        settings.database.pool(settings.database.auth_pool_size),
+                    );
                     pools.push(pool.clone());
-                    let deps = auth::Deps { pool, keys: keys::signing(settings, Some(secrets))?, clock: clock.clone() };
+                    let deps = auth::Deps {
+                        pool,
+                        keys: keys::signing(settings, Some(secrets))?,
+                        clock: clock.clone(),
+                    };
                     Some(auth::Auth::start(settings.auth.clone(), deps).await.context("auth")?)
                 }
                 false => None,
@@ -164,13 +193,22 @@ async fn prepare(
     }
     let config = settings.vault.clone();
     let key_file = secrets.vault_key_file(data_dir);
-    let config = vault::Config { key_file: if config.key_file.as_os_str().is_empty() { key_file } else { config.key_file } };
-    vault::Vault::start(config, vault::Deps { administrator: administrator.clone() }).await.context("vault")?;
+    database.hand_over(&key_file)?;
+    let config = vault::Config {
+        key_file: if config.key_file.as_os_str().is_empty() { key_file } else { config.key_file },
+    };
+    vault::Vault::start(config, vault::Deps { administrator: administrator.clone() })
+        .await
+        .context("vault")?;
     administrator.close();
     Ok(())
 }
 
-async fn start_rest(settings: &Settings, login: &Target, pools: &mut Vec<Pool>) -> anyhow::Result<rest::Rest> {
+async fn start_rest(
+    settings: &Settings,
+    login: &Target,
+    pools: &mut Vec<Pool>,
+) -> anyhow::Result<rest::Rest> {
     let target = named(login, "basalt rest");
     let pool = Pool::new(&target, settings.database.pool(settings.database.pool_size));
     pools.push(pool.clone());
@@ -200,9 +238,11 @@ fn edge(plan: &ServePlan, clock: Clock) -> anyhow::Result<Edge> {
     let settings = &plan.settings;
     let secrets = plan.secrets.as_ref();
     let proxies = settings.server.trusted_proxies.iter().map(|text| text.parse::<address::Network>());
-    let proxies = proxies.collect::<Result<_, _>>().map_err(anyhow::Error::msg).context("server.trusted_proxies")?;
+    let proxies =
+        proxies.collect::<Result<_, _>>().map_err(anyhow::Error::msg).context("server.trusted_proxies")?;
     let anonymous = settings.rest.anon_role.as_deref();
-    let anonymous = anonymous.map(|name| RoleName::parse(name).context("rest.anon_role is no role name")).transpose()?;
+    let anonymous =
+        anonymous.map(|name| RoleName::parse(name).context("rest.anon_role is no role name")).transpose()?;
     Ok(Edge {
         config: settings.server.clone(),
         proxies,

@@ -1,6 +1,7 @@
 //! The database behind the services: a cluster of our own, or one that runs elsewhere.
 
 use std::net::SocketAddr;
+use std::os::unix::fs::{MetadataExt, chown};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -121,6 +122,18 @@ impl Database {
     /// The role and rights that were given, for a database that is only served.
     pub(crate) fn login(&self) -> &Target {
         &self.login
+    }
+
+    /// Gives a directory and the file in it to the account that our own Postgres runs as, which is
+    /// another than ours when we are root.
+    pub(crate) fn hand_over(&self, file: &std::path::Path) -> anyhow::Result<()> {
+        let Some(cluster) = &self.cluster else { return Ok(()) };
+        let account = std::fs::metadata(cluster.socket_dir())?;
+        for path in [file.parent(), Some(file)].into_iter().flatten() {
+            chown(path, Some(account.uid()), Some(account.gid()))
+                .with_context(|| format!("cannot give {} to the account of Postgres", path.display()))?;
+        }
+        Ok(())
     }
 
     /// Gives the login roles their passwords and returns how each logs in.

@@ -66,9 +66,6 @@ pub(crate) const ROUTES: &[Route] = &[
     below("/functions/v1", Service::Absent("Functions"), KeyRule::Open),
 ];
 
-/// The whole server is the data API, as with PostgREST alone.
-pub(crate) const BARE_REST: Route = below("", Service::Rest, KeyRule::Open);
-
 /// The row for `path`.
 pub(crate) fn find(path: &str) -> Option<&'static Route> {
     ROUTES.iter().find(|route| {

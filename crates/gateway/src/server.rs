@@ -101,10 +101,11 @@ pub(crate) fn bind(config: &Config) -> anyhow::Result<Vec<TcpListener>> {
 
 /// Answers on `listeners` while the rest is still starting: 503, with the reason.
 pub(crate) fn serve_starting(listeners: &[TcpListener]) -> std::io::Result<Server> {
-    let mut server = HttpServer::new(|| App::new().default_service(web::to(|| async { Refusal::Starting.answer() })))
-        .workers(1)
-        .disable_signals()
-        .shutdown_timeout(1);
+    let mut server =
+        HttpServer::new(|| App::new().default_service(web::to(|| async { Refusal::Starting.answer() })))
+            .workers(1)
+            .disable_signals()
+            .shutdown_timeout(1);
     for listener in listeners {
         server = server.listen(listener.try_clone()?)?;
     }
@@ -120,7 +121,11 @@ pub(crate) struct Services {
 }
 
 /// Serves for good.
-pub(crate) fn serve(listeners: Vec<TcpListener>, edge: Arc<Edge>, services: Services) -> std::io::Result<Server> {
+pub(crate) fn serve(
+    listeners: Vec<TcpListener>,
+    edge: Arc<Edge>,
+    services: Services,
+) -> std::io::Result<Server> {
     let config = edge.config.clone();
     let workers = config.workers();
     let mut server = HttpServer::new(move || {

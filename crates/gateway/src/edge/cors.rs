@@ -17,7 +17,9 @@ const EXPOSED: &str = "Content-Encoding, Content-Location, Content-Range, Conten
 
 /// True for the question that a browser asks before the real request.
 pub(crate) fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
-    method == Method::OPTIONS && headers.contains_key(ORIGIN) && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
+    method == Method::OPTIONS
+        && headers.contains_key(ORIGIN)
+        && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
 }
 
 /// The answer to that question: 200, because some old clients insist on it.

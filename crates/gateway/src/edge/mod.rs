@@ -16,6 +16,7 @@ use std::time::Instant;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::error::InternalError;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpResponse};
@@ -61,26 +62,29 @@ pub(crate) async fn handle(
     let echoed = request.headers().get(CLIENT_REQUEST_ID).cloned();
     let method = request.method().clone();
 
-    let result = admit(&edge, &mut request);
+    let admitted = admit(&edge, &mut request);
     let target = request.path().to_owned();
-    let mut response = match result {
-        Ok(Admitted::Preflight) => {
-            let answer = cors::preflight(&edge.config.cors_allowed_origins, request.headers());
-            request.into_response(answer).map_into_boxed_body()
-        }
-        Ok(Admitted::To(_)) => {
-            let kept = request.request().clone();
+    // No copy of the request may be held here: routing needs it for itself. So an answer that a
+    // service did not give travels as an error that carries it.
+    let mut answered = match admitted {
+        Ok(Admitted::Service) => {
             match tokio::time::timeout(edge.config.request_timeout.0, next.call(request)).await {
-                Ok(Ok(response)) => response.map_into_boxed_body(),
-                Ok(Err(error)) => ServiceResponse::new(kept, HttpResponse::from_error(error)),
-                Err(_) => ServiceResponse::new(kept, Refusal::TimedOut.answer()),
+                Ok(Ok(response)) => Ok(response.map_into_boxed_body()),
+                Ok(Err(error)) => Err(HttpResponse::from_error(error)),
+                Err(_) => Err(Refusal::TimedOut.answer()),
             }
         }
-        Err(refusal) => request.into_response(refusal.answer()).map_into_boxed_body(),
+        Ok(Admitted::Preflight) => {
+            let answer = cors::preflight(&edge.config.cors_allowed_origins, request.headers());
+            Ok(request.into_response(answer).map_into_boxed_body())
+        }
+        Err(refusal) => Ok(request.into_response(refusal.answer()).map_into_boxed_body()),
     };
 
-    let status = response.status().as_u16();
-    let headers = response.headers_mut();
+    let (status, headers) = match &mut answered {
+        Ok(response) => (response.status(), response.headers_mut()),
+        Err(answer) => (answer.status(), answer.headers_mut()),
+    };
     if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
         headers.insert(REQUEST_ID, id);
     }
@@ -94,15 +98,15 @@ pub(crate) async fn handle(
         }
     }
     compress::strip_marker(headers);
-    log(id, &method, &target, status, started, address);
-    Ok(response)
+    log(id, &method, &target, status.as_u16(), started, address);
+    answered.map_err(|answer| InternalError::from_response("answered at the edge", answer).into())
 }
 
 const SERVER: &str = concat!("basalt/", env!("CARGO_PKG_VERSION"));
 
 enum Admitted {
     Preflight,
-    To(&'static Route),
+    Service,
 }
 
 /// Everything that may turn a request away or change it on its way in.
@@ -110,7 +114,7 @@ fn admit(edge: &Edge, request: &mut ServiceRequest) -> Result<Admitted, Refusal>
     if edge.bare {
         let credential = identity::bare(edge, request.headers());
         request.extensions_mut().insert(credential);
-        return Ok(Admitted::To(&routes::BARE_REST));
+        return Ok(Admitted::Service);
     }
     path::normalise(request)?;
     if cors::is_preflight(request.method(), request.headers()) {
@@ -131,7 +135,7 @@ fn admit(edge: &Edge, request: &mut ServiceRequest) -> Result<Admitted, Refusal>
     let credential = identity::resolve(edge, route, request.headers(), query.as_deref())?;
     request.extensions_mut().insert(credential);
     path::graphql(request)?;
-    Ok(Admitted::To(route))
+    Ok(Admitted::Service)
 }
 
 impl Edge {

@@ -84,10 +84,7 @@ pub(crate) fn graphql(request: &mut ServiceRequest) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn replace(
-    request: &mut ServiceRequest,
-    target: impl FnOnce(Option<&str>) -> String,
-) -> Result<(), Refusal> {
+fn replace(request: &mut ServiceRequest, target: impl FnOnce(Option<&str>) -> String) -> Result<(), Refusal> {
     let mut parts = request.uri().clone().into_parts();
     let target = target(request.uri().query());
     let target = PathAndQuery::try_from(target.as_str()).map_err(|_| Refusal::BadPath)?;
@@ -105,7 +102,8 @@ mod tests {
 
     #[test]
     fn every_spelling_of_a_path_is_one_path() {
-        let check = |path: &str, expected: Option<&str>| assert_eq!(resolved(path).as_deref(), expected, "{path}");
+        let check =
+            |path: &str, expected: Option<&str>| assert_eq!(resolved(path).as_deref(), expected, "{path}");
         check("/rest/v1/todos", None);
         check("/rest/v1/", None);
         check("/", None);
