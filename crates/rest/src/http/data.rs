@@ -5,14 +5,14 @@ use actix_web::http::header::{HOST, HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
 
+use crate::Shared;
 use crate::config::{Config, Verbosity};
 use crate::error::Error;
 use crate::exec::{self, Context};
+use crate::plan::{self, Plan};
 use crate::request::{ApiRequest, Incoming};
 use crate::response::{self, Timing, cors};
 use crate::schema::Snapshot;
-use crate::plan::{self, Plan};
-use crate::Shared;
 
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
@@ -43,7 +43,11 @@ fn refused(error: &Error, verbosity: Verbosity, shared: &Shared, request: &HttpR
         tracing::error!(reason, "a request of the data API failed");
     }
     let answer = error.answer(verbosity, shared.cache.retry_after());
-    if request.method() == Method::HEAD { answer.set_body(actix_web::body::None::new()).map_into_boxed_body() } else { answer }
+    if request.method() == Method::HEAD {
+        answer.set_body(actix_web::body::None::new()).map_into_boxed_body()
+    } else {
+        answer
+    }
 }
 
 /// Sends the configured request header back, empty if it did not come.

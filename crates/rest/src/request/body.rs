@@ -96,9 +96,7 @@ fn json(raw: Bytes) -> Result<Payload, Error> {
     deserializer.end().map_err(|_| invalid())?;
     match shape {
         Shape::Objects(keys) => Ok(Payload::Json { raw, keys }),
-        Shape::Nothing => {
-            Ok(Payload::Json { raw: Bytes::from_static(b"[]"), keys: BTreeSet::new() })
-        }
+        Shape::Nothing => Ok(Payload::Json { raw: Bytes::from_static(b"[]"), keys: BTreeSet::new() }),
         Shape::Mixed => Err(Error::Body("All object keys must match".to_owned())),
     }
 }
@@ -123,8 +121,7 @@ fn is_deeper_than(json: &str, limit: usize) -> bool {
 }
 
 fn from_csv(raw: &[u8]) -> Result<Payload, Error> {
-    let text = std::str::from_utf8(raw)
-        .map_err(|_| Error::Body("The CSV is not valid UTF-8".to_owned()))?;
+    let text = std::str::from_utf8(raw).map_err(|_| Error::Body("The CSV is not valid UTF-8".to_owned()))?;
     let mut records = csv::records(text)?.into_iter();
     let header = records.next().ok_or_else(|| Error::Body("not enough input".to_owned()))?;
     let mut rows = Vec::new();

@@ -27,8 +27,9 @@ fn record(mut rest: &str) -> Result<(Vec<String>, &str), Error> {
             Some(after) => rest = after,
             None if after.is_empty() => return Ok((fields, after)),
             None => {
-                let after = line_end(after)
-                    .ok_or_else(|| Error::Body("parse error in CSV: unexpected character after a field".to_owned()))?;
+                let after = line_end(after).ok_or_else(|| {
+                    Error::Body("parse error in CSV: unexpected character after a field".to_owned())
+                })?;
                 return Ok((fields, after));
             }
         }

@@ -242,11 +242,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// `rule`, whose error says `label` if it fails without moving the cursor.
-    pub fn label<T>(
-        &mut self,
-        label: &'static str,
-        rule: impl FnOnce(&mut Self) -> Parsed<T>,
-    ) -> Parsed<T> {
+    pub fn label<T>(&mut self, label: &'static str, rule: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<T> {
         let (start, before) = (self.at, std::mem::take(&mut self.pending));
         let result = rule(self);
         if self.at != start {
@@ -431,9 +427,14 @@ mod tests {
 
     #[test]
     fn characters_are_shown_as_upstream_shows_them() {
-        for (c, expected) in
-            [('a', "\"a\""), ('"', r#""\"""#), ('\'', "\"'\""), ('\\', r#""\\""#), ('\n', r#""\n""#), ('é', r#""\233""#)]
-        {
+        for (c, expected) in [
+            ('a', "\"a\""),
+            ('"', r#""\"""#),
+            ('\'', "\"'\""),
+            ('\\', r#""\\""#),
+            ('\n', r#""\n""#),
+            ('é', r#""\233""#),
+        ] {
             assert_eq!(show(c, '"'), expected);
         }
         assert_eq!(show('\'', '\''), r"'\''");

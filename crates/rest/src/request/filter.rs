@@ -147,10 +147,7 @@ fn dotted(cursor: &mut Cursor<'_>, word: &'static str) -> Parsed<()> {
 
 /// After `in.`, `is.` and `isdistinct.` there is no way back; every other operator that does not
 /// parse leaves the cursor where it was, so that a function's argument may begin like one.
-fn operation(
-    cursor: &mut Cursor<'_>,
-    value: fn(&mut Cursor<'_>) -> Parsed<String>,
-) -> Parsed<Operation> {
+fn operation(cursor: &mut Cursor<'_>, value: fn(&mut Cursor<'_>) -> Parsed<String>) -> Parsed<Operation> {
     if let Some(in_list) = cursor.maybe(|cursor| {
         dotted(cursor, "in")?;
         list(cursor).map(Operation::In)
@@ -180,10 +177,7 @@ fn operation(
     )
 }
 
-fn full_text(
-    cursor: &mut Cursor<'_>,
-    value: fn(&mut Cursor<'_>) -> Parsed<String>,
-) -> Parsed<Operation> {
+fn full_text(cursor: &mut Cursor<'_>, value: fn(&mut Cursor<'_>) -> Parsed<String>) -> Parsed<Operation> {
     let operator = cursor.keyword(&[
         ("fts", FtsOperator::Fts),
         ("plfts", FtsOperator::Plain),
@@ -202,10 +196,7 @@ fn full_text(
     Ok(Operation::Fts(operator, language, value(cursor)?))
 }
 
-fn simple(
-    cursor: &mut Cursor<'_>,
-    value: fn(&mut Cursor<'_>) -> Parsed<String>,
-) -> Parsed<Operation> {
+fn simple(cursor: &mut Cursor<'_>, value: fn(&mut Cursor<'_>) -> Parsed<String>) -> Parsed<Operation> {
     let operator = cursor.keyword(&[
         ("neq", SimpleOperator::NotEqual),
         ("cs", SimpleOperator::Contains),
@@ -221,10 +212,7 @@ fn simple(
     Ok(Operation::Simple(operator, value(cursor)?))
 }
 
-fn quantifiable(
-    cursor: &mut Cursor<'_>,
-    value: fn(&mut Cursor<'_>) -> Parsed<String>,
-) -> Parsed<Operation> {
+fn quantifiable(cursor: &mut Cursor<'_>, value: fn(&mut Cursor<'_>) -> Parsed<String>) -> Parsed<Operation> {
     let operator = cursor.keyword(&[
         ("eq", QuantOperator::Equal),
         ("gte", QuantOperator::GreaterThanEqual),

@@ -42,9 +42,7 @@ fn tree_at(cursor: &mut Cursor<'_>, depth: usize) -> Parsed<LogicTree> {
     cursor.either(
         |cursor| cursor.attempt(leaf).map(LogicTree::Leaf),
         |cursor| {
-            let negated = cursor
-                .label("negation operator (not)", |cursor| cursor.maybe(negation))?
-                .is_some();
+            let negated = cursor.label("negation operator (not)", |cursor| cursor.maybe(negation))?.is_some();
             let operator = cursor.label("logic operator (and, or)", |cursor| {
                 cursor.keyword(&[("and", LogicOperator::And), ("or", LogicOperator::Or)])
             })?;

@@ -130,8 +130,7 @@ impl MediaType {
                     None => (item, 1.0),
                 };
                 // Parameters make a type more specific, wildcards less.
-                let specificity =
-                    media.chars().map(|c| isize::from(c == ';') - isize::from(c == '*')).sum();
+                let specificity = media.chars().map(|c| isize::from(c == ';') - isize::from(c == '*')).sum();
                 (quality, specificity, media)
             })
             .collect();

@@ -8,8 +8,8 @@
 pub(crate) mod body;
 mod csv;
 mod cursor;
-pub(crate) mod header;
 pub(crate) mod filter;
+pub(crate) mod header;
 pub(crate) mod logic;
 pub(crate) mod media;
 mod name;
@@ -29,7 +29,9 @@ use crate::config::{Config, OpenApiMode};
 use crate::error::{Error, QueryError};
 
 pub(crate) use body::Payload;
-pub(crate) use filter::{Filter, FtsOperator, IsValue, OpExpr, Operation, QuantOperator, Quantifier, SimpleOperator};
+pub(crate) use filter::{
+    Filter, FtsOperator, IsValue, OpExpr, Operation, QuantOperator, Quantifier, SimpleOperator,
+};
 pub(crate) use logic::{LogicOperator, LogicTree};
 pub(crate) use media::{MediaType, PlanFormat, PlanOption};
 pub(crate) use order::{Direction, Nulls, OrderTerm};
@@ -188,8 +190,7 @@ impl ApiRequest {
         let (query, clauses) = query::parse(query.as_bytes(), is_safe_call)?;
         let range = range::root(clauses, header::text(headers, &RANGE), method)?;
 
-        let content_type =
-            header::text(headers, &CONTENT_TYPE).map_or(MediaType::Json, MediaType::parse);
+        let content_type = header::text(headers, &CONTENT_TYPE).map_or(MediaType::Json, MediaType::parse);
         let payload = match &action {
             Action::Mutate { mutation: Mutation::Create | Mutation::Update, .. } => {
                 Some(Payload::parse(body, &content_type, query.columns.is_some(), false)?)
@@ -271,9 +272,7 @@ fn schema(method: &str, headers: &HeaderMap, config: &Config) -> Result<(String,
     };
     match header::texts(headers, profile).next() {
         Some(name) if config.schemas.iter().any(|schema| schema == name) => Ok((name.to_owned(), true)),
-        Some(name) => {
-            Err(Error::Schema { name: name.to_owned(), exposed: config.schemas.clone() })
-        }
+        Some(name) => Err(Error::Schema { name: name.to_owned(), exposed: config.schemas.clone() }),
         None => Ok((config.default_schema().to_owned(), config.schemas.len() != 1)),
     }
 }

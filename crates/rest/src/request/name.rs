@@ -55,10 +55,7 @@ pub(super) fn identifier(cursor: &mut Cursor<'_>) -> Parsed<String> {
 }
 
 /// The words that `word` reads, joined by dashes; a dash before `>` is an arrow and not ours.
-fn dashed(
-    cursor: &mut Cursor<'_>,
-    word: impl Fn(&mut Cursor<'_>) -> Parsed<String>,
-) -> Parsed<String> {
+fn dashed(cursor: &mut Cursor<'_>, word: impl Fn(&mut Cursor<'_>) -> Parsed<String>) -> Parsed<String> {
     let dash = |cursor: &mut Cursor<'_>| {
         cursor.attempt(|cursor| {
             cursor.char('-')?;
@@ -84,8 +81,8 @@ pub(super) fn field(cursor: &mut Cursor<'_>) -> Parsed<Field> {
 pub(super) fn json_path(cursor: &mut Cursor<'_>) -> Parsed<JsonPath> {
     cursor.many(|cursor| {
         let is_text = cursor.keyword(&[("->>", true), ("->", false)])?;
-        let operand = cursor
-            .either(|cursor| cursor.attempt(json_index), |cursor| cursor.attempt(json_key))?;
+        let operand =
+            cursor.either(|cursor| cursor.attempt(json_index), |cursor| cursor.attempt(json_key))?;
         Ok(if is_text { JsonStep::DoubleArrow(operand) } else { JsonStep::Arrow(operand) })
     })
 }
@@ -99,10 +96,7 @@ fn json_index(cursor: &mut Cursor<'_>) -> Parsed<JsonOperand> {
 }
 
 /// Fails unless one of the words follows, or the end.
-pub(super) fn followed_by_one_of(
-    cursor: &mut Cursor<'_>,
-    words: &[&'static str],
-) -> Parsed<()> {
+pub(super) fn followed_by_one_of(cursor: &mut Cursor<'_>, words: &[&'static str]) -> Parsed<()> {
     match words {
         [] => cursor.end(),
         [word, others @ ..] => cursor.either(
@@ -141,10 +135,7 @@ pub(super) fn names(cursor: &mut Cursor<'_>) -> Parsed<Vec<String>> {
 mod tests {
     use super::*;
 
-    fn parse<T>(
-        rule: impl Fn(&mut Cursor<'_>) -> Parsed<T>,
-        text: &str,
-    ) -> Result<T, (String, String)> {
+    fn parse<T>(rule: impl Fn(&mut Cursor<'_>) -> Parsed<T>, text: &str) -> Result<T, (String, String)> {
         let mut cursor = Cursor::new(text);
         rule(&mut cursor).map_err(|failure| {
             let error = cursor.explain("it", failure);
@@ -172,7 +163,10 @@ mod tests {
         }
         assert_eq!(
             parse(name, ":"),
-            Err(("(line 1, column 1)".into(), "unexpected \":\" expecting field name (* or [a..z0..9_$])".into()))
+            Err((
+                "(line 1, column 1)".into(),
+                "unexpected \":\" expecting field name (* or [a..z0..9_$])".into()
+            ))
         );
     }
 
@@ -196,7 +190,11 @@ mod tests {
             assert_eq!(parse(json_path, text), Ok(expected), "{text}");
         }
         for (text, place, details) in [
-            ("->>-78xy", "(line 1, column 7)", "unexpected 'x' expecting digit, \"->\", \"::\", \".\", \",\" or end of input"),
+            (
+                "->>-78xy",
+                "(line 1, column 7)",
+                "unexpected 'x' expecting digit, \"->\", \"::\", \".\", \",\" or end of input",
+            ),
             ("->>--34", "(line 1, column 5)", "unexpected \"-\" expecting digit"),
             ("->>-xy-4", "(line 1, column 5)", "unexpected \"x\" expecting digit"),
         ] {

@@ -60,11 +60,7 @@ fn term(cursor: &mut Cursor<'_>) -> Parsed<OrderTerm> {
     )
 }
 
-fn rest_of_term(
-    cursor: &mut Cursor<'_>,
-    relation: Option<String>,
-    field: Field,
-) -> Parsed<OrderTerm> {
+fn rest_of_term(cursor: &mut Cursor<'_>, relation: Option<String>, field: Field) -> Parsed<OrderTerm> {
     let direction = suffix(cursor, [("asc", Direction::Asc), ("desc", Direction::Desc)])?;
     let nulls = suffix(cursor, [("nullsfirst", Nulls::First), ("nullslast", Nulls::Last)])?;
     followed_by_one_of(cursor, &[","])?;

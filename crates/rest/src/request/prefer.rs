@@ -193,9 +193,14 @@ mod tests {
             max_affected: Some(100),
             ..Preferences::default()
         };
-        let one = ["resolution=ignore-duplicates, count=exact, timezone=America/Los_Angeles, max-affected=100"];
-        let several =
-            ["resolution=ignore-duplicates", "count=exact", "timezone=America/Los_Angeles", "max-affected=100"];
+        let one =
+            ["resolution=ignore-duplicates, count=exact, timezone=America/Los_Angeles, max-affected=100"];
+        let several = [
+            "resolution=ignore-duplicates",
+            "count=exact",
+            "timezone=America/Los_Angeles",
+            "max-affected=100",
+        ];
         assert_eq!(parse(&one), expected);
         assert_eq!(parse(&several), expected);
     }

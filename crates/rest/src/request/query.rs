@@ -104,20 +104,12 @@ fn last_segment(key: &str) -> &str {
 }
 
 /// Parses one clause, called `what` in error texts.
-fn clause<T>(
-    what: &str,
-    text: &str,
-    rule: impl FnOnce(&mut Cursor<'_>) -> Parsed<T>,
-) -> Result<T, Error> {
+fn clause<T>(what: &str, text: &str, rule: impl FnOnce(&mut Cursor<'_>) -> Parsed<T>) -> Result<T, Error> {
     let mut cursor = Cursor::new(text);
     rule(&mut cursor).map_err(|failure| Error::Query(cursor.explain(&format!("{what} ({text})"), failure)))
 }
 
-fn add_order(
-    orders: &mut Vec<(EmbedPath, Vec<OrderTerm>)>,
-    key: &str,
-    value: &str,
-) -> Result<(), Error> {
+fn add_order(orders: &mut Vec<(EmbedPath, Vec<OrderTerm>)>, key: &str, value: &str) -> Result<(), Error> {
     let (path, _) = clause("tree path", key, tree_path)?;
     let terms = clause("order", value, order::terms)?;
     if !orders.iter().any(|(known, _)| *known == path) {
@@ -216,8 +208,7 @@ fn canonical(pairs: &[(String, Option<String>)]) -> String {
 /// Percent-encodes everything but the unreserved characters of RFC 3986.
 pub(crate) fn escape(text: &str) -> String {
     use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-    const UNSAFE: &AsciiSet =
-        &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+    const UNSAFE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
     utf8_percent_encode(text, UNSAFE).to_string()
 }
 

@@ -129,9 +129,8 @@ fn forest_at(cursor: &mut Cursor<'_>, depth: usize) -> Parsed<Vec<SelectItem>> {
     if depth > MAX_DEPTH {
         return Err(cursor.fail("the nesting is too deep"));
     }
-    let items = cursor.maybe(|cursor| {
-        cursor.separated(|cursor| item(cursor, depth), |cursor| mark(cursor, ','))
-    })?;
+    let items =
+        cursor.maybe(|cursor| cursor.separated(|cursor| item(cursor, depth), |cursor| mark(cursor, ',')))?;
     cursor.bounded(items.unwrap_or_default())
 }
 

@@ -44,7 +44,11 @@ fn paths_and_methods_make_actions() {
         ("DELETE", "/films", Ok(Action::Mutate { relation: relation(), mutation: Mutation::Delete })),
         ("OPTIONS", "/films", Ok(Action::RelationInfo { relation: relation() })),
         ("TRACE", "/films", Err(Error::Method("TRACE".into()))),
-        ("GET", "/rpc/f", Ok(Action::Call { routine: routine(), invoke: Invoke::Get { headers_only: false } })),
+        (
+            "GET",
+            "/rpc/f",
+            Ok(Action::Call { routine: routine(), invoke: Invoke::Get { headers_only: false } }),
+        ),
         ("POST", "/rpc/f", Ok(Action::Call { routine: routine(), invoke: Invoke::Post })),
         ("OPTIONS", "/rpc/f", Ok(Action::RoutineInfo { routine: routine() })),
         ("PUT", "/rpc/f", Err(Error::RpcMethod("PUT".into()))),
@@ -82,7 +86,11 @@ fn profiles_choose_the_schema() {
         ("GET", ("content-profile", "v2"), Ok(("v1", true))),
         ("POST", ("content-profile", "v2"), Ok(("v2", true))),
         ("DELETE", ("accept-profile", "v2"), Ok(("v1", true))),
-        ("HEAD", ("accept-profile", "v3"), Err(Error::Schema { name: "v3".into(), exposed: two.schemas.clone() })),
+        (
+            "HEAD",
+            ("accept-profile", "v3"),
+            Err(Error::Schema { name: "v3".into(), exposed: two.schemas.clone() }),
+        ),
     ] {
         let parsed = parse_with(&two, method, "/t", &[header], "{}");
         let expected = expected.map(|(schema, named)| (schema.to_owned(), named));
@@ -94,11 +102,9 @@ fn profiles_choose_the_schema() {
 #[test]
 fn the_first_failure_answers() {
     let wrong = [("accept-profile", "nope"), ("content-profile", "nope"), ("range", "5-2")];
-    for (method, target, expected) in [
-        ("GET", "/a/b?id=x", "PGRST125"),
-        ("PUT", "/rpc/f?id=x", "PGRST106"),
-        ("GET", "/t?id=x", "PGRST106"),
-    ] {
+    for (method, target, expected) in
+        [("GET", "/a/b?id=x", "PGRST125"), ("PUT", "/rpc/f?id=x", "PGRST106"), ("GET", "/t?id=x", "PGRST106")]
+    {
         assert_eq!(parse_with(&config(), method, target, &wrong, "").unwrap_err().code(), expected);
     }
     for (method, target, expected) in [

@@ -14,7 +14,8 @@ use actix_web::HttpResponse;
 use actix_web::body::{BoxBody, None as NoBody};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
-    CONTENT_LOCATION, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, VARY, WARNING,
+    CONTENT_LOCATION, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, VARY,
+    WARNING,
 };
 use bytes::Bytes;
 
@@ -250,7 +251,9 @@ enum Kind {
     Read,
     Call,
     /// An insert; whether it has a key to find duplicates by.
-    Create { has_key: bool },
+    Create {
+        has_key: bool,
+    },
     SingleUpsert,
     Update,
     Delete,

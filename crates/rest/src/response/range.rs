@@ -18,8 +18,7 @@ pub(super) fn of_rows(lower: i64, rows: i64, total: Option<i64>) -> String {
 
 /// The header for the rows from `lower` to `upper`; none if `upper` is below.
 pub(super) fn content_range(lower: i64, upper: i64, total: Option<i64>) -> String {
-    let range =
-        if total != Some(0) && lower <= upper { format!("{lower}-{upper}") } else { "*".to_owned() };
+    let range = if total != Some(0) && lower <= upper { format!("{lower}-{upper}") } else { "*".to_owned() };
     total.map_or_else(|| format!("{range}/*"), |total| format!("{range}/{total}"))
 }
 

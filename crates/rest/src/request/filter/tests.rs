@@ -1,9 +1,6 @@
 use super::*;
 
-fn parse(
-    text: &str,
-    value: fn(&mut Cursor<'_>) -> Parsed<String>,
-) -> Result<OpExpr, (String, String)> {
+fn parse(text: &str, value: fn(&mut Cursor<'_>) -> Parsed<String>) -> Result<OpExpr, (String, String)> {
     let mut cursor = Cursor::new(text);
     expression(&mut cursor, value).map_err(|failure| {
         let error = cursor.explain("it", failure);

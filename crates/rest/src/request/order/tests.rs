@@ -43,11 +43,20 @@ fn errors_as_upstream_words_them() {
             "clients(name,id)",
             "(line 1, column 8) unexpected '(' expecting letter, digit, \"-\", \"->>\", \"->\", delimiter (.), \",\" or end of input",
         ),
-        ("id.ac", "(line 1, column 4) unexpected \"c\" expecting \"asc\", \"desc\", \"nullsfirst\" or \"nullslast\""),
+        (
+            "id.ac",
+            "(line 1, column 4) unexpected \"c\" expecting \"asc\", \"desc\", \"nullsfirst\" or \"nullslast\"",
+        ),
         ("id.descc", "(line 1, column 8) unexpected 'c' expecting delimiter (.), \",\" or end of input"),
-        ("id.nulsfist", "(line 1, column 4) unexpected \"n\" expecting \"asc\", \"desc\", \"nullsfirst\" or \"nullslast\""),
+        (
+            "id.nulsfist",
+            "(line 1, column 4) unexpected \"n\" expecting \"asc\", \"desc\", \"nullsfirst\" or \"nullslast\"",
+        ),
         ("id.nullslasttt", "(line 1, column 13) unexpected 't' expecting \",\" or end of input"),
-        ("id.smth34", "(line 1, column 4) unexpected \"s\" expecting \"asc\", \"desc\", \"nullsfirst\" or \"nullslast\""),
+        (
+            "id.smth34",
+            "(line 1, column 4) unexpected \"s\" expecting \"asc\", \"desc\", \"nullsfirst\" or \"nullslast\"",
+        ),
         ("id.asc.nlsfst", "(line 1, column 8) unexpected \"l\" expecting \"nullsfirst\" or \"nullslast\""),
         ("id.asc.nullslasttt", "(line 1, column 17) unexpected 't' expecting \",\" or end of input"),
         ("id.asc.smth34", "(line 1, column 8) unexpected \"s\" expecting \"nullsfirst\" or \"nullslast\""),

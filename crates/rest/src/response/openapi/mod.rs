@@ -12,12 +12,7 @@ use crate::request::MediaType;
 use crate::schema::{SchemaCache, Table};
 
 /// The document. `host` is where the client reached us, unless the settings say otherwise.
-pub(super) fn document(
-    mut visible: Visible<'_>,
-    cache: &SchemaCache,
-    config: &Config,
-    host: &str,
-) -> Value {
+pub(super) fn document(mut visible: Visible<'_>, cache: &SchemaCache, config: &Config, host: &str) -> Value {
     visible.tables.sort_by(|a, b| a.name.cmp(&b.name));
     visible.routines.sort_by(|a, b| a.name.cmp(&b.name));
     let (title, text) = visible.comment.as_deref().map(summary).unwrap_or_default();
@@ -50,7 +45,7 @@ pub(super) fn document(
         "produces": formats,
         "definitions": definitions(&visible.tables, cache),
         "parameters": parameter::all(&visible.tables),
-        "paths": path::all(&visible.tables, &visible.routines),
+        "paths": path::all(&visible.tables, &visible.routines, &config.extra_search_path),
     });
     if config.openapi_security {
         document["security"] = json!([{ "JWT": [] }]);

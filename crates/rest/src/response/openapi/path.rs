@@ -8,11 +8,13 @@ use crate::request::MediaType;
 use crate::schema::{Param, Routine, Table, Volatility};
 
 /// All paths.
-pub(super) fn all(tables: &[&Table], routines: &[&Routine]) -> Value {
+pub(super) fn all(tables: &[&Table], routines: &[&Routine], extra_path: &[String]) -> Value {
     let mut all = Map::new();
     all.insert("/".to_owned(), root());
     all.extend(tables.iter().map(|table| (format!("/{}", table.name.name), relation(table))));
-    all.extend(routines.iter().map(|routine| (format!("/rpc/{}", routine.name.name), function(routine))));
+    all.extend(
+        routines.iter().map(|routine| (format!("/rpc/{}", routine.name.name), function(routine, extra_path))),
+    );
     Value::Object(all)
 }
 
@@ -61,7 +63,10 @@ fn relation(table: &Table) -> Value {
     path
 }
 
-fn function(routine: &Routine) -> Value {
+fn function(routine: &Routine, extra_path: &[String]) -> Value {
+    let search_path: Vec<&str> =
+        std::iter::once(&*routine.name.schema).chain(extra_path.iter().map(String::as_str)).collect();
+    let search_path = search_path.as_slice();
     let operation = |parameters: Vec<Value>| {
         let mut operation = json!({
             "tags": [format!("(rpc) {}", routine.name.name)],
@@ -76,18 +81,20 @@ fn function(routine: &Routine) -> Value {
         describe(&mut operation, routine.description.as_deref());
         operation
     };
-    let body = json!({ "name": "args", "required": true, "in": "body", "schema": arguments(routine) });
+    let body =
+        json!({ "name": "args", "required": true, "in": "body", "schema": arguments(routine, search_path) });
     let mut path = json!({ "post": operation(vec![body, json!({ "$ref": "#/parameters/preferParams" })]) });
     if routine.volatility != Volatility::Volatile {
-        path["get"] = operation(routine.params.iter().map(argument).collect());
+        path["get"] = operation(routine.params.iter().map(|param| argument(param, search_path)).collect());
     }
     path
 }
 
 /// The arguments as one object.
-fn arguments(routine: &Routine) -> Value {
+fn arguments(routine: &Routine, search_path: &[&str]) -> Value {
+    let property = |param: &Param| property::of_type(property::spelled(param, search_path));
     let properties: Map<_, _> =
-        routine.params.iter().map(|param| (param.name.to_string(), property::of_param(param))).collect();
+        routine.params.iter().map(|param| (param.name.to_string(), property(param))).collect();
     let required: Vec<&str> =
         routine.params.iter().filter(|param| param.is_required).map(|param| &*param.name).collect();
     let mut schema = json!({ "type": "object", "properties": properties });
@@ -97,8 +104,8 @@ fn arguments(routine: &Routine) -> Value {
 }
 
 /// An argument in the query string, where arrays are written as text.
-fn argument(param: &Param) -> Value {
-    let sql = &*param.data_type;
+fn argument(param: &Param, search_path: &[&str]) -> Value {
+    let sql = property::spelled(param, search_path);
     let swagger = property::swagger_type(sql).unwrap_or("string");
     let mut argument = json!({ "name": &*param.name, "required": param.is_required, "in": "query" });
     if param.is_variadic {

@@ -33,7 +33,7 @@ pub(super) fn element(sql: &str) -> Option<&str> {
 }
 
 /// A property of the given type.
-fn of_type(sql: &str) -> Value {
+pub(super) fn of_type(sql: &str) -> Value {
     let mut property = json!({ "format": format(sql) });
     put(&mut property, "type", swagger_type(sql));
     if let Some(element) = element(sql) {
@@ -44,9 +44,12 @@ fn of_type(sql: &str) -> Value {
     property
 }
 
-/// A parameter of a function.
-pub(super) fn of_param(param: &Param) -> Value {
-    of_type(&param.data_type)
+/// The type of a parameter as a request sees it: without the schema, if that is on the path.
+pub(super) fn spelled<'a>(param: &'a Param, search_path: &[&str]) -> &'a str {
+    let sql = &*param.data_type;
+    let without = |schema: &str| sql.strip_prefix(schema)?.strip_prefix('.');
+    let bare = search_path.iter().find_map(|schema| without(schema).or_else(|| without(&db::ident(schema))));
+    bare.unwrap_or(sql)
 }
 
 /// A column of a relation.
