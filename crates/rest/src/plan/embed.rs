@@ -23,7 +23,7 @@ impl<'a> Planner<'a> {
                 suggestion: self
                     .cache
                     .similar_relationship(origin, &item.relation)
-                    .map(|found| Suggestion { instead_of: found.wrong, meant: found.right }),
+                    .map(|found| Box::new(Suggestion { instead_of: found.wrong, meant: found.right })),
             }),
             several => Err(Error::AmbiguousRelationship {
                 parent: origin.name.to_string(),

@@ -21,7 +21,7 @@ pub(crate) mod tests;
 
 use crate::config::Config;
 use crate::error::Error;
-use crate::request::{Action, ApiRequest, Handling, Invoke, MediaType, Mutation};
+use crate::request::{Action, ApiRequest, Handling, Invoke, MediaType};
 use crate::schema::{QualifiedName, Routine, SchemaCache, Table};
 
 pub(crate) use call::CallPlan;
@@ -157,9 +157,5 @@ impl<'a> Planner<'a> {
 
     fn is_write(self) -> bool {
         matches!(self.request.action, Action::Mutate { .. })
-    }
-
-    fn is_put(self) -> bool {
-        matches!(self.request.action, Action::Mutate { mutation: Mutation::SingleUpsert, .. })
     }
 }

@@ -67,14 +67,7 @@ pub(crate) struct Body<'a> {
     pub defaults: bool,
 }
 
-impl Body<'_> {
-    /// One object rather than an array of them: told by the first character, the database checks the rest.
-    pub fn is_object(&self) -> bool {
-        is_object(self.json)
-    }
-}
-
-/// Whether JSON text begins like an object.
+/// One object rather than an array of them: told by the first character, the database checks the rest.
 pub(crate) fn is_object(json: &[u8]) -> bool {
     json.iter().find(|byte| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r')) == Some(&b'{')
 }
