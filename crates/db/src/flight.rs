@@ -278,12 +278,7 @@ impl Connection {
                 (before.err().map(Error::from), aside.map_err(Error::from))
             },
             client.query(&main, &main_params),
-            async {
-                match end(flight.end) {
-                    Some(sql) => client.batch_execute(sql).await,
-                    None => Ok(()),
-                }
-            },
+            self.end(flight.end),
         )
         .await;
         let (before_error, aside) = run;
@@ -295,9 +290,9 @@ impl Connection {
             before_error,
             aside_error,
             main_error,
-            ended.err().map(Error::from),
+            ended.err(),
         ]);
-        self.settle(outcome).await?;
+        self.settle(flight.end, outcome).await?;
         Ok((aside, main))
     }
 
@@ -307,19 +302,28 @@ impl Connection {
         flight: &Flight<'_>,
         settings: &Statement,
     ) -> Result<(Vec<Row>, Vec<Row>), Error> {
-        let (rows, outcome) = match self.steps(flight, settings).await {
-            Ok(rows) => (rows, Ok(())),
-            Err(error) => (Default::default(), Err(error)),
+        let (aside, statement) = match self.approach(flight, settings).await {
+            Ok(ready) => ready,
+            Err(error) => {
+                // The error that matters is the one already in hand.
+                let _ = self.client.batch_execute("rollback").await;
+                return Err(error);
+            }
         };
-        self.settle(outcome).await?;
-        Ok(rows)
+        let params = text_params(flight.main.params);
+        let (rows, ended) =
+            futures_util::future::join(self.client.query(&statement, &params), self.end(flight.end)).await;
+        let (rows, error) = split(rows.map_err(Error::from));
+        self.settle(flight.end, first_error([error, ended.err()])).await?;
+        Ok((aside, rows))
     }
 
-    async fn steps(
+    /// Everything before the main statement, which is then prepared.
+    async fn approach(
         &mut self,
         flight: &Flight<'_>,
         settings: &Statement,
-    ) -> Result<(Vec<Row>, Vec<Row>), Error> {
+    ) -> Result<(Vec<Row>, Statement), Error> {
         let setting_values = setting_params(flight.settings);
         let setting_values: Vec<_> = setting_values.iter().map(|value| value as Param<'_>).collect();
         let (begun, set) = futures_util::future::join(
@@ -339,19 +343,7 @@ impl Connection {
             }
             None => Vec::new(),
         };
-        let statement = self.prepare(flight.role, flight.main.sql).await?;
-        let main_params = text_params(flight.main.params);
-        let main = self.client.query(&statement, &main_params);
-        let rows = match end(flight.end) {
-            Some(sql) => {
-                let (rows, ended) = futures_util::future::join(main, self.client.batch_execute(sql)).await;
-                let (rows, error) = split(rows.map_err(Error::from));
-                first_error([error, ended.err().map(Error::from)])?;
-                rows
-            }
-            None => main.await?,
-        };
-        Ok((aside, rows))
+        Ok((aside, self.prepare(flight.role, flight.main.sql).await?))
     }
 
     /// Without prepared statements all can still travel together: each is parsed where it runs.
@@ -382,12 +374,7 @@ impl Connection {
                 (before.err().map(Error::from), aside.map_err(Error::from))
             },
             client.query_typed(flight.main.sql, &main_params),
-            async {
-                match end(flight.end) {
-                    Some(sql) => client.batch_execute(sql).await,
-                    None => Ok(()),
-                }
-            },
+            self.end(flight.end),
         )
         .await;
         let (before_error, aside) = run;
@@ -399,16 +386,23 @@ impl Connection {
             before_error,
             aside_error,
             main_error,
-            ended.err().map(Error::from),
+            ended.err(),
         ]);
-        self.settle(outcome).await?;
+        self.settle(flight.end, outcome).await?;
         Ok((aside, main))
     }
 
-    /// After a failure the transaction may still be open (nothing behind it ended it): end it.
-    async fn settle(&self, outcome: Result<(), Error>) -> Result<(), Error> {
-        if outcome.is_err() {
-            // The error that matters is the one already in hand.
+    async fn end(&self, how: End) -> Result<(), Error> {
+        match end(how) {
+            Some(sql) => self.client.batch_execute(sql).await.map_err(Error::from),
+            None => Ok(()),
+        }
+    }
+
+    /// Every `commit` ends its transaction, a failed one too; after other ends that failed, or none,
+    /// it is still open.
+    async fn settle(&self, how: End, outcome: Result<(), Error>) -> Result<(), Error> {
+        if outcome.is_err() && how != End::Commit {
             let _ = self.client.batch_execute("rollback").await;
         }
         outcome
