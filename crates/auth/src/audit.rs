@@ -24,6 +24,7 @@ pub(crate) enum Action {
     ConfirmationRequested,
     RepeatedSignUp,
     PasswordUpdated,
+    IdentityUnlinked,
     FactorDeleted,
     FactorUpdated,
 }
@@ -44,6 +45,7 @@ impl Action {
             Self::ConfirmationRequested => "user_confirmation_requested",
             Self::RepeatedSignUp => "user_repeated_signup",
             Self::PasswordUpdated => "user_updated_password",
+            Self::IdentityUnlinked => "identity_unlinked",
             Self::FactorDeleted => "factor_deleted",
             Self::FactorUpdated => "factor_updated",
         }

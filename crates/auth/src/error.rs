@@ -121,6 +121,9 @@ pub enum Error {
     /// Only administrators change `app_metadata`.
     #[error("Updating app_metadata requires admin privileges")]
     AppMetadataRefused,
+    /// The token is for another audience.
+    #[error("Token audience doesn't match request audience")]
+    UnexpectedAudience,
     /// The token's user is gone.
     #[error("User from sub claim in JWT does not exist")]
     UserOfTokenMissing,
@@ -203,6 +206,15 @@ pub enum Error {
     /// The number is someone's.
     #[error("{0}")]
     PhoneExists(&'static str),
+    /// The account has no such identity.
+    #[error("Identity doesn't exist")]
+    IdentityNotFound,
+    /// The account would have no identity left.
+    #[error("User must have at least 1 identity after unlinking")]
+    LastIdentity,
+    /// The addresses of all identities left are someone else's.
+    #[error("Unable to unlink identity due to email conflict")]
+    IdentityEmailConflict,
     /// The password does not meet the rules.
     #[error("{}", .0.message)]
     WeakPassword(Weakness),
@@ -424,6 +436,7 @@ impl Error {
             Self::BadJwt(_) => (403, "bad_jwt"),
             Self::AnonymousRefused => (403, "no_authorization"),
             Self::NotAdmin | Self::AppMetadataRefused => (403, "not_admin"),
+            Self::UnexpectedAudience => (403, "unexpected_audience"),
             Self::UserOfTokenMissing => (403, "user_not_found"),
             Self::SessionOfTokenMissing => (403, "session_not_found"),
             Self::AdminSessionExpired => (403, "session_expired"),
@@ -450,6 +463,9 @@ impl Error {
             Self::UserAlreadyExists => (422, "user_already_exists"),
             Self::EmailExists => (422, "email_exists"),
             Self::PhoneExists(_) => (422, "phone_exists"),
+            Self::IdentityNotFound => (422, "identity_not_found"),
+            Self::LastIdentity => (422, "single_identity_not_deletable"),
+            Self::IdentityEmailConflict => (422, "email_conflict_identity_not_deletable"),
             Self::WeakPassword(_) => (422, "weak_password"),
             Self::SamePassword => (422, "same_password"),
             Self::ReauthenticationNotValid => (422, "reauthentication_not_valid"),

@@ -77,3 +77,7 @@ pub(crate) async fn obscure(
 update auth.identities set identity_data = '{}', provider_id = $2, updated_at = $3 where id = $1";
     session.execute(UPDATE, &[&id, &provider_id, &now]).await.map(drop)
 }
+
+pub(crate) async fn delete(session: &mut Session, id: Uuid) -> Result<(), Error> {
+    session.execute("delete from auth.identities where id = $1", &[&id]).await.map(drop)
+}

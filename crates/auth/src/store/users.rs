@@ -585,3 +585,33 @@ update auth.users
  where id = $1";
     session.execute(UPDATE, &[&id, &now]).await.map(drop)
 }
+
+pub(crate) async fn clear_phone(session: &mut Session, id: Uuid, now: DateTime<Utc>) -> Result<(), Error> {
+    const UPDATE: &str =
+        "update auth.users set phone = null, phone_confirmed_at = null, updated_at = $2 where id = $1";
+    session.execute(UPDATE, &[&id, &now]).await.map(drop)
+}
+
+/// Gives the account another of its identities' addresses and forgets every pending change: what
+/// was asked for under the old address is not to be trusted.
+pub(crate) async fn replace_email(
+    session: &mut Session,
+    id: Uuid,
+    email: &str,
+    confirmed: bool,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    const UPDATE: &str = "\
+update auth.users
+   set email = nullif($2::text, ''), updated_at = $4,
+       email_confirmed_at = case when $3 then email_confirmed_at end,
+       raw_user_meta_data = case when $3 then raw_user_meta_data
+         else coalesce(nullif(raw_user_meta_data, 'null'), '{}') || '{\"email_verified\": false}' end,
+       confirmation_token = '', confirmation_sent_at = null, recovery_token = '', recovery_sent_at = null,
+       email_change = '', email_change_token_current = '', email_change_token_new = '',
+       email_change_sent_at = null, email_change_confirm_status = 0,
+       phone_change = '', phone_change_token = '', phone_change_sent_at = null,
+       reauthentication_token = '', reauthentication_sent_at = null
+ where id = $1";
+    session.execute(UPDATE, &[&id, &email, &confirmed, &now]).await.map(drop)
+}

@@ -28,19 +28,10 @@ async fn run(service: Arc<Service>, mut stop: Stop) {
             () = stop.stopped() => return,
             () = tokio::time::sleep(EVERY) => {}
         }
-        let service = Arc::clone(&service);
-        let runtime = tokio::runtime::Handle::current();
-        match tokio::task::spawn_blocking(move || {
-            runtime.block_on(async {
-                let rules = service.settings.load().config.sessions.clone();
-                once(&service.pool, service.clock.now(), &rules).await
-            })
-        })
-        .await
-        {
-            Ok(Ok(gone)) => tracing::debug!(?gone, "swept"),
-            Ok(Err(error)) => tracing::warn!(%error, "could not sweep"),
-            Err(error) => tracing::error!(%error, "sweep failed"),
+        let rules = service.settings.load().config.sessions.clone();
+        match once(&service.pool, service.clock.now(), &rules).await {
+            Ok(gone) => tracing::debug!(?gone, "swept"),
+            Err(error) => tracing::warn!(%error, "could not sweep"),
         }
     }
 }

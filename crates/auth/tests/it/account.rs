@@ -259,3 +259,41 @@ async fn leaving() {
     assert_eq!(sessions().await, "1");
     assert_eq!(api.get("/user", token(&john)).await.status, 200);
 }
+
+#[actix_web::test]
+async fn an_identity_is_detached_but_not_the_last() {
+    let mut config = open();
+    config.enable_manual_linking = true;
+    let api = Api::start(config).await;
+    let session = api.sign_up("jane@example.com").await;
+    let identities = "/user/identities";
+    let own = session["user"]["identities"][0]["identity_id"].as_str().unwrap().to_owned();
+    let delete = async |id: &str| api.delete_as(token(&session), &format!("{identities}/{id}")).await;
+    delete(&own).await.refused(
+        422,
+        "single_identity_not_deletable",
+        "User must have at least 1 identity after unlinking",
+    );
+    delete("x").await.refused(404, "validation_failed", "identity_id must be an UUID");
+    let id = "44444444-4444-4444-8444-444444444444";
+    api.sql(&format!(
+        "insert into auth.identities (id, user_id, provider, provider_id, identity_data, created_at)
+         select '{id}', id, 'github', '7', '{{\"sub\": \"7\", \"email\": \"hub@example.com\"}}', now() from auth.users"
+    ))
+    .await;
+    delete("55555555-5555-4555-8555-555555555555").await.refused(
+        422,
+        "identity_not_found",
+        "Identity doesn't exist",
+    );
+    assert_eq!(delete(&own).await.ok(), json!({}));
+    let user = api.get("/user", token(&session)).await.ok();
+    assert_eq!(
+        (&user["email"], &user["app_metadata"]["providers"]),
+        (&json!("hub@example.com"), &json!(["github"]))
+    );
+    let john = api.sign_up("john@example.com").await;
+    let foreign = api.delete_as(token(&john), &format!("{identities}/{id}")).await;
+    assert_eq!(foreign.error(), (422, "single_identity_not_deletable"));
+    assert_eq!(api.value("select count(*) from auth.identities").await.as_deref(), Some("2"));
+}

@@ -9,7 +9,8 @@ async fn known_and_unknown_are_answered_alike() {
     let api = Api::start(confirming()).await;
     api.sign_up("jane@example.com").await;
     api.sql("update auth.users set email_confirmed_at = now()").await;
-    let cases: [(&str, fn(&str) -> Value); 5] = [
+    type Body = fn(&str) -> Value;
+    let cases: [(&str, Body); 5] = [
         ("/recover", |email| json!({ "email": email })),
         ("/resend", |email| json!({ "email": email, "type": "signup" })),
         ("/otp", |email| json!({ "email": email })),
