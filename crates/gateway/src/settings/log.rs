@@ -5,6 +5,7 @@ use std::io::{IsTerminal, stderr};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::ParseError;
 
 /// What is logged, and how. The log goes to standard error.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -34,16 +35,23 @@ impl Default for Config {
     }
 }
 
+/// What the HTTP server library says about its own threads, unless `level` asks for it.
+const QUIET: &str = "actix_server=warn";
+
 impl Config {
     /// What is wrong with `level`.
     pub(crate) fn check(&self) -> Result<(), String> {
-        EnvFilter::try_new(&self.level).map(|_| ()).map_err(|error| error.to_string())
+        self.filter().map(|_| ()).map_err(|error| error.to_string())
+    }
+
+    fn filter(&self) -> Result<EnvFilter, ParseError> {
+        EnvFilter::try_new(format!("{QUIET},{}", self.level))
     }
 }
 
 /// Starts logging; the first call counts.
 pub(crate) fn install(config: &Config) {
-    let filter = EnvFilter::try_new(&config.level).unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = config.filter().unwrap_or_else(|_| EnvFilter::new("info"));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
     // An error means that somebody installed one already, which is as good.
     let _ = match config.format {
