@@ -135,7 +135,7 @@ pub(crate) enum Error {
         /// The schema searched.
         schema: String,
         /// What may have been meant.
-        suggestion: Option<Suggestion>,
+        suggestion: Option<Box<Suggestion>>,
     },
     /// An embed names several relationships.
     #[error("Could not embed because more than one relationship was found for '{parent}' and '{child}'")]

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod protocol;
 mod reads;
 mod rpc;
 mod service;

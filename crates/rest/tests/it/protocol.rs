@@ -1,0 +1,119 @@
+//! What holds for every request: limits, hostile input, headers.
+
+use kernel::units::Bytes;
+use rest::{Config, Verbosity};
+use serde_json::json;
+
+use crate::service::{Caller, Service};
+
+/// Every place of a request where text becomes a name or a value, with text that would matter if
+/// it reached SQL unquoted. Each must be refused or find nothing, and leave the tables alone.
+#[actix_web::test]
+async fn hostile_text_never_becomes_sql() {
+    let service = Service::start().await;
+    let before = service.count("clients").await;
+    for evil in
+        ["x\";drop table clients cascade;--", "x');drop table clients cascade;--", "1;delete from clients"]
+    {
+        let evil: String = evil.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        for (method, path) in [
+            ("GET", format!("/{evil}")),
+            ("GET", format!("/rpc/{evil}")),
+            ("GET", format!("/clients?select=%22{evil}%22")),
+            ("GET", format!("/clients?select={evil}:id")),
+            ("GET", format!("/clients?select=id::{evil}")),
+            ("GET", format!("/clients?select=projects!%22{evil}%22(id)")),
+            ("GET", format!("/projects?select=data-%3E{evil}")),
+            ("GET", format!("/clients?{evil}=eq.1")),
+            ("GET", format!("/clients?name=eq.{evil}")),
+            ("GET", format!("/clients?name=in.({evil})")),
+            ("GET", format!("/clients?name=fts({evil}).x")),
+            ("GET", format!("/clients?or=(name.eq.{evil},id.eq.0)")),
+            ("GET", format!("/clients?order={evil}")),
+            ("GET", format!("/clients?limit={evil}&offset={evil}")),
+            ("PATCH", format!("/clients?id=eq.0&columns=%22{evil}%22")),
+            ("POST", format!("/clients?on_conflict=%22{evil}%22")),
+        ] {
+            let answer = service.send(Caller::Service, method, &path, &[], r#"{"id":1,"name":"x"}"#).await;
+            assert!(answer.status != 500 && answer.status != 503, "{method} {path}: {answer:?}");
+        }
+    }
+    for header in
+        [("prefer", "timezone=x';drop table clients;--"), ("accept-profile", "x\";drop table clients")]
+    {
+        let answer = service.send(Caller::Service, "GET", "/clients", &[header], "").await;
+        assert!((400..500).contains(&answer.status), "{header:?}: {answer:?}");
+    }
+    assert_eq!(service.count("clients").await, before);
+}
+
+#[actix_web::test]
+async fn monstrous_requests_are_refused() {
+    let service = Service::with(Config { max_body: Bytes(1000), ..Config::default() }).await;
+    let send = |method: &'static str, path: String, body: String| {
+        let service = &service;
+        async move { service.send(Caller::Service, method, &path, &[], &body).await }
+    };
+    let large = send("POST", "/clients".to_owned(), format!("[{}]", " ".repeat(2000))).await;
+    assert_eq!((large.status, large.code().as_str()), (413, "PGRST102"));
+    let deep = send("POST", "/clients".to_owned(), "[".repeat(900)).await;
+    assert_eq!((deep.status, deep.code().as_str()), (400, "PGRST102"));
+    for path in [
+        format!("/clients?select={}id", "id,".repeat(3000)),
+        format!("/clients?select={}id{}", "p(".repeat(5000), ")".repeat(5000)),
+        format!("/clients?or=({}id.eq.1{})", "and(".repeat(5000), ")".repeat(5000)),
+        "/clients?id=eq.%00".to_owned(),
+        "/clients?id=eq.%FF".to_owned(),
+    ] {
+        let answer = send("GET", path, String::new()).await;
+        assert_eq!((answer.status, answer.code().as_str()), (400, "PGRST100"));
+    }
+}
+
+#[actix_web::test]
+async fn every_answer_carries_its_headers() {
+    let service = Service::with(Config {
+        cors: true,
+        server_timing: true,
+        trace_header: Some("X-Request-Id".to_owned()),
+        error_verbosity: Verbosity::Minimal,
+        ..Config::default()
+    })
+    .await;
+    let headers = [("origin", "http://example.com"), ("x-request-id", "42")];
+    let answer = service.send(Caller::Service, "GET", "/clients?select=id&id=eq.1", &headers, "").await;
+    assert_eq!(answer.header("content-type"), Some("application/json; charset=utf-8"));
+    assert_eq!(answer.header("content-location"), Some("/clients?id=eq.1&select=id"));
+    assert_eq!(answer.header("vary"), Some("Accept, Prefer, Range"));
+    assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
+    assert_eq!(answer.header("x-request-id"), Some("42"));
+    assert!(answer.header("server-timing").is_some_and(|timing| timing.starts_with("jwt;dur=")));
+
+    let refused = service.send(Caller::Service, "GET", "/nothing_there", &headers, "").await;
+    assert_eq!(refused.status, 404);
+    assert_eq!(refused.header("proxy-status"), Some("PostgREST; error=PGRST205"));
+    assert_eq!(refused.header("x-request-id"), Some("42"));
+    assert_eq!(refused.json().as_object().map(|body| body.len()), Some(2));
+
+    let asked = [("origin", "http://example.com"), ("access-control-request-method", "POST")];
+    let preflight = service.send(Caller::Anonymous, "OPTIONS", "/clients", &asked, "").await;
+    assert_eq!((preflight.status, preflight.text.as_str()), (200, ""));
+    assert_eq!(preflight.header("access-control-max-age"), Some("86400"));
+}
+
+#[actix_web::test]
+async fn the_root_shows_what_its_caller_may_use() {
+    let service = Service::start().await;
+    let paths = |caller| {
+        let service = &service;
+        async move {
+            let answer = service.send(caller, "GET", "/", &[("host", "api.example:8443")], "").await;
+            assert_eq!(answer.header("content-type"), Some("application/openapi+json; charset=utf-8"));
+            answer.json()
+        }
+    };
+    let all = paths(Caller::Service).await;
+    assert_eq!((&all["swagger"], &all["host"]), (&json!("2.0"), &json!("api.example:8443")));
+    assert!(all["paths"]["/clients"]["post"].is_object());
+    assert_eq!(all["definitions"]["clients"]["type"], json!("object"));
+}
