@@ -60,7 +60,8 @@ fn crates_know_only_whom_the_table_lets_them_know() {
             let ours = dependencies.contains_key(other);
             let testing = *dev && (other == "testkit" || *name == "tests");
             // A service's tests may use what the gateway would hand to it.
-            let handed = *dev && matches!(other.as_str(), "jwt" | "db" | "cluster" | "kernel" | "vault" | "auth");
+            let handed =
+                *dev && matches!(other.as_str(), "jwt" | "db" | "cluster" | "kernel" | "vault" | "auth");
             if ours && !allowed.contains(&other.as_str()) && !testing && !handed {
                 findings.push(format!("{name} uses {other}"));
             }

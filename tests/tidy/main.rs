@@ -24,7 +24,8 @@ fn files(below: &str, endings: &[&str]) -> Vec<(String, String)> {
         .expect("git lists the files");
     let listed = String::from_utf8(output.stdout).unwrap();
     let wanted = |path: &&str| endings.iter().any(|ending| path.ends_with(ending));
-    let read = |path: &str| std::fs::read_to_string(root().join(path)).ok().map(|text| (path.to_owned(), text));
+    let read =
+        |path: &str| std::fs::read_to_string(root().join(path)).ok().map(|text| (path.to_owned(), text));
     listed.lines().filter(wanted).filter_map(read).collect()
 }
 

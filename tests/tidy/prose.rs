@@ -5,8 +5,26 @@ use crate::{files, none};
 #[test]
 fn the_repository_speaks_of_the_product_alone() {
     // Put together here, so that this file does not contain what it looks for.
-    let forbidden = [["/wo", "rk/"].concat(), ["/tmp/", "up/"].concat(), ["crates", ".io/"].concat(), ["registry.", "npmjs"].concat()];
-    let endings = [".rs", ".toml", ".md", ".sql", ".yaml", ".yml", ".mjs", ".json", "Makefile", "Dockerfile", "run", ".sh"];
+    let forbidden = [
+        ["/wo", "rk/"].concat(),
+        ["/tmp/", "up/"].concat(),
+        ["crates", ".io/"].concat(),
+        ["registry.", "npmjs"].concat(),
+    ];
+    let endings = [
+        ".rs",
+        ".toml",
+        ".md",
+        ".sql",
+        ".yaml",
+        ".yml",
+        ".mjs",
+        ".json",
+        "Makefile",
+        "Dockerfile",
+        "run",
+        ".sh",
+    ];
     let mut found = Vec::new();
     for (path, text) in files(".", &endings) {
         // Cargo's own lock file names where packages come from.

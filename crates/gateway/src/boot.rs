@@ -42,14 +42,15 @@ pub(crate) async fn serve(plan: ServePlan) -> anyhow::Result<()> {
         () = interrupted.wait() => return Ok(()),
     };
     let running = started?;
-    waiting_room.stop(false).await;
-    let server = server::serve(listeners, Arc::clone(&running.edge), running.services.clone())?;
-    let handle = server.handle();
-    let mut serving = tokio::spawn(server);
+    // Before anybody can see that the server is ready: `basalt status` reads it.
     let installation = running.installation(&plan);
     if plan.secrets.is_some() {
         installation.remember(&plan.data_dir).context("cannot write to the data directory")?;
     }
+    waiting_room.stop(false).await;
+    let server = server::serve(listeners, Arc::clone(&running.edge), running.services.clone())?;
+    let handle = server.handle();
+    let mut serving = tokio::spawn(server);
     banner::print(&plan, &installation);
 
     tokio::select! {

@@ -153,6 +153,7 @@ pub(crate) fn serve(
 
 fn mount(app: &mut web::ServiceConfig, services: &Services, bare: bool) {
     if let (Some(rest), true) = (&services.rest, bare) {
+        app.service(web::scope("/rest/v1").configure(|scope| rest.routes(scope)));
         rest.routes(app);
         return;
     }

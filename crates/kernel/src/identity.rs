@@ -15,7 +15,8 @@ use crate::TokenError;
 /// A database role that a request may become.
 ///
 /// Never empty and free of control characters: Postgres settings are C strings, and a NUL would
-/// cut `service_role\0x` down to `service_role`.
+/// cut `service_role\0x` down to `service_role`. Never `none`, which is Postgres' word for the login
+/// role itself.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RoleName(Arc<str>);
 
@@ -23,7 +24,7 @@ impl RoleName {
     /// The name as a role, or `None` if no role can be called that.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        let usable = !name.is_empty() && !name.chars().any(char::is_control);
+        let usable = !name.is_empty() && name != "none" && !name.chars().any(char::is_control);
         usable.then(|| Self(Arc::from(name)))
     }
 
@@ -138,6 +139,7 @@ mod tests {
         assert!(RoleName::parse("service_role\0x").is_none());
         assert!(RoleName::parse("a\nb").is_none());
         assert!(RoleName::parse("").is_none());
+        assert!(RoleName::parse("none").is_none());
         assert_eq!(RoleName::parse("Ünïcode role").map(|r| r.to_string()).as_deref(), Some("Ünïcode role"));
     }
 

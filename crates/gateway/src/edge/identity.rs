@@ -97,7 +97,7 @@ pub(super) fn resolve(
         },
     };
     if route.key == KeyRule::Service && !edge.config.openapi_for_everyone {
-        let by_key = resolved.as_ref().is_some_and(|key| is_service(key));
+        let by_key = resolved.as_ref().is_some_and(is_service);
         let by_token =
             matches!(&credential, Credential::Verified(identity) if identity.role.as_str() == "service_role");
         if !(by_key || by_token) {
