@@ -65,6 +65,8 @@ pub struct Config {
     pub password_hash: PasswordHash,
     /// Whether what users do is also written to `auth.audit_log_entries`.
     pub audit_log_table: bool,
+    /// How long a request may take before it is given up.
+    pub max_request_duration: Span,
     /// Requests allowed per client.
     pub rate_limit: RateLimits,
     /// Accounts with an e-mail address.
@@ -229,6 +231,7 @@ impl Default for Config {
             password_required_characters: Vec::new(),
             password_hash: PasswordHash::Argon2id,
             audit_log_table: true,
+            max_request_duration: Span::secs(10),
             rate_limit: RateLimits::default(),
             email: Email::default(),
             sms: Sms::default(),
@@ -320,8 +323,12 @@ impl Config {
                 report("additional_redirect_urls", format!("`{pattern}`: {error}"));
             }
         }
-        if self.jwt_expiry.0 < Duration::from_secs(1) || self.jwt_expiry.0 > Duration::from_secs(604_800) {
-            report("jwt_expiry", "must be between one second and one week".to_owned());
+        let days = |days: u64| Duration::from_secs(days * 86_400);
+        if self.jwt_expiry.0 < Duration::from_secs(1) || self.jwt_expiry.0 > days(3650) {
+            report("jwt_expiry", "must be between one second and ten years".to_owned());
+        }
+        if self.max_request_duration.0.is_zero() {
+            report("max_request_duration", "must be longer than zero".to_owned());
         }
         if !matches!(self.refresh_token_algorithm_version, 0..=2) {
             report("refresh_token_algorithm_version", "must be 1 or 2".to_owned());

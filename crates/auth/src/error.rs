@@ -274,6 +274,9 @@ pub enum Error {
     /// Too many refreshes of one session at once, or no connection for one. 503 as above.
     #[error("Too many concurrent token refresh requests on the same session or refresh token")]
     RefreshContention,
+    /// The request took too long and was given up.
+    #[error("Processing this request timed out, please retry after a moment.")]
+    TimedOut,
     /// Something failed that is not the caller's fault; the cause stays in the log.
     #[error("{text}")]
     Internal {
@@ -480,6 +483,7 @@ impl Error {
             Self::TooSoonForSms(_) | Self::SmsRateLimit => (429, "over_sms_send_rate_limit"),
             Self::TooManyRefreshes(_) => (503, "over_request_rate_limit"),
             Self::RefreshContention => (503, "conflict"),
+            Self::TimedOut => (504, "request_timeout"),
             Self::Internal { .. } => (500, "unexpected_failure"),
         }
     }

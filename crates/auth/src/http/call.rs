@@ -51,15 +51,22 @@ impl Call {
         let query = Query::<HashMap<String, String>>::from_query(request.query_string());
         let query = query.map(Query::into_inner).unwrap_or_default();
         let identity = kernel::http::caller(request);
-        let redirect = query.get("redirect_to").map(String::as_str).unwrap_or_default();
-        let wished = [header(request, "redirect_to"), redirect].into_iter().find(|wish| !wish.is_empty());
-        let wishes = [wished.unwrap_or_default(), header(request, REFERER)];
+        let param = query.get("redirect_to").map(String::as_str).unwrap_or_default();
+        let wished = [header(request, "redirect_to"), param].into_iter().find(|wish| !wish.is_empty());
+        let redirect_to =
+            settings.targets.choose([wished.unwrap_or_default(), header(request, REFERER)]).to_owned();
+        if wished.is_some_and(|wished| wished != redirect_to) {
+            tracing::warn!(
+                wished,
+                "redirect target is neither on the site nor among auth.additional_redirect_urls"
+            );
+        }
         let ctx = Context {
             now: service.clock.now(),
             ip: kernel::http::client_address(request),
             user_agent: Some(header(request, USER_AGENT).to_owned()).filter(|agent| !agent.is_empty()),
             aud: audience(request, identity.as_deref().ok(), &settings.config),
-            redirect_to: settings.targets.choose(wishes).to_owned(),
+            redirect_to,
             service,
             settings,
         };

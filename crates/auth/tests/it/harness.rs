@@ -10,7 +10,7 @@ use std::time::Duration;
 use actix_web::dev::Service;
 use actix_web::http::Method;
 use actix_web::http::header::HeaderMap;
-use actix_web::test::{TestRequest, call_service, init_service, read_body};
+use actix_web::test::{TestRequest, init_service, read_body, try_call_service};
 use actix_web::{App, HttpMessage, web};
 use auth::{Auth, Config, Deps};
 use chrono::DateTime;
@@ -202,7 +202,13 @@ async fn mount(auth: Auth, keys: KeySet, clock: Clock) -> Call {
     Box::new(move |request| {
         let service = Rc::clone(&service);
         Box::pin(async move {
-            let response = call_service(&*service, request.to_request()).await;
+            let response = match try_call_service(&*service, request.to_request()).await {
+                Ok(response) => response.map_into_boxed_body(),
+                Err(error) => {
+                    let request = TestRequest::default().to_http_request();
+                    actix_web::dev::ServiceResponse::new(request, error.error_response())
+                }
+            };
             let (status, headers) = (response.status().as_u16(), response.headers().clone());
             let bytes = read_body(response).await;
             let text = String::from_utf8_lossy(&bytes).into_owned();

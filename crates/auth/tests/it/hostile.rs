@@ -138,3 +138,20 @@ async fn clients_that_ask_too_often_wait() {
         assert_eq!(answer.header("retry-after"), "100");
     }
 }
+
+#[actix_web::test]
+async fn a_request_that_takes_too_long_is_given_up() {
+    let mut config = open();
+    config.max_request_duration = kernel::units::Span(std::time::Duration::from_millis(200));
+    let api = Api::start(config).await;
+    let pool = api.database.pool_as("supabase_auth_admin");
+    let mut holder = pool.begin().await.unwrap();
+    holder.batch("lock table auth.users in access exclusive mode").await.unwrap();
+    let request =
+        request(Method::POST, "/recover", "").insert_header(("x-supabase-api-version", "2024-01-01"));
+    let answer = api.send(request.set_json(json!({ "email": "jane@example.com" }))).await;
+    let text = "Processing this request timed out, please retry after a moment.";
+    assert_eq!((answer.status, answer.body["code"].as_str()), (504, Some("request_timeout")));
+    assert_eq!(answer.body["message"], text);
+    assert_eq!(answer.header("x-supabase-api-version"), "2024-01-01");
+}
