@@ -69,7 +69,7 @@ impl MediaType {
     /// Reads one media type with its parameters; what is not understood is [`Self::Other`].
     pub fn parse(text: &str) -> Self {
         let other = || Self::Other(text.to_owned());
-        let Some((kind, subtype, parameters)) = tokens(text) else { return other() };
+        let Some(Tokens { kind, subtype, parameters }) = tokens(text) else { return other() };
         let parameter = |name: &str| {
             parameters.iter().rev().find(|(key, _)| *key == name).map(|(_, value)| value.as_str())
         };
@@ -112,7 +112,7 @@ impl MediaType {
     /// the recursion that a client could otherwise ask for.
     fn plain(text: &str) -> Self {
         match tokens(text) {
-            Some((_, subtype, _)) if subtype.starts_with("vnd.pgrst.plan") => Self::Json,
+            Some(Tokens { subtype, .. }) if subtype.starts_with("vnd.pgrst.plan") => Self::Json,
             _ => Self::parse(text),
         }
     }
@@ -195,9 +195,16 @@ impl PlanOption {
     }
 }
 
-/// Type, subtype and parameters, the names in lower case. What follows parameters that are
+/// The parts of a media type, all but the values in lower case.
+struct Tokens {
+    kind: String,
+    subtype: String,
+    parameters: Vec<(String, String)>,
+}
+
+/// Takes a media type apart. What follows parameters that are
 /// understood is ignored.
-fn tokens(text: &str) -> Option<(String, String, Vec<(String, String)>)> {
+fn tokens(text: &str) -> Option<Tokens> {
     let mut parts = split_unquoted(text, ';');
     let (kind, subtype) = parts.next()?.trim_end().split_once('/')?;
     let fits = |text: &str, extra: &str| {
@@ -217,7 +224,7 @@ fn tokens(text: &str) -> Option<(String, String, Vec<(String, String)>)> {
             fits(name, "-").then(|| (name.to_lowercase(), value.to_owned()))
         })
         .collect();
-    Some((kind.to_lowercase(), subtype.to_lowercase(), parameters))
+    Some(Tokens { kind: kind.to_lowercase(), subtype: subtype.to_lowercase(), parameters })
 }
 
 /// `text` between the separators that are not inside double quotes.

@@ -5,8 +5,7 @@ use actix_web::http::Method;
 use actix_web::http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
-    ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, HeaderMap, HeaderName, HeaderValue,
-    ORIGIN,
+    ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, HeaderMap, HeaderValue, ORIGIN,
 };
 
 const METHODS: &str = "GET, POST, PATCH, PUT, DELETE, OPTIONS, HEAD";
@@ -42,9 +41,7 @@ pub(crate) fn preflight(headers: &HeaderMap, origins: &[String]) -> HttpResponse
 /// Adds to an answer what lets a page of another origin read it.
 pub(crate) fn decorate(answer: &mut HttpResponse, request: &HeaderMap, origins: &[String]) {
     if allow_origin(answer.headers_mut(), request, origins) {
-        answer
-            .headers_mut()
-            .insert(HeaderName::from(ACCESS_CONTROL_EXPOSE_HEADERS), HeaderValue::from_static(EXPOSED));
+        answer.headers_mut().insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
     }
 }
 
@@ -69,6 +66,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use actix_web::http::header::HeaderName;
 
     fn headers(pairs: &[(HeaderName, &'static str)]) -> HeaderMap {
         pairs.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value))).collect()
