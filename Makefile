@@ -19,8 +19,10 @@ JS := tests/clients/js
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
+# On a first visit nobody has a mail server: development mode confirms sign-ups by itself.
 .PHONY: run
-run: build ## build and serve from DATA_DIR; ARGS="..." are further flags
+run: ARGS ?= --dev
+run: build ## build and serve from DATA_DIR in development mode; ARGS="..." are flags instead of --dev
 	@exec $(TARGET)/release/basalt serve --data-dir $(DATA_DIR) $(ARGS)
 
 .PHONY: status

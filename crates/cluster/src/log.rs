@@ -136,7 +136,8 @@ impl<'a> Line<'a> {
             (_, SHUTDOWN) => tracing::debug!(target: "postgres", process, sqlstate, kind, "{text}"),
             ("PANIC", _) => tracing::error!(target: "postgres", process, sqlstate, kind, "{text}"),
             ("FATAL" | "WARNING", _) => tracing::warn!(target: "postgres", process, sqlstate, kind, "{text}"),
-            ("ERROR" | "LOG" | "NOTICE" | "INFO", _) => {
+            // A refused statement is its sender's business, and the sender was told.
+            ("LOG" | "NOTICE" | "INFO", _) if kind != "checkpointer" => {
                 tracing::info!(target: "postgres", process, sqlstate, kind, "{text}");
             }
             _ => tracing::debug!(target: "postgres", process, sqlstate, kind, "{text}"),

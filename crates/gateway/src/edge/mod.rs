@@ -160,6 +160,8 @@ fn log(
     let elapsed = started.elapsed().as_micros();
     let client = address.map(tracing::field::display);
     match status {
+        // A probe that is told to wait is no failure.
+        503 if path == "/health" => tracing::debug!(request_id = %id, status, "not ready"),
         500.. => tracing::error!(request_id = %id, %method, path, status, elapsed, client, "request"),
         429 | 408 => tracing::warn!(request_id = %id, %method, path, status, elapsed, client, "request"),
         _ => tracing::debug!(request_id = %id, %method, path, status, elapsed, client, "request"),
