@@ -57,25 +57,18 @@ impl SchemaCache {
         Some(format!("{}{list}", name.name))
     }
 
-    /// What to write instead of `child`, if `parent` has relationships, or else instead of `parent`. None if both names are
-    /// right: then it is the hint between them that is wrong.
+    /// What to write instead of `child`, if `parent` is there, or else instead of `parent`. None if both names are right:
+    /// then it is the hint between them that is wrong.
     pub fn similar_relationship(&self, parent: &QualifiedName, child: &str) -> Option<Correction> {
-        let schema = &parent.schema;
-        let children: Vec<&str> = self
-            .relationships(parent, schema)
-            .map(|relationship| &*relationship.foreign_table.name)
-            .collect();
-        if children.is_empty() {
-            let parents = self
-                .relationships
-                .keys()
-                .filter(|origin| origin.schema == *schema)
-                .map(|origin| &*origin.name);
-            let right = similar(parents, &parent.name, FRIEND)?;
-            return Some(Correction { wrong: parent.name.to_string(), right });
+        if self.tables.contains_key(parent) {
+            let children = self.relationships(parent, &parent.schema);
+            let names = children.map(|relationship| &*relationship.foreign_table.name);
+            let (score, right) = best(names, child, FRIEND)?;
+            return (score < 1.0).then(|| Correction { wrong: child.to_owned(), right });
         }
-        let (score, right) = best(children.into_iter(), child, FRIEND)?;
-        (score < 1.0).then(|| Correction { wrong: child.to_owned(), right })
+        let parents = self.relationships.keys().filter(|origin| origin.schema == parent.schema);
+        let right = similar(parents.map(|origin| &*origin.name), &parent.name, FRIEND)?;
+        Some(Correction { wrong: parent.name.to_string(), right })
     }
 }
 
