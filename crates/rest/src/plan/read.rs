@@ -88,6 +88,12 @@ impl<'a> Embed<'a> {
     pub fn key(&self) -> &'a str {
         self.alias.unwrap_or(self.relation)
     }
+
+    /// A key of a table allows no second row. A view may repeat rows, a function may lie.
+    pub fn is_unique(&self) -> bool {
+        let by_key = self.relationship.is_to_one() && self.relationship.link().is_some();
+        by_key && !self.relationship.foreign_table_is_view
+    }
 }
 
 /// What a parent makes of an embed.

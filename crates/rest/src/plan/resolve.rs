@@ -284,7 +284,7 @@ fn cap_rows(node: &mut Node<'_>, rows: i64) {
     for child in &mut node.children {
         let range = child.node.range;
         cap_rows(&mut child.node, rows);
-        if child.relationship.link().is_some() && child.relationship.is_to_one() && range == Range::ALL {
+        if child.is_unique() && range == Range::ALL {
             child.node.range = range;
         }
     }

@@ -13,7 +13,7 @@ pub(super) const BODY: &str = "basalt_body";
 
 impl Sql {
     /// `FROM … basalt_body`: the body as rows of the columns taken from it.
-    pub fn from_body(&mut self, body: &Body<'_>) -> &mut Self {
+    pub fn body_source(&mut self, body: &Body<'_>) -> &mut Self {
         let is_object = is_object(body.json);
         self.payload(body.json, if body.defaults { "::jsonb" } else { "::json" });
         let (values, kind) = if body.defaults {

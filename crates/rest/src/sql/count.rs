@@ -106,10 +106,11 @@ fn lengths_before_end(range: Range) -> (i64, Option<i64>) {
     (shortest, range.limit().map(|limit| limit.saturating_sub(1)))
 }
 
-/// A row of the page is a row of the relation: none is made of several, and none is dropped because
-/// a limit on an embed left it without one.
+/// A row of the page is a row of the relation: none is made of several, none repeated by what it is
+/// joined to, and none dropped because a limit on an embed left it without one.
 fn rows_are_rows(tree: &Node<'_>) -> bool {
-    !tree.is_grouped() && !has_cut(tree)
+    let repeats = |child: &Embed<'_>| child.relationship.is_to_one() && !child.is_unique();
+    !tree.is_grouped() && !tree.children.iter().any(repeats) && !has_cut(tree)
 }
 
 /// Some embed starts late or is empty on purpose.

@@ -40,24 +40,13 @@ impl Sql {
 
     /// An array of rows or scalars, or its first element.
     fn json(&mut self, of_scalars: bool, first: bool, nulls_stripped: bool) -> &mut Self {
-        self.push(if nulls_stripped { "coalesce(json_strip_nulls(" } else { "coalesce(" });
-        if first && nulls_stripped || !first {
-            self.push("json_agg(");
-        } else {
-            self.push("(json_agg(");
-        }
-        self.push(ROWS);
+        self.push("coalesce(");
+        self.push(if nulls_stripped { "json_strip_nulls(" } else { "(" });
+        self.push("json_agg(").push(ROWS);
         if of_scalars {
             self.push(".").push(SCALAR);
         }
-        self.push(")");
-        if first {
-            self.push(if nulls_stripped { "->0" } else { "->0)" });
-        }
-        if nulls_stripped {
-            self.push(")");
-        }
-        self.push(if first { ", 'null')" } else { ", '[]')" })
+        self.push(if first { ")->0), 'null')" } else { ")), '[]')" })
     }
 
     /// A line of keys, then each row in the database's own text form without its parentheses.

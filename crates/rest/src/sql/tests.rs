@@ -61,7 +61,7 @@ fn send(method: &str, target: &str, prefer: &str, body: &str) -> String {
 #[test]
 fn a_filtered_and_sorted_page() {
     assert_snapshot!(get("/clients?select=id,title:name::text&id=gte.2&name=not.ilike.*x*&or=(id.eq.1,name.in.(a,\"b,c\"))&order=name.desc.nullslast&limit=5&offset=10"), @r#"
-    SELECT null::bigint, count(*), coalesce(json_agg(basalt_rows), '[]'), nullif(current_setting('response.headers', true), ''), nullif(current_setting('response.status', true), '')
+    SELECT null::bigint, count(*), coalesce((json_agg(basalt_rows)), '[]'), nullif(current_setting('response.headers', true), ''), nullif(current_setting('response.status', true), '')
     FROM (SELECT "test"."clients"."id", CAST("test"."clients"."name" AS text) AS "title"
     FROM "test"."clients"
     WHERE "test"."clients"."id" >= $1 AND NOT "test"."clients"."name" ILIKE $2 AND ("test"."clients"."id" = $3 OR "test"."clients"."name" = ANY($4))
@@ -74,7 +74,7 @@ fn a_filtered_and_sorted_page() {
 #[test]
 fn embeds_of_each_kind() {
     assert_snapshot!(get("/projects?select=name,clients(name),tasks!inner(id,users(name))&tasks.id=gt.3&clients=not.is.null"), @r#"
-    SELECT null::bigint, count(*), coalesce(json_agg(basalt_rows), '[]'), nullif(current_setting('response.headers', true), ''), nullif(current_setting('response.status', true), '')
+    SELECT null::bigint, count(*), coalesce((json_agg(basalt_rows)), '[]'), nullif(current_setting('response.headers', true), ''), nullif(current_setting('response.status', true), '')
     FROM (SELECT "test"."projects"."name", row_to_json("projects_clients_1".*) AS "clients", coalesce("projects_tasks_1"."projects_tasks_1", '[]') AS "tasks"
     FROM "test"."projects"
     LEFT JOIN LATERAL (SELECT "clients_1"."name"
@@ -97,7 +97,7 @@ fn embeds_of_each_kind() {
 #[test]
 fn a_computed_relationship() {
     assert_snapshot!(get("/clients?select=id,newest(name)"), @r#"
-    SELECT null::bigint, count(*), coalesce(json_agg(basalt_rows), '[]'), nullif(current_setting('response.headers', true), ''), nullif(current_setting('response.status', true), '')
+    SELECT null::bigint, count(*), coalesce((json_agg(basalt_rows)), '[]'), nullif(current_setting('response.headers', true), ''), nullif(current_setting('response.status', true), '')
     FROM (SELECT "test"."clients"."id", row_to_json("clients_newest_1".*) AS "newest"
     FROM "test"."clients"
     LEFT JOIN LATERAL (SELECT "projects_1"."name"
@@ -111,7 +111,7 @@ fn spreads_and_aggregates() {
     let config = Config { aggregates: true, max_rows: None, ..config() };
     let target = "/tasks?select=...projects(client_id,...clients(name)),count()";
     assert_snapshot!(shown(&statements("GET", target, &[], "", &config).main), @r#"
-    SELECT null::bigint, count(*), coalesce(json_agg(basalt_rows), '[]'), nullif(current_setting('response.headers', true), ''), nullif(current_setting('response.status', true), '')
+    SELECT null::bigint, count(*), coalesce((json_agg(basalt_rows)), '[]'), nullif(current_setting('response.headers', true), ''), nullif(current_setting('response.status', true), '')
     FROM (SELECT count(*), "tasks_projects_1"."client_id", "tasks_projects_1"."name"
     FROM "test"."tasks"
     LEFT JOIN LATERAL (SELECT "projects_1"."client_id", "projects_clients_2"."name"
@@ -125,7 +125,7 @@ fn spreads_and_aggregates() {
     "#);
     let target = "/clients?select=name,...projects(ids:id,name)&projects.order=name.desc";
     assert_snapshot!(shown(&statements("GET", target, &[], "", &config).main), @r#"
-    SELECT null::bigint, count(*), coalesce(json_agg(basalt_rows), '[]'), nullif(current_setting('response.headers', true), ''), nullif(current_setting('response.status', true), '')
+    SELECT null::bigint, count(*), coalesce((json_agg(basalt_rows)), '[]'), nullif(current_setting('response.headers', true), ''), nullif(current_setting('response.status', true), '')
     FROM (SELECT "test"."clients"."name", "clients_projects_1"."ids", "clients_projects_1"."name"
     FROM "test"."clients"
     LEFT JOIN LATERAL (SELECT nullif(count(*), 0) AS "clients_projects_1", coalesce(json_agg("clients_projects_1"."ids"
@@ -141,7 +141,7 @@ fn spreads_and_aggregates() {
 #[test]
 fn json_paths_and_representations() {
     assert_snapshot!(get("/projects?select=data->a->>0&data->b->>c=eq.x&order=client_id->x"), @r#"
-    SELECT null::bigint, count(*), coalesce(json_agg(basalt_rows), '[]'), nullif(current_setting('response.headers', true), ''), nullif(current_setting('response.status', true), '')
+    SELECT null::bigint, count(*), coalesce((json_agg(basalt_rows)), '[]'), nullif(current_setting('response.headers', true), ''), nullif(current_setting('response.status', true), '')
     FROM (SELECT "test"."projects"."data"->$1->>$2::int AS "a"
     FROM "test"."projects"
     WHERE "test"."projects"."data"->$3->>$4 = $5
@@ -149,7 +149,7 @@ fn json_paths_and_representations() {
     ["a", "0", "b", "c", "x", "x"]
     "#);
     assert_snapshot!(get("/tasks?due=eq.2020-01-01&due=in.(a,b)&search=fts(english).cat&name=plfts.dog"), @r#"
-    SELECT null::bigint, count(*), coalesce(json_agg(basalt_rows), '[]'), nullif(current_setting('response.headers', true), ''), nullif(current_setting('response.status', true), '')
+    SELECT null::bigint, count(*), coalesce((json_agg(basalt_rows)), '[]'), nullif(current_setting('response.headers', true), ''), nullif(current_setting('response.status', true), '')
     FROM (SELECT "test"."tasks"."id", "test"."tasks"."name", "test"."tasks"."project_id", "test"."tasks"."search", "app"."day_to_json"("test"."tasks"."due") AS "due"
     FROM "test"."tasks"
     WHERE "test"."tasks"."due" = "app"."text_to_day"($1) AND "test"."tasks"."due" = ANY((SELECT "app"."text_to_day"(unnest($2::text[])))) AND "test"."tasks"."search" @@ to_tsquery($3, $4) AND to_tsvector("test"."tasks"."name") @@ plainto_tsquery($5)) basalt_rows
@@ -163,7 +163,7 @@ fn counts() {
     assert_snapshot!(shown(&exact.main), @r#"
     SELECT CASE WHEN count(*) >= $1::bigint AND count(*) <= $2::bigint THEN count(*) + $3::bigint ELSE (SELECT count(*)
     FROM (SELECT 1
-    FROM "test"."clients") basalt_count) END, count(*), coalesce(json_agg(basalt_rows), '[]'), nullif(current_setting('response.headers', true), ''), nullif(current_setting('response.status', true), '')
+    FROM "test"."clients") basalt_count) END, count(*), coalesce((json_agg(basalt_rows)), '[]'), nullif(current_setting('response.headers', true), ''), nullif(current_setting('response.status', true), '')
     FROM (SELECT "test"."clients".*
     FROM "test"."clients"
     LIMIT $4 OFFSET $5) basalt_rows
@@ -175,7 +175,7 @@ fn counts() {
     FROM (SELECT 1
     FROM "test"."clients"
     WHERE "test"."clients"."id" > $4
-    LIMIT $5) basalt_count) END, count(*), coalesce(json_agg(basalt_rows), '[]'), nullif(current_setting('response.headers', true), ''), nullif(current_setting('response.status', true), '')
+    LIMIT $5) basalt_count) END, count(*), coalesce((json_agg(basalt_rows)), '[]'), nullif(current_setting('response.headers', true), ''), nullif(current_setting('response.status', true), '')
     FROM (SELECT "test"."clients".*
     FROM "test"."clients"
     WHERE "test"."clients"."id" > $6
@@ -191,7 +191,7 @@ fn counts() {
     let unlimited = Config { max_rows: None, ..config() };
     let all = statements("GET", "/clients", &[("prefer", "count=exact")], "", &unlimited);
     assert_snapshot!(shown(&all.main), @r#"
-    SELECT count(*), count(*), coalesce(json_agg(basalt_rows), '[]'), nullif(current_setting('response.headers', true), ''), nullif(current_setting('response.status', true), '')
+    SELECT count(*), count(*), coalesce((json_agg(basalt_rows)), '[]'), nullif(current_setting('response.headers', true), ''), nullif(current_setting('response.status', true), '')
     FROM (SELECT "test"."clients".*
     FROM "test"."clients") basalt_rows
     []
@@ -214,7 +214,7 @@ fn inserts() {
     FROM (SELECT $1::jsonb AS val) basalt_payload, LATERAL (SELECT jsonb_agg(jsonb_build_object() || element) AS val
     FROM jsonb_array_elements(basalt_payload.val) element) basalt_filled, LATERAL (SELECT "name"
     FROM jsonb_to_recordset(basalt_filled.val) AS _("name" text)) basalt_body
-    RETURNING "test"."clients"."id") SELECT null::bigint, count(*), coalesce(json_agg(basalt_rows), '[]'), nullif(current_setting('response.headers', true), ''), nullif(current_setting('response.status', true), ''), null::text[], null::int
+    RETURNING "test"."clients"."id") SELECT null::bigint, count(*), coalesce((json_agg(basalt_rows)), '[]'), nullif(current_setting('response.headers', true), ''), nullif(current_setting('response.status', true), ''), null::text[], null::int
     FROM (SELECT "clients"."id"
     FROM "basalt_source" AS "clients") basalt_rows
     ["[{\"name\":\"x\"}]"]
@@ -252,7 +252,7 @@ fn updates_and_deletes() {
     FROM (SELECT $1::json AS val) basalt_payload, LATERAL (SELECT "name"
     FROM json_to_record(basalt_payload.val) AS _("name" text)) basalt_body
     WHERE "test"."clients"."id" = $2
-    RETURNING "test"."clients".*) SELECT null::bigint, count(*), coalesce(json_agg(basalt_rows), '[]'), nullif(current_setting('response.headers', true), ''), nullif(current_setting('response.status', true), ''), null::text[], null::int
+    RETURNING "test"."clients".*) SELECT null::bigint, count(*), coalesce((json_agg(basalt_rows)), '[]'), nullif(current_setting('response.headers', true), ''), nullif(current_setting('response.status', true), ''), null::text[], null::int
     FROM (SELECT "clients".*
     FROM "basalt_source" AS "clients") basalt_rows
     ["{\"name\":\"x\"}", "1"]
@@ -260,7 +260,7 @@ fn updates_and_deletes() {
     assert_snapshot!(send("PATCH", "/clients?id=eq.1", "return=representation", "{}"), @r#"
     WITH basalt_source AS (SELECT "test"."clients".*
     FROM "test"."clients"
-    WHERE false) SELECT null::bigint, count(*), coalesce(json_agg(basalt_rows), '[]'), nullif(current_setting('response.headers', true), ''), nullif(current_setting('response.status', true), ''), null::text[], null::int
+    WHERE false) SELECT null::bigint, count(*), coalesce((json_agg(basalt_rows)), '[]'), nullif(current_setting('response.headers', true), ''), nullif(current_setting('response.status', true), ''), null::text[], null::int
     FROM (SELECT "clients".*
     FROM "basalt_source" AS "clients") basalt_rows
     []
@@ -269,7 +269,7 @@ fn updates_and_deletes() {
     WITH basalt_source AS (DELETE
     FROM "test"."clients"
     WHERE "test"."clients"."id" = ANY($1)
-    RETURNING "test"."clients"."id") SELECT null::bigint, count(*), coalesce(json_agg(basalt_rows), '[]'), nullif(current_setting('response.headers', true), ''), nullif(current_setting('response.status', true), ''), null::text[], null::int
+    RETURNING "test"."clients"."id") SELECT null::bigint, count(*), coalesce((json_agg(basalt_rows)), '[]'), nullif(current_setting('response.headers', true), ''), nullif(current_setting('response.status', true), ''), null::text[], null::int
     FROM (SELECT "clients"."id", coalesce("clients_projects_1"."clients_projects_1", '[]') AS "projects"
     FROM "basalt_source" AS "clients"
     LEFT JOIN LATERAL (SELECT json_agg("clients_projects_1") AS "clients_projects_1"
@@ -291,7 +291,7 @@ fn calls() {
     "#);
     assert_snapshot!(get("/rpc/all_of?v=1&v=2"), @r#"
     WITH basalt_source AS (SELECT basalt_call.pgrst_scalar
-    FROM (SELECT "test"."all_of"(VARIADIC "v" := $1::text[]) pgrst_scalar) basalt_call) SELECT null::bigint, count(*), coalesce(json_agg(basalt_rows.pgrst_scalar), '[]'), nullif(current_setting('response.headers', true), ''), nullif(current_setting('response.status', true), '')
+    FROM (SELECT "test"."all_of"(VARIADIC "v" := $1::text[]) pgrst_scalar) basalt_call) SELECT null::bigint, count(*), coalesce((json_agg(basalt_rows.pgrst_scalar)), '[]'), nullif(current_setting('response.headers', true), ''), nullif(current_setting('response.status', true), '')
     FROM (SELECT "all_of".*
     FROM "basalt_source" AS "all_of") basalt_rows
     ["{\"1\",\"2\"}"]
@@ -300,7 +300,7 @@ fn calls() {
     WITH basalt_source AS (SELECT basalt_call."client_id", basalt_call."data", basalt_call."id", basalt_call."name"
     FROM (SELECT $1::json AS val) basalt_payload, LATERAL (SELECT "client"
     FROM json_to_record(basalt_payload.val) AS _("client" integer)
-    LIMIT 1) basalt_body, LATERAL "test"."projects_of"("client" := basalt_body."client") basalt_call) SELECT null::bigint, count(*), coalesce(json_agg(basalt_rows), '[]'), nullif(current_setting('response.headers', true), ''), nullif(current_setting('response.status', true), '')
+    LIMIT 1) basalt_body, LATERAL "test"."projects_of"("client" := basalt_body."client") basalt_call) SELECT null::bigint, count(*), coalesce((json_agg(basalt_rows)), '[]'), nullif(current_setting('response.headers', true), ''), nullif(current_setting('response.status', true), '')
     FROM (SELECT "projects"."id", row_to_json("projects_clients_1".*) AS "clients"
     FROM "basalt_source" AS "projects"
     LEFT JOIN LATERAL (SELECT "clients_1"."name"

@@ -58,7 +58,7 @@ impl Sql {
                     let name = &target.column.name;
                     sql.name(name).push(" = ").push(BODY).push(".").name(name);
                 });
-                self.from_body(body).wherever(plan, conditions).returning(plan)
+                self.body_source(body).wherever(plan, conditions).returning(plan)
             }
             Change::Delete { conditions } => {
                 self.push("DELETE FROM ").qualified(&plan.table.name);
@@ -81,7 +81,7 @@ impl Sql {
             });
             self.push(")");
         }
-        self.push(" SELECT ").body_columns(&body.columns).from_body(body);
+        self.push(" SELECT ").body_columns(&body.columns).body_source(body);
         if counts_inserted(plan) {
             self.push(" WHERE ").push(ONE_MORE);
             if !conditions.is_empty() {
