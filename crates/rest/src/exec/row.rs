@@ -25,6 +25,9 @@ pub(crate) struct Rows {
     pub inserted: Option<i32>,
 }
 
+/// The columns of a statement that writes nothing.
+const READ_COLUMNS: usize = 5;
+
 /// A value as it came over the wire, whatever its type.
 struct Wire<'a>(&'a [u8]);
 
@@ -46,23 +49,26 @@ impl Rows {
         let mut rows = Self {
             total: get(row, 0)?,
             page: get::<Option<i64>>(row, 1)?.unwrap_or_default(),
-            body: bytes(row, 2)?,
-            headers: get(row, 3)?,
-            status: get(row, 4)?,
             ..Self::default()
         };
-        if row.len() > 5 {
-            let location: Option<Vec<String>> = get(row, 5)?;
-            let pairs = location.unwrap_or_default();
-            rows.location = pairs
-                .iter()
-                .filter_map(|pair| pair.split_once('='))
-                .map(|(key, value)| (key.to_owned(), value.to_owned()))
-                .collect();
-            rows.inserted = get(row, 6)?;
+        let is_write = row.len() > READ_COLUMNS;
+        let body = if is_write { 3 } else { 2 };
+        rows.body = bytes(row, body)?;
+        rows.headers = get(row, body + 1)?;
+        rows.status = get(row, body + 2)?;
+        if is_write {
+            rows.location = location(get(row, 2)?);
+            rows.inserted = get(row, body + 3)?;
         }
         Ok(rows)
     }
+}
+
+/// `id=eq.1` as a pair.
+fn location(pairs: Option<Vec<String>>) -> Vec<(String, String)> {
+    let pairs = pairs.unwrap_or_default();
+    let pairs = pairs.iter().filter_map(|pair| pair.split_once('='));
+    pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
 }
 
 pub(super) fn get<'a, T: FromSql<'a>>(row: &'a Row, index: usize) -> Result<T, Error> {

@@ -2,8 +2,8 @@
 //!
 //! Pure text. Every value is a parameter; every name from outside is quoted by `db::ident`. The
 //! text depends on the shape of a request alone, so that requests of one shape share a prepared
-//! statement. Columns of the answer, in this order: total, rows on the page, body,
-//! `response.headers`, `response.status`; for writes also the location and the inserted rows.
+//! statement. Columns of the answer, in this order: total, rows on the page, (of a write) the
+//! location, body, `response.headers`, `response.status`, (of a write) the inserted rows.
 
 mod body;
 mod call;

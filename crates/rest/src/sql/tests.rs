@@ -204,7 +204,7 @@ fn inserts() {
     WITH basalt_source AS (INSERT INTO "test"."clients" ("id", "name") SELECT basalt_body."id", basalt_body."name"
     FROM (SELECT $1::json AS val) basalt_payload, LATERAL (SELECT "id", "name"
     FROM json_to_record(basalt_payload.val) AS _("id" integer, "name" text)) basalt_body
-    RETURNING 1) SELECT null::bigint, count(*), ''::text, nullif(current_setting('response.headers', true), ''), nullif(current_setting('response.status', true), ''), null::text[], null::int
+    RETURNING 1) SELECT null::bigint, count(*), null::text[], ''::text, nullif(current_setting('response.headers', true), ''), nullif(current_setting('response.status', true), ''), null::int
     FROM (SELECT *
     FROM basalt_source) basalt_rows
     ["{\"id\":1,\"name\":\"x\"}"]
@@ -214,7 +214,7 @@ fn inserts() {
     FROM (SELECT $1::jsonb AS val) basalt_payload, LATERAL (SELECT jsonb_agg(jsonb_build_object() || element) AS val
     FROM jsonb_array_elements(basalt_payload.val) element) basalt_filled, LATERAL (SELECT "name"
     FROM jsonb_to_recordset(basalt_filled.val) AS _("name" text)) basalt_body
-    RETURNING "test"."clients"."id") SELECT null::bigint, count(*), coalesce((json_agg(basalt_rows)), '[]'), nullif(current_setting('response.headers', true), ''), nullif(current_setting('response.status', true), ''), null::text[], null::int
+    RETURNING "test"."clients"."id") SELECT null::bigint, count(*), null::text[], coalesce((json_agg(basalt_rows)), '[]'), nullif(current_setting('response.headers', true), ''), nullif(current_setting('response.status', true), ''), null::int
     FROM (SELECT "clients"."id"
     FROM "basalt_source" AS "clients") basalt_rows
     ["[{\"name\":\"x\"}]"]
@@ -225,9 +225,9 @@ fn inserts() {
     FROM json_to_recordset(basalt_payload.val) AS _("due" json, "id" integer)) basalt_body
     WHERE set_config('basalt.inserted', (coalesce(nullif(current_setting('basalt.inserted', true), '')::int, 0) + 1)::text, true) <> '' ON CONFLICT ("id") DO UPDATE SET "due" = EXCLUDED."due", "id" = EXCLUDED."id"
     WHERE set_config('basalt.inserted', (coalesce(nullif(current_setting('basalt.inserted', true), '')::int, 0) - 1)::text, true) <> ''
-    RETURNING "test"."tasks"."due", "test"."tasks"."id", "test"."tasks"."name", "test"."tasks"."project_id", "test"."tasks"."search") SELECT null::bigint, count(*), ''::text, nullif(current_setting('response.headers', true), ''), nullif(current_setting('response.status', true), ''), CASE WHEN count(*) = 1 THEN (SELECT array_agg(field.key || '=' || coalesce('eq.' || field.value, 'is.null'))
+    RETURNING "test"."tasks"."due", "test"."tasks"."id", "test"."tasks"."name", "test"."tasks"."project_id", "test"."tasks"."search") SELECT null::bigint, count(*), CASE WHEN count(*) = 1 THEN (SELECT array_agg(field.key || '=' || coalesce('eq.' || field.value, 'is.null'))
     FROM basalt_source _ CROSS JOIN json_each_text(row_to_json(_)) field
-    WHERE field.key = ANY($2)) END, coalesce(nullif(current_setting('basalt.inserted', true), '')::int, 0)
+    WHERE field.key = ANY($2)) END, ''::text, nullif(current_setting('response.headers', true), ''), nullif(current_setting('response.status', true), ''), coalesce(nullif(current_setting('basalt.inserted', true), '')::int, 0)
     FROM (SELECT *
     FROM basalt_source) basalt_rows
     ["[{\"id\":1,\"due\":\"today\"}]", "{\"id\"}"]
@@ -238,7 +238,7 @@ fn inserts() {
     FROM json_to_record(basalt_payload.val) AS _("id" integer, "name" text)) basalt_body
     WHERE set_config('basalt.inserted', (coalesce(nullif(current_setting('basalt.inserted', true), '')::int, 0) + 1)::text, true) <> '' AND "basalt_body"."id" = $2 ON CONFLICT ("id") DO UPDATE SET "id" = EXCLUDED."id", "name" = EXCLUDED."name"
     WHERE set_config('basalt.inserted', (coalesce(nullif(current_setting('basalt.inserted', true), '')::int, 0) - 1)::text, true) <> ''
-    RETURNING 1) SELECT null::bigint, count(*), ''::text, nullif(current_setting('response.headers', true), ''), nullif(current_setting('response.status', true), ''), null::text[], coalesce(nullif(current_setting('basalt.inserted', true), '')::int, 0)
+    RETURNING 1) SELECT null::bigint, count(*), null::text[], ''::text, nullif(current_setting('response.headers', true), ''), nullif(current_setting('response.status', true), ''), coalesce(nullif(current_setting('basalt.inserted', true), '')::int, 0)
     FROM (SELECT *
     FROM basalt_source) basalt_rows
     ["{\"id\":1,\"name\":\"x\"}", "1"]
@@ -252,7 +252,7 @@ fn updates_and_deletes() {
     FROM (SELECT $1::json AS val) basalt_payload, LATERAL (SELECT "name"
     FROM json_to_record(basalt_payload.val) AS _("name" text)) basalt_body
     WHERE "test"."clients"."id" = $2
-    RETURNING "test"."clients".*) SELECT null::bigint, count(*), coalesce((json_agg(basalt_rows)), '[]'), nullif(current_setting('response.headers', true), ''), nullif(current_setting('response.status', true), ''), null::text[], null::int
+    RETURNING "test"."clients".*) SELECT null::bigint, count(*), null::text[], coalesce((json_agg(basalt_rows)), '[]'), nullif(current_setting('response.headers', true), ''), nullif(current_setting('response.status', true), ''), null::int
     FROM (SELECT "clients".*
     FROM "basalt_source" AS "clients") basalt_rows
     ["{\"name\":\"x\"}", "1"]
@@ -260,7 +260,7 @@ fn updates_and_deletes() {
     assert_snapshot!(send("PATCH", "/clients?id=eq.1", "return=representation", "{}"), @r#"
     WITH basalt_source AS (SELECT "test"."clients".*
     FROM "test"."clients"
-    WHERE false) SELECT null::bigint, count(*), coalesce((json_agg(basalt_rows)), '[]'), nullif(current_setting('response.headers', true), ''), nullif(current_setting('response.status', true), ''), null::text[], null::int
+    WHERE false) SELECT null::bigint, count(*), null::text[], coalesce((json_agg(basalt_rows)), '[]'), nullif(current_setting('response.headers', true), ''), nullif(current_setting('response.status', true), ''), null::int
     FROM (SELECT "clients".*
     FROM "basalt_source" AS "clients") basalt_rows
     []
@@ -269,7 +269,7 @@ fn updates_and_deletes() {
     WITH basalt_source AS (DELETE
     FROM "test"."clients"
     WHERE "test"."clients"."id" = ANY($1)
-    RETURNING "test"."clients"."id") SELECT null::bigint, count(*), coalesce((json_agg(basalt_rows)), '[]'), nullif(current_setting('response.headers', true), ''), nullif(current_setting('response.status', true), ''), null::text[], null::int
+    RETURNING "test"."clients"."id") SELECT null::bigint, count(*), null::text[], coalesce((json_agg(basalt_rows)), '[]'), nullif(current_setting('response.headers', true), ''), nullif(current_setting('response.status', true), ''), null::int
     FROM (SELECT "clients"."id", coalesce("clients_projects_1"."clients_projects_1", '[]') AS "projects"
     FROM "basalt_source" AS "clients"
     LEFT JOIN LATERAL (SELECT json_agg("clients_projects_1") AS "clients_projects_1"

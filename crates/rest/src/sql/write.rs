@@ -29,8 +29,8 @@ impl Sql {
         if *render == Render::Csv {
             self.push(", ").push(NAMED_ROWS).push(" AS (").node(&plan.tree, form).push(")");
         }
-        self.push(" SELECT null::bigint, ").page(Page::Rows).push(", ").body(render, None);
-        self.push(", ").response_settings().push(", ").location(plan).push(", ");
+        self.push(" SELECT null::bigint, ").page(Page::Rows).push(", ").location(plan);
+        self.push(", ").body(render, None).push(", ").response_settings().push(", ");
         self.push(if counts_inserted(plan) {
             "coalesce(nullif(current_setting('basalt.inserted', true), '')::int, 0)"
         } else {
