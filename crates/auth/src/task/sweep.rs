@@ -56,26 +56,25 @@ async fn once(
 mod tests {
     use super::*;
 
+    const ROWS: &str = "
+        insert into auth.flow_state (id, provider_type, authentication_method, created_at) values
+          (gen_random_uuid(), 'email', 'otp', '2027-01-14 07:00Z'),
+          (gen_random_uuid(), 'email', 'otp', '2027-01-15 07:00Z');
+        insert into auth.refresh_tokens (token, revoked, updated_at) values
+          ('old', true, '2027-01-14 07:00Z'), ('young', true, '2027-01-15 07:00Z'), ('good', false, '2020-01-01');
+        insert into auth.webauthn_challenges (challenge_type, session_data, expires_at) values
+          ('signup', '{}', '2027-01-15 07:00Z'), ('signup', '{}', '2027-01-15 09:00Z');
+        insert into auth.users (id) values ('11111111-1111-4111-8111-111111111111');
+        insert into auth.sessions (id, user_id, created_at, refreshed_at)
+        select gen_random_uuid(), '11111111-1111-4111-8111-111111111111', born::timestamptz, used::timestamp
+          from (values ('2027-01-10', '2027-01-15 07:00'), ('2027-01-10', '2027-01-13 07:00'), ('2027-01-15', null))
+               as s (born, used)";
+
     #[tokio::test]
     async fn old_rows_go_and_young_ones_stay() {
         let database = testkit::database(&[crate::migrations()]).await;
         let mut admin = database.admin().await;
-        let user = "11111111-1111-4111-8111-111111111111";
-        let rows = format!(
-            "insert into auth.flow_state (id, provider_type, authentication_method, created_at) values
-               (gen_random_uuid(), 'email', 'otp', '2027-01-14 07:00Z'),
-               (gen_random_uuid(), 'email', 'otp', '2027-01-15 07:00Z');
-             insert into auth.refresh_tokens (token, revoked, updated_at) values
-               ('old', true, '2027-01-14 07:00Z'), ('young', true, '2027-01-15 07:00Z'), ('good', false, '2020-01-01');
-             insert into auth.webauthn_challenges (challenge_type, session_data, expires_at) values
-               ('signup', '{{}}', '2027-01-15 07:00Z'), ('signup', '{{}}', '2027-01-15 09:00Z');
-             insert into auth.users (id) values ('{user}');
-             insert into auth.sessions (id, user_id, created_at, refreshed_at) values
-               (gen_random_uuid(), '{user}', '2027-01-10', '2027-01-15 07:00'),
-               (gen_random_uuid(), '{user}', '2027-01-10', '2027-01-13 07:00'),
-               (gen_random_uuid(), '{user}', '2027-01-15', null)"
-        );
-        admin.batch(&rows).await.unwrap();
+        admin.batch(ROWS).await.unwrap();
         let now = "2027-01-15T08:00:00Z".parse().unwrap();
         let rules = Sessions { inactivity_timeout: Some(Span::secs(3600)), ..Sessions::default() };
         let pool = database.pool_as("supabase_auth_admin");

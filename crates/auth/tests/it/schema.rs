@@ -2,7 +2,7 @@
 
 use crate::harness::{Api, open};
 
-/// `table: column type …` of every table, in order; `!` marks NOT NULL, `=` a default.
+/// Every table with its columns and their types; `!` marks NOT NULL, `=` a default.
 const TABLES: &[(&str, &str)] = &[
     (
         "audit_log_entries",
@@ -128,7 +128,10 @@ const TABLES: &[(&str, &str)] = &[
 #[actix_web::test]
 async fn every_table_and_column_is_there() {
     let database = testkit::database(&[auth::migrations()]).await;
-    let mut admin = database.admin().await;
+    check_columns(&mut database.admin().await).await;
+}
+
+async fn check_columns(admin: &mut db::Session) {
     let rows = admin
         .query(
             "select c.table_name::text, c.column_name || ':' || c.udt_name
@@ -147,6 +150,66 @@ async fn every_table_and_column_is_there() {
     found.sort();
     wanted.sort();
     assert_eq!(found, wanted);
+}
+
+/// A few tables as they were in 2021 to 2023, with an account.
+const OLDER: &str = "
+    set role supabase_auth_admin;
+    create type auth.factor_type as enum ('totp', 'webauthn');
+    create table auth.users (
+      instance_id uuid, id uuid not null unique, aud varchar(255), role varchar(255),
+      email varchar(255) constraint users_email_key unique, encrypted_password varchar(255),
+      confirmed_at timestamptz, email_change_token varchar(255), raw_app_meta_data jsonb,
+      phone varchar(15) unique, phone_change varchar(15) default '',
+      constraint users_pkey primary key (id));
+    create index users_instance_id_email_idx on auth.users (instance_id, email);
+    create table auth.identities (
+      id text not null, user_id uuid not null references auth.users on delete cascade, identity_data jsonb not null,
+      provider text not null, last_sign_in_at timestamptz, created_at timestamptz, updated_at timestamptz,
+      constraint identities_pkey primary key (provider, id));
+    create table auth.flow_state (
+      id uuid primary key, user_id uuid, auth_code text not null, code_challenge text not null, provider_type text not null);
+    create table auth.schema_migrations (version varchar(255) primary key);
+    insert into auth.schema_migrations values ('20210710035447');
+    insert into auth.users (id, aud, email, confirmed_at, phone)
+      values ('11111111-1111-4111-8111-111111111111', 'authenticated', 'old@example.com', '2021-01-01', '15551234567');
+    insert into auth.identities (id, user_id, identity_data, provider)
+      values ('11111111-1111-4111-8111-111111111111', '11111111-1111-4111-8111-111111111111',
+              '{\"email\": \"old@example.com\"}', 'email')";
+
+#[actix_web::test]
+async fn an_older_schema_is_brought_up_to_date_with_its_accounts() {
+    let database = testkit::database(&[]).await;
+    database.admin().await.batch(OLDER).await.unwrap();
+    let base = db::bootstrap::migrations(&db::bootstrap::Options::default());
+    db::migrate::run(&database.target(), &[base, auth::migrations()]).await.unwrap();
+    let mut admin = database.admin().await;
+    check_columns(&mut admin).await;
+    let row = admin
+        .query_one(
+            "select u.email || ' ' || u.confirmed_at::date || ' ' || u.phone || ' ' || i.provider_id || ' ' || i.email
+               from auth.users u join auth.identities i on i.user_id = u.id",
+            &[],
+        )
+        .await
+        .unwrap();
+    let id = "11111111-1111-4111-8111-111111111111";
+    assert_eq!(
+        row.get::<_, String>(0),
+        format!("old@example.com 2021-01-01 15551234567 {id} old@example.com")
+    );
+    let row = admin
+        .query_one(
+            "select count(*) filter (where conname = 'users_email_key'),
+                    (select string_agg(unnest::text, ',') from unnest(enum_range(null::auth.factor_type))),
+                    (select indexdef from pg_indexes where indexname = 'users_instance_id_email_idx')
+               from pg_constraint where conrelid = 'auth.users'::regclass",
+            &[],
+        )
+        .await
+        .unwrap();
+    assert_eq!((row.get::<_, i64>(0), row.get::<_, &str>(1)), (0, "totp,webauthn,phone"));
+    assert!(row.get::<_, &str>(2).contains("lower("));
 }
 
 #[actix_web::test]
