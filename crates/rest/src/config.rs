@@ -64,7 +64,7 @@ pub struct Config {
     pub prepared_statements: bool,
     /// The largest body of a request.
     pub max_body: Bytes,
-    /// Settings that SQL reads with `current_setting('app.settings.…')`.
+    /// Settings that SQL reads with `current_setting('app.settings.<name>')`, by name.
     pub app_settings: BTreeMap<String, String>,
 }
 

@@ -33,6 +33,8 @@ pub(super) fn of<'a>(request: &'a ApiRequest, plan: &'a Plan<'a>, context: Conte
         settings.extend(call.routine.settings.iter().map(pair));
     }
     let app = config.app_settings.iter();
-    settings.extend(app.map(|(name, value)| (Cow::Borrowed(&**name), Cow::Borrowed(&**value))));
+    settings.extend(
+        app.map(|(name, value)| (Cow::Owned(format!("app.settings.{name}")), Cow::Borrowed(&**value))),
+    );
     settings
 }
