@@ -120,7 +120,9 @@ async fn one(
             true => String::new(),
             false => format!("content-type: application/json\r\ncontent-length: {}\r\n", body.len()),
         };
-        let text = format!("{method} {prefix}{path} HTTP/1.1\r\nhost: {host}\r\n{headers}{extra}{content}\r\n{body}");
+        let text = format!(
+            "{method} {prefix}{path} HTTP/1.1\r\nhost: {host}\r\n{headers}{extra}{content}\r\n{body}"
+        );
         let sent = Instant::now();
         stream.write_all(text.as_bytes()).await.unwrap();
         let status = answer(&mut stream, &mut buffer).await;
@@ -146,7 +148,8 @@ async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> u16 {
     };
     let text = String::from_utf8_lossy(&buffer[..head]).to_ascii_lowercase();
     let status = text.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status line");
-    let length = text.lines().find_map(|line| line.strip_prefix("content-length: ")?.trim().parse::<usize>().ok());
+    let length =
+        text.lines().find_map(|line| line.strip_prefix("content-length: ")?.trim().parse::<usize>().ok());
     match length {
         Some(length) => {
             while buffer.len() < head + length {

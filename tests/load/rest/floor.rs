@@ -36,7 +36,8 @@ pub fn run(basalt: &Basalt, statement: &str, owner: &str, seconds: u64) -> Floor
     let number = |label: &str| {
         let line = report.lines().find_map(|line| line.strip_prefix(label));
         let word = line.and_then(|line| line.trim().split([' ', '/']).next().map(str::to_owned));
-        word.and_then(|word| word.parse::<f64>().ok()).unwrap_or_else(|| panic!("pgbench reports `{label}`: {report}"))
+        word.and_then(|word| word.parse::<f64>().ok())
+            .unwrap_or_else(|| panic!("pgbench reports `{label}`: {report}"))
     };
     let transactions = number("number of transactions actually processed:").max(1.0);
     Floor { rate: number("tps ="), postgres_micros: used.as_micros() as f64 / transactions }

@@ -89,7 +89,9 @@ const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "insert minimal",
-        request: |n| Request::post("/bench_notes", format!("{{\"body\":\"note {n}\"}}")).with("prefer: return=minimal"),
+        request: |n| {
+            Request::post("/bench_notes", format!("{{\"body\":\"note {n}\"}}")).with("prefer: return=minimal")
+        },
         floor: include_str!("floor/insert.sql"),
         writes: true,
     },
@@ -111,10 +113,12 @@ fn main() {
         "{:<20} {:>4} {:>9} {:>8} {:>8} {:>8} {:>9} {:>7}",
         "request", "conn", "req/s", "p50 ms", "p99 ms", "basalt µs", "postgres µs", "RSS MB"
     );
-    let wanted = |scenario: &&Scenario| options.only.as_ref().is_none_or(|word| scenario.name.contains(word.as_str()));
+    let wanted =
+        |scenario: &&Scenario| options.only.as_ref().is_none_or(|word| scenario.name.contains(word.as_str()));
     for scenario in SCENARIOS.iter().filter(wanted) {
         for connections in CONNECTIONS {
-            let load = Load { base: basalt.rest(), headers: user.headers(), connections, request: scenario.request };
+            let load =
+                Load { base: basalt.rest(), headers: user.headers(), connections, request: scenario.request };
             load.run(Duration::from_millis(500));
             let before = Cpu::of(&basalt);
             let result = load.run(Duration::from_secs(options.seconds));
@@ -133,11 +137,21 @@ fn main() {
                 result.complaint(),
             );
             if let Some(peer) = &options.peer {
-                let load = Load { base: peer.clone(), headers: user.headers(), connections, request: scenario.request };
+                let load = Load {
+                    base: peer.clone(),
+                    headers: user.headers(),
+                    connections,
+                    request: scenario.request,
+                };
                 let result = load.run(Duration::from_secs(options.seconds));
                 println!(
                     "{:<20} {:>4} {:>9.0} {:>8.2} {:>8.2}{}",
-                    "  peer", connections, result.rate(), result.percentile(50.0), result.percentile(99.0), result.complaint()
+                    "  peer",
+                    connections,
+                    result.rate(),
+                    result.percentile(50.0),
+                    result.percentile(99.0),
+                    result.complaint()
                 );
             }
         }

@@ -32,21 +32,30 @@ impl User {
 
 impl Basalt {
     pub fn start() -> Self {
-        let program = std::env::var_os("BASALT_BIN").map_or_else(|| "target/release/basalt".into(), PathBuf::from);
+        let program =
+            std::env::var_os("BASALT_BIN").map_or_else(|| "target/release/basalt".into(), PathBuf::from);
         let directory = std::env::temp_dir().join(format!("basalt-bench-{}", std::process::id()));
         std::fs::create_dir_all(&directory).unwrap();
         let free = || std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let (listen, db_listen) = (free(), free());
         let process = Command::new(&program)
             .arg("serve")
-            .args(["--services", "auth,rest", "--listen", &listen.to_string(), "--db-listen", &db_listen.to_string()])
+            .args([
+                "--services",
+                "auth,rest",
+                "--listen",
+                &listen.to_string(),
+                "--db-listen",
+                &db_listen.to_string(),
+            ])
             .arg("--data-dir")
             .arg(&directory)
             .env("GOTRUE_MAILER_AUTOCONFIRM", "true")
             .stdout(Stdio::null())
             .spawn()
             .unwrap_or_else(|error| panic!("{}: {error} (set BASALT_BIN)", program.display()));
-        let mut basalt = Self { process, directory, program, url: format!("http://{listen}"), keys: Value::Null };
+        let mut basalt =
+            Self { process, directory, program, url: format!("http://{listen}"), keys: Value::Null };
         basalt.wait();
         basalt.keys = basalt.status();
         basalt
