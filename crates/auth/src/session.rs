@@ -119,15 +119,24 @@ pub(crate) async fn refresh(ctx: &Context, text: &str) -> Result<Grant, Error> {
         return Err(Error::OAuth { error: "invalid_request", description: "refresh_token required" });
     }
     let token = RefreshToken::parse(text).ok_or_else(|| Error::invalid("Refresh token is not valid"))?;
-    let id = match &token {
+    let result = exchange(ctx, &token).await;
+    if let Err(Error::RefreshTokenNotFound) = result {
+        // Guesses count against who makes them, not against the session they name.
+        ctx.settings.limits.token.take(ctx.client(), ctx.now).map_err(Error::TooManyRequests)?;
+    }
+    result
+}
+
+/// Waits for the session's turn in this process, and for other processes to let go of it.
+async fn exchange(ctx: &Context, token: &RefreshToken) -> Result<Grant, Error> {
+    let id = match token {
         RefreshToken::V2(signed) => signed.session_id,
         RefreshToken::V1(text) => session_of_row(ctx, text).await?,
     };
-    ctx.settings.limits.refresh.take(id, ctx.now).map_err(Error::TooManyRefreshes)?;
     let refreshed = async {
         let _turn = ctx.service.refreshes.take(id).await;
         loop {
-            if let Some(grant) = attempt(ctx, &token, id).await? {
+            if let Some(grant) = attempt(ctx, token, id).await? {
                 return Ok(grant);
             }
             tokio::time::sleep(Duration::from_millis(rand::random_range(10..30))).await;
@@ -185,6 +194,7 @@ async fn attempt(ctx: &Context, token: &RefreshToken, id: Uuid) -> Result<Option
             Presented::Signed { token: signed, key, counter }
         }
     };
+    ctx.settings.limits.refresh.take(id, ctx.now).map_err(Error::TooManyRefreshes)?;
     let user = users::find(&mut tx, session.user_id).await.map_err(database)?;
     let user = user.ok_or(Error::RefreshTokenNotFound)?;
     if user.is_banned(ctx.now) {

@@ -267,3 +267,21 @@ async fn a_session_that_refreshes_too_often_is_told_to_wait_and_not_ended() {
     answer.refused(503, "over_request_rate_limit", "Request rate limit reached");
     assert_eq!(answer.header("retry-after"), "150");
 }
+
+/// Anyone who saw an access token knows the session's id, and can make tokens that look like its own.
+#[actix_web::test]
+async fn forged_tokens_use_up_the_forger_s_allowance_and_not_the_session_s() {
+    let mut config = open();
+    config.rate_limit.token_refresh = 3;
+    let api = Api::start(config).await;
+    let session = api.sign_up("jane@example.com").await;
+    let key = |stored: &str| format!("update auth.sessions set refresh_token_hmac_key = '{stored}'");
+    let stored = api.value("select refresh_token_hmac_key from auth.sessions").await.unwrap();
+    api.sql(&key("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8")).await;
+    for _ in 0..3 {
+        assert_eq!(api.refresh(&session["refresh_token"]).await.error(), (400, "refresh_token_not_found"));
+    }
+    assert_eq!(api.refresh(&session["refresh_token"]).await.error(), (429, "over_request_rate_limit"));
+    api.sql(&key(&stored)).await;
+    assert_eq!(api.refresh(&session["refresh_token"]).await.status, 200);
+}
