@@ -129,7 +129,7 @@ async fn start(plan: &ServePlan) -> anyhow::Result<Running> {
             let auth = match settings.runs(Service::Auth) {
                 true => {
                     let pool = Pool::new(
-                        &named(&auth_admin, "basalt auth"),
+                        &named(&auth_admin, "basalt auth").with_option("statement_timeout", "10s"),
                         settings.database.pool(settings.database.auth_pool_size),
                     );
                     pools.push(pool.clone());
