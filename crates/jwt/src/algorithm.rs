@@ -1,4 +1,5 @@
-//! The signature algorithms we know; there is no `none` among them.
+//! The signature algorithms we know; there is no `none` among them, nor ES512, which jsonwebtoken
+//! lacks.
 
 /// A JWS algorithm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -12,12 +13,11 @@ pub enum Algorithm {
     RS512,
     ES256,
     ES384,
-    ES512,
     EdDSA,
 }
 
 impl Algorithm {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 9] = [
         Self::HS256,
         Self::HS384,
         Self::HS512,
@@ -26,7 +26,6 @@ impl Algorithm {
         Self::RS512,
         Self::ES256,
         Self::ES384,
-        Self::ES512,
         Self::EdDSA,
     ];
 
@@ -48,8 +47,22 @@ impl Algorithm {
             Self::RS512 => "RS512",
             Self::ES256 => "ES256",
             Self::ES384 => "ES384",
-            Self::ES512 => "ES512",
             Self::EdDSA => "EdDSA",
+        }
+    }
+
+    /// What jsonwebtoken calls it. Its own enum is wider than what we accept (`PS256` …).
+    pub(crate) fn implementation(self) -> jsonwebtoken::Algorithm {
+        match self {
+            Self::HS256 => jsonwebtoken::Algorithm::HS256,
+            Self::HS384 => jsonwebtoken::Algorithm::HS384,
+            Self::HS512 => jsonwebtoken::Algorithm::HS512,
+            Self::RS256 => jsonwebtoken::Algorithm::RS256,
+            Self::RS384 => jsonwebtoken::Algorithm::RS384,
+            Self::RS512 => jsonwebtoken::Algorithm::RS512,
+            Self::ES256 => jsonwebtoken::Algorithm::ES256,
+            Self::ES384 => jsonwebtoken::Algorithm::ES384,
+            Self::EdDSA => jsonwebtoken::Algorithm::EdDSA,
         }
     }
 }

@@ -24,6 +24,8 @@ use crate::{KeySet, SignError, Verifier};
 
 /// What upstream's checksum takes as the project of a self-hosted installation.
 const PROJECT: &str = "supabase-self-hosted";
+const PUBLISHABLE: &str = "sb_publishable_";
+const SECRET: &str = "sb_secret_";
 const BODY: usize = 22;
 const CHECKSUM: usize = 8;
 /// How long the token that an opaque key stands for is said to live: 10 years of 365 days.
@@ -40,24 +42,6 @@ pub enum Kind {
     Legacy,
 }
 
-impl Kind {
-    fn prefix(self) -> Option<&'static str> {
-        match self {
-            Self::Publishable => Some("sb_publishable_"),
-            Self::Secret => Some("sb_secret_"),
-            Self::Legacy => None,
-        }
-    }
-
-    /// The kind of an opaque key by its prefix; `None` if the text does not claim to be one.
-    #[must_use]
-    pub fn of_opaque(key: &str) -> Option<Self> {
-        [Self::Publishable, Self::Secret]
-            .into_iter()
-            .find(|kind| kind.prefix().is_some_and(|prefix| key.starts_with(prefix)))
-    }
-}
-
 /// A key that nobody configured or signed. No reason is given: it would help only to guess.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("unknown API key")]
@@ -69,7 +53,7 @@ pub struct UnknownKey;
 ///
 /// If the operating system has no randomness.
 pub fn publishable() -> Result<Secret, NoRandomness> {
-    opaque("sb_publishable_")
+    opaque(PUBLISHABLE)
 }
 
 /// A fresh secret key.
@@ -78,7 +62,7 @@ pub fn publishable() -> Result<Secret, NoRandomness> {
 ///
 /// If the operating system has no randomness.
 pub fn secret() -> Result<Secret, NoRandomness> {
-    opaque("sb_secret_")
+    opaque(SECRET)
 }
 
 fn opaque(prefix: &str) -> Result<Secret, NoRandomness> {
@@ -100,23 +84,18 @@ fn checksum(key: &str) -> String {
 /// True if `key` has the form and the checksum of a key that we minted.
 #[must_use]
 pub fn is_well_formed(key: &str) -> bool {
-    let Some(body) = Kind::of_opaque(key).and_then(Kind::prefix).and_then(|prefix| key.strip_prefix(prefix))
-    else {
+    let Some(body) = key.strip_prefix(PUBLISHABLE).or_else(|| key.strip_prefix(SECRET)) else {
         return false;
     };
     let urlsafe = body.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
-    urlsafe
-        && body.len() == BODY + 1 + CHECKSUM
-        && key
-            .split_at_checked(key.len() - CHECKSUM - 1)
-            .is_some_and(|(signed, tail)| tail.strip_prefix('_') == Some(checksum(signed).as_str()))
+    let signed = key.get(..key.len().saturating_sub(1 + CHECKSUM)).unwrap_or_default();
+    urlsafe && body.len() == BODY + 1 + CHECKSUM && key == format!("{signed}_{}", checksum(signed))
 }
 
-/// The digest under which a key is kept and compared.
-#[must_use]
-pub fn sha256(key: &str) -> [u8; 32] {
+/// The digest under which a key or a token is kept and compared.
+pub(crate) fn sha256(text: &str) -> [u8; 32] {
     let mut out = [0; 32];
-    out.copy_from_slice(digest::digest(&digest::SHA256, key.as_bytes()).as_ref());
+    out.copy_from_slice(digest::digest(&digest::SHA256, text.as_bytes()).as_ref());
     out
 }
 

@@ -17,8 +17,11 @@ pub enum KeyError {
     /// The parts of a key do not belong together, or the key is too weak.
     #[error("key {0}: the parts do not form a usable key")]
     Rejected(String),
+    /// A key for ES512.
+    #[error("key {0}: ES512 (the curve P-521) is not supported; use ES256 or ES384")]
+    Es512(String),
     /// None of the keys is of a supported kind.
-    #[error("no key of a supported kind (oct, RSA, EC P-256/P-384/P-521, OKP Ed25519)")]
+    #[error("no key of a supported kind (oct, RSA, EC P-256/P-384, OKP Ed25519)")]
     Empty,
     /// More than one key claims to sign.
     #[error("exactly one key may have \"sign\" in its key_ops; there are {0}")]

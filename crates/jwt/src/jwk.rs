@@ -1,20 +1,25 @@
 //! JSON Web Keys (RFC 7517, 7518, 8037), public and private.
+//!
+//! jsonwebtoken takes key bytes as they are and finds fault with them at the first token; a private
+//! key it takes only as PKCS#8 or PKCS#1. So aws-lc-rs, which it stands on, does two things here:
+//! it refuses keys whose parts are unusable or do not belong together, and it writes private keys
+//! in those forms.
 
-use std::sync::Arc;
-
-use aws_lc_rs::hmac;
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rsa::KeyPairComponents;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED,
-    ECDSA_P384_SHA384_FIXED_SIGNING, ECDSA_P521_SHA512_FIXED, ECDSA_P521_SHA512_FIXED_SIGNING, ED25519,
-    EcdsaKeyPair, EcdsaSigningAlgorithm, EcdsaVerificationAlgorithm, Ed25519KeyPair, ParsedPublicKey,
-    RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, RsaKeyPair,
+    ECDSA_P384_SHA384_FIXED_SIGNING, ED25519, EcdsaKeyPair, EcdsaSigningAlgorithm,
+    EcdsaVerificationAlgorithm, Ed25519KeyPair, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RsaKeyPair,
     RsaPublicKeyComponents,
 };
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use jsonwebtoken::{DecodingKey, EncodingKey};
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use crate::key::{Check, Key, Signer};
+use crate::key::Key;
 use crate::token::base64url;
 use crate::{Algorithm, KeyError};
 
@@ -40,38 +45,34 @@ pub(crate) struct Jwk {
     y: Option<String>,
 }
 
+/// How a key verifies, how it signs if it is private, and its own members as published.
+struct Material {
+    decoding: DecodingKey,
+    encoding: Option<EncodingKey>,
+    public: Option<Value>,
+}
+
 struct Curve {
     name: &'static str,
     /// Length of a coordinate in bytes.
     size: usize,
-    algorithm: Algorithm,
     verify: &'static EcdsaVerificationAlgorithm,
     sign: &'static EcdsaSigningAlgorithm,
 }
 
-static CURVES: [Curve; 3] = [
-    Curve {
-        name: "P-256",
-        size: 32,
-        algorithm: Algorithm::ES256,
-        verify: &ECDSA_P256_SHA256_FIXED,
-        sign: &ECDSA_P256_SHA256_FIXED_SIGNING,
-    },
-    Curve {
-        name: "P-384",
-        size: 48,
-        algorithm: Algorithm::ES384,
-        verify: &ECDSA_P384_SHA384_FIXED,
-        sign: &ECDSA_P384_SHA384_FIXED_SIGNING,
-    },
-    Curve {
-        name: "P-521",
-        size: 66,
-        algorithm: Algorithm::ES512,
-        verify: &ECDSA_P521_SHA512_FIXED,
-        sign: &ECDSA_P521_SHA512_FIXED_SIGNING,
-    },
-];
+static P256: Curve = Curve {
+    name: "P-256",
+    size: 32,
+    verify: &ECDSA_P256_SHA256_FIXED,
+    sign: &ECDSA_P256_SHA256_FIXED_SIGNING,
+};
+
+static P384: Curve = Curve {
+    name: "P-384",
+    size: 48,
+    verify: &ECDSA_P384_SHA384_FIXED,
+    sign: &ECDSA_P384_SHA384_FIXED_SIGNING,
+};
 
 impl Jwk {
     /// True if `key_ops` makes this the key that signs.
@@ -87,131 +88,100 @@ impl Jwk {
     /// The key, or `None` for a kind that we do not know or that does not sign: a key set may hold
     /// keys for others (RFC 7517, 5).
     pub(crate) fn load(&self) -> Result<Option<Key>, KeyError> {
+        use Algorithm::{ES256, ES384, EdDSA, HS256, HS384, HS512, RS256, RS384, RS512};
+
         if self.r#use.as_deref().is_some_and(|usage| usage != "sig") {
             return Ok(None);
         }
-        let algorithm = match self.alg.as_deref().map(Algorithm::parse) {
-            Some(None) => return Ok(None),
-            Some(known) => known,
+        let named = match self.alg.as_deref() {
             None => None,
-        };
-        let key = match self.kty.as_str() {
-            "oct" => self.shared(algorithm)?,
-            "RSA" => self.rsa(algorithm)?,
-            "EC" => match CURVES.iter().find(|curve| self.crv.as_deref() == Some(curve.name)) {
-                Some(curve) => self.ecdsa(curve, algorithm)?,
+            Some("ES512") => return Err(KeyError::Es512(self.label())),
+            Some(name) => match Algorithm::parse(name) {
                 None => return Ok(None),
+                known => known,
             },
-            "OKP" if self.crv.as_deref() == Some("Ed25519") => self.ed25519(algorithm)?,
+        };
+        let (kind, material) = match (self.kty.as_str(), self.crv.as_deref()) {
+            ("oct", _) => (vec![HS256, HS384, HS512], self.shared()?),
+            ("RSA", _) => (vec![RS256, RS384, RS512], self.rsa()?),
+            ("EC", Some("P-256")) => (vec![ES256], self.ecdsa(&P256)?),
+            ("EC", Some("P-384")) => (vec![ES384], self.ecdsa(&P384)?),
+            ("EC", Some("P-521")) => return Err(KeyError::Es512(self.label())),
+            ("OKP", Some("Ed25519")) => (vec![EdDSA], self.ed25519()?),
             _ => return Ok(None),
         };
-        Ok(Some(key))
+        let algorithms = match named {
+            None => kind,
+            Some(named) if kind.contains(&named) => vec![named],
+            Some(_) => return Err(KeyError::Malformed(self.label(), "alg")),
+        };
+        let Material { decoding, encoding, mut public } = material;
+        if let (Some(public), Some(algorithm)) = (&mut public, algorithms.first()) {
+            public["use"] = json!("sig");
+            public["key_ops"] = json!(["verify"]);
+            public["alg"] = json!(algorithm.name());
+            if let Some(kid) = &self.kid {
+                public["kid"] = json!(kid);
+            }
+        }
+        Ok(Some(Key { kid: self.kid.clone(), algorithms, decoding, encoding, public }))
     }
 
-    fn bytes(&self, name: &'static str, member: Option<&String>) -> Result<Vec<u8>, KeyError> {
-        let text = member.ok_or_else(|| KeyError::Missing(self.label(), name))?;
+    fn rejected(&self) -> KeyError {
+        KeyError::Rejected(self.label())
+    }
+
+    fn bytes(&self, name: &'static str, member: &Option<String>) -> Result<Vec<u8>, KeyError> {
+        let text = member.as_ref().ok_or_else(|| KeyError::Missing(self.label(), name))?;
         // Some exporters pad; the padding carries nothing.
         base64url::decode(text.trim_end_matches('=')).ok_or_else(|| KeyError::Malformed(self.label(), name))
     }
 
-    fn key(&self, checks: Vec<(Algorithm, Check)>, signer: Option<(Algorithm, Signer)>) -> Key {
-        Key { kid: self.kid.clone(), checks, signer, public: None }
-    }
-
-    /// The algorithms of `kind` that this key may use: the one it names, or all.
-    fn allowed<T: Copy>(
-        &self,
-        named: Option<Algorithm>,
-        kind: &[(Algorithm, T)],
-    ) -> Result<Vec<(Algorithm, T)>, KeyError> {
-        let allowed: Vec<_> =
-            kind.iter().filter(|(own, _)| named.is_none_or(|named| named == *own)).copied().collect();
-        if allowed.is_empty() {
-            return Err(KeyError::Malformed(self.label(), "alg"));
-        }
-        Ok(allowed)
-    }
-
-    /// The members that everyone may see, as published.
-    fn published(&self, algorithm: Algorithm, own: Value) -> Map<String, Value> {
-        let mut public = match own {
-            Value::Object(own) => own,
-            _ => Map::new(),
-        };
-        public.insert("use".to_owned(), json!("sig"));
-        public.insert("key_ops".to_owned(), json!(["verify"]));
-        public.insert("alg".to_owned(), json!(algorithm.name()));
-        if let Some(kid) = &self.kid {
-            public.insert("kid".to_owned(), json!(kid));
-        }
-        public
-    }
-
-    fn shared(&self, named: Option<Algorithm>) -> Result<Key, KeyError> {
-        let kind = [
-            (Algorithm::HS256, hmac::HMAC_SHA256),
-            (Algorithm::HS384, hmac::HMAC_SHA384),
-            (Algorithm::HS512, hmac::HMAC_SHA512),
-        ];
-        let secret = self.bytes("k", self.k.as_ref())?;
+    fn shared(&self) -> Result<Material, KeyError> {
+        let secret = self.bytes("k", &self.k)?;
         if secret.is_empty() {
             return Err(KeyError::Malformed(self.label(), "k"));
         }
-        let keys: Vec<_> = self
-            .allowed(named, &kind)?
-            .into_iter()
-            .map(|(algorithm, hash)| (algorithm, Arc::new(hmac::Key::new(hash, &secret))))
-            .collect();
-        let signer = keys.first().map(|(algorithm, key)| (*algorithm, Signer::Shared(Arc::clone(key))));
-        let checks = keys.into_iter().map(|(algorithm, key)| (algorithm, Check::Shared(key))).collect();
-        Ok(self.key(checks, signer))
+        Ok(Material {
+            decoding: DecodingKey::from_secret(&secret),
+            encoding: Some(EncodingKey::from_secret(&secret)),
+            public: None,
+        })
     }
 
-    fn rsa(&self, named: Option<Algorithm>) -> Result<Key, KeyError> {
-        let rejected = || KeyError::Rejected(self.label());
-        let kind = [
-            (Algorithm::RS256, &RSA_PKCS1_2048_8192_SHA256),
-            (Algorithm::RS384, &RSA_PKCS1_2048_8192_SHA384),
-            (Algorithm::RS512, &RSA_PKCS1_2048_8192_SHA512),
-        ];
-        let allowed = self.allowed(named, &kind)?;
-        let algorithm = allowed.first().map_or(Algorithm::RS256, |(first, _)| *first);
+    fn rsa(&self) -> Result<Material, KeyError> {
         let number = |name, member| {
             let bytes: Vec<u8> = self.bytes(name, member)?;
             Ok(bytes.into_iter().skip_while(|byte| *byte == 0).collect::<Vec<u8>>())
         };
-        let public =
-            RsaPublicKeyComponents { n: number("n", self.n.as_ref())?, e: number("e", self.e.as_ref())? };
-        let mut checks = Vec::with_capacity(allowed.len());
-        for (algorithm, parameters) in allowed {
-            let key = public.to_parsed_public_key(parameters).map_err(|_| rejected())?;
-            checks.push((algorithm, Check::Public(key)));
-        }
-        let published = json!({
-            "kty": "RSA", "n": base64url::encode(&public.n), "e": base64url::encode(&public.e)
+        let public_key = RsaPublicKeyComponents { n: number("n", &self.n)?, e: number("e", &self.e)? };
+        public_key.to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256).map_err(|_| self.rejected())?;
+        let decoding = DecodingKey::from_rsa_raw_components(&public_key.n, &public_key.e);
+        let public = json!({
+            "kty": "RSA", "n": base64url::encode(&public_key.n), "e": base64url::encode(&public_key.e)
         });
-        let signer = match &self.d {
-            None => None,
-            Some(_) => {
-                let parts = KeyPairComponents {
-                    public_key: public,
-                    d: number("d", self.d.as_ref())?,
-                    p: number("p", self.p.as_ref())?,
-                    q: number("q", self.q.as_ref())?,
-                    dP: number("dp", self.dp.as_ref())?,
-                    dQ: number("dq", self.dq.as_ref())?,
-                    qInv: number("qi", self.qi.as_ref())?,
-                };
-                let pair = RsaKeyPair::from_components(&parts).map_err(|_| rejected())?;
-                Some((algorithm, Signer::Rsa(pair)))
-            }
-        };
-        Ok(Key { public: Some(self.published(algorithm, published)), ..self.key(checks, signer) })
+        let mut encoding = None;
+        if self.d.is_some() {
+            let parts = KeyPairComponents {
+                public_key,
+                d: number("d", &self.d)?,
+                p: number("p", &self.p)?,
+                q: number("q", &self.q)?,
+                dP: number("dp", &self.dp)?,
+                dQ: number("dq", &self.dq)?,
+                qInv: number("qi", &self.qi)?,
+            };
+            let pair = RsaKeyPair::from_components(&parts).map_err(|_| self.rejected())?;
+            let pkcs8: Pkcs8V1Der<'_> = pair.as_der().map_err(|_| self.rejected())?;
+            // Signing wants PKCS#1, which is inside PKCS#8; only the PEM reader unwraps it.
+            let body = STANDARD.encode(pkcs8.as_ref());
+            let pem = format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n");
+            encoding = Some(EncodingKey::from_rsa_pem(pem.as_bytes()).map_err(|_| self.rejected())?);
+        }
+        Ok(Material { decoding, encoding, public: Some(public) })
     }
 
-    fn ecdsa(&self, curve: &'static Curve, named: Option<Algorithm>) -> Result<Key, KeyError> {
-        let rejected = || KeyError::Rejected(self.label());
-        self.allowed(named, &[(curve.algorithm, ())])?;
+    fn ecdsa(&self, curve: &'static Curve) -> Result<Material, KeyError> {
         let coordinate = |name, member| {
             let mut bytes: Vec<u8> = self.bytes(name, member)?;
             // Some exporters drop leading zeros, against RFC 7518, 6.2.1.2.
@@ -221,41 +191,38 @@ impl Jwk {
             bytes.splice(0..0, std::iter::repeat_n(0, curve.size - bytes.len()));
             Ok(bytes)
         };
-        let (x, y) = (coordinate("x", self.x.as_ref())?, coordinate("y", self.y.as_ref())?);
+        let (x, y) = (coordinate("x", &self.x)?, coordinate("y", &self.y)?);
         // SEC 1, 2.3.3: an uncompressed point.
         let point = [&[4], x.as_slice(), y.as_slice()].concat();
-        let key = ParsedPublicKey::new(curve.verify, &point).map_err(|_| rejected())?;
-        let signer = match &self.d {
-            None => None,
-            Some(_) => {
-                let d = coordinate("d", self.d.as_ref())?;
-                let pair = EcdsaKeyPair::from_private_key_and_public_key(curve.sign, &d, &point)
-                    .map_err(|_| rejected())?;
-                Some((curve.algorithm, Signer::Ecdsa(pair)))
-            }
-        };
-        let published = json!({
+        ParsedPublicKey::new(curve.verify, &point).map_err(|_| self.rejected())?;
+        let mut encoding = None;
+        if self.d.is_some() {
+            let d = coordinate("d", &self.d)?;
+            let pkcs8 = EcdsaKeyPair::from_private_key_and_public_key(curve.sign, &d, &point)
+                .map_err(|_| self.rejected())?
+                .to_pkcs8v1()
+                .map_err(|_| self.rejected())?;
+            encoding = Some(EncodingKey::from_ec_der(pkcs8.as_ref()));
+        }
+        let public = json!({
             "kty": "EC", "crv": curve.name, "x": base64url::encode(&x), "y": base64url::encode(&y)
         });
-        let public = Some(self.published(curve.algorithm, published));
-        Ok(Key { public, ..self.key(vec![(curve.algorithm, Check::Public(key))], signer) })
+        Ok(Material { decoding: DecodingKey::from_ec_der(&point), encoding, public: Some(public) })
     }
 
-    fn ed25519(&self, named: Option<Algorithm>) -> Result<Key, KeyError> {
-        let rejected = || KeyError::Rejected(self.label());
-        self.allowed(named, &[(Algorithm::EdDSA, ())])?;
-        let x = self.bytes("x", self.x.as_ref())?;
-        let key = ParsedPublicKey::new(&ED25519, &x).map_err(|_| rejected())?;
-        let signer = match &self.d {
-            None => None,
-            Some(_) => {
-                let seed = self.bytes("d", self.d.as_ref())?;
-                let pair = Ed25519KeyPair::from_seed_and_public_key(&seed, &x).map_err(|_| rejected())?;
-                Some((Algorithm::EdDSA, Signer::Ed25519(pair)))
-            }
-        };
-        let published = json!({ "kty": "OKP", "crv": "Ed25519", "x": base64url::encode(&x) });
-        let public = Some(self.published(Algorithm::EdDSA, published));
-        Ok(Key { public, ..self.key(vec![(Algorithm::EdDSA, Check::Public(key))], signer) })
+    fn ed25519(&self) -> Result<Material, KeyError> {
+        let x = self.bytes("x", &self.x)?;
+        ParsedPublicKey::new(&ED25519, &x).map_err(|_| self.rejected())?;
+        let mut encoding = None;
+        if self.d.is_some() {
+            let seed = self.bytes("d", &self.d)?;
+            let pkcs8 = Ed25519KeyPair::from_seed_and_public_key(&seed, &x)
+                .map_err(|_| self.rejected())?
+                .to_pkcs8v1()
+                .map_err(|_| self.rejected())?;
+            encoding = Some(EncodingKey::from_ed_der(pkcs8.as_ref()));
+        }
+        let public = json!({ "kty": "OKP", "crv": "Ed25519", "x": base64url::encode(&x) });
+        Ok(Material { decoding: DecodingKey::from_ed_der(&x), encoding, public: Some(public) })
     }
 }

@@ -91,7 +91,7 @@ impl KeySet {
     /// The algorithm that [`KeySet::sign`] uses.
     #[must_use]
     pub fn signing_algorithm(&self) -> Option<Algorithm> {
-        self.signer().and_then(|key| key.signer.as_ref()).map(|(algorithm, _)| *algorithm)
+        self.signer().and_then(Key::signing_algorithm)
     }
 
     fn signer(&self) -> Option<&Key> {
@@ -105,19 +105,16 @@ impl KeySet {
     /// If no key signs.
     pub fn sign(&self, claims: &Map<String, Value>) -> Result<String, SignError> {
         let key = self.signer().ok_or(SignError::NoKey)?;
-        let (algorithm, signer) = key.signer.as_ref().ok_or(SignError::NoKey)?;
+        let algorithm = key.signing_algorithm().ok_or(SignError::NoKey)?;
         let mut header = json!({ "alg": algorithm.name(), "typ": "JWT" });
         if let Some(kid) = &key.kid {
             header["kid"] = json!(kid);
         }
         let claims = serde_json::to_vec(claims).map_err(|_| SignError::Failed)?;
-        let mut token = base64url::encode(header.to_string().as_bytes());
-        token.push('.');
-        token.push_str(&base64url::encode(&claims));
-        let signature = signer.sign(*algorithm, token.as_bytes())?;
-        token.push('.');
-        token.push_str(&base64url::encode(&signature));
-        Ok(token)
+        let message =
+            format!("{}.{}", base64url::encode(header.to_string().as_bytes()), base64url::encode(&claims));
+        let signature = key.sign(&message)?;
+        Ok(format!("{message}.{signature}"))
     }
 
     /// The public document: `{"keys":[…]}` with the public parts of the asymmetric keys. A shared
@@ -144,9 +141,8 @@ impl KeySet {
             return Err(TokenError::NoSecret);
         }
         let token = Token::parse(token)?;
-        let signature = base64url::decode(token.signature).ok_or(TokenError::NoKey)?;
         let mut candidates = self.candidates(token.kid.as_deref(), policy);
-        if !candidates.any(|key| key.verifies(token.algorithm, token.message.as_bytes(), &signature)) {
+        if !candidates.any(|key| key.verifies(token.algorithm, token.message, token.signature)) {
             return Err(TokenError::NoKey);
         }
         Verified::from_payload(token.payload, &policy.role_claim)
@@ -179,7 +175,7 @@ fn read(json: &str) -> Result<(Keys, usize), KeyError> {
     for jwk in jwks {
         let Some(key) = jwk.load()?.map(Arc::new) else { continue };
         if jwk.signs() {
-            if key.signer.is_none() {
+            if key.encoding.is_none() {
                 return Err(KeyError::NotPrivate(jwk.label()));
             }
             signers += 1;

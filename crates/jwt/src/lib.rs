@@ -13,6 +13,12 @@
 //! extensions that we do not know (`crit`) is refused. Nothing here reads a file, a clock or the
 //! environment.
 //!
+//! Signatures are made and verified by jsonwebtoken's `crypto`. Its `encode`, `decode` and JWK types
+//! are not used: what is refused, in which order and in which words is PostgREST's and Auth's to
+//! say, headers are spelled as upstream spells them, and JWKs of exporters that pad or drop zeros
+//! are read. aws-lc-rs, on which jsonwebtoken stands, makes fresh keys, checks loaded ones and
+//! hashes. ES512 keys are refused, because jsonwebtoken does not know the curve P-521.
+//!
 //! ```
 //! use jwt::{KeySet, Policy};
 //! let keys = KeySet::from_secret("a secret of at least thirty-two bytes");

@@ -4,14 +4,13 @@ use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use aws_lc_rs::digest;
 use kernel::TokenError;
 use lru::LruCache;
 
+use crate::api_key::sha256;
 use crate::{KeySet, Policy, Verified};
 
-type Digest = [u8; digest::SHA256_OUTPUT_LEN];
-type Cache = Mutex<LruCache<Digest, Arc<Verified>>>;
+type Cache = Mutex<LruCache<[u8; 32], Arc<Verified>>>;
 
 /// Keys, rules, and the tokens seen last.
 ///
@@ -53,8 +52,7 @@ impl Verifier {
     }
 
     fn remembered(&self, cache: &Cache, token: &str) -> Result<Arc<Verified>, TokenError> {
-        let mut digest = [0; digest::SHA256_OUTPUT_LEN];
-        digest.copy_from_slice(digest::digest(&digest::SHA256, token.as_bytes()).as_ref());
+        let digest = sha256(token);
         let known = cache.lock().unwrap_or_else(PoisonError::into_inner).get(&digest).map(Arc::clone);
         if let Some(verified) = known {
             return Ok(verified);

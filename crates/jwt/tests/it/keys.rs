@@ -48,27 +48,36 @@ fn each_kind_signs_publishes_and_verifies() {
 }
 
 #[test]
-fn the_larger_curves() {
+fn the_larger_curve() {
     use aws_lc_rs::encoding::{AsBigEndian, EcPrivateKeyBin};
-    use aws_lc_rs::signature::{
-        ECDSA_P384_SHA384_FIXED_SIGNING, ECDSA_P521_SHA512_FIXED_SIGNING, EcdsaKeyPair, KeyPair,
-    };
-    for (curve, algorithm, signing) in [
-        ("P-384", Algorithm::ES384, &ECDSA_P384_SHA384_FIXED_SIGNING),
-        ("P-521", Algorithm::ES512, &ECDSA_P521_SHA512_FIXED_SIGNING),
-    ] {
-        let pair = EcdsaKeyPair::generate(signing).unwrap();
-        let point = &pair.public_key().as_ref()[1..];
-        let (x, y) = point.split_at(point.len() / 2);
-        let d: EcPrivateKeyBin<'_> = pair.private_key().as_be_bytes().unwrap();
-        let jwk = json!({
-            "kty": "EC", "crv": curve, "key_ops": ["sign"], "x": b64(x), "y": b64(y), "d": b64(d.as_ref())
-        });
-        let keys = KeySet::from_jwks_text(&jwk.to_string()).unwrap();
-        assert_eq!(keys.signing_algorithm(), Some(algorithm));
-        let token = keys.sign(&object(json!({ "role": "anon" }))).unwrap();
-        assert!(keys.verify(&token, &Policy::default(), NOW).is_ok());
+    use aws_lc_rs::signature::{ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
+    let pair = EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING).unwrap();
+    let (x, y) = pair.public_key().as_ref()[1..].split_at(48);
+    let d: EcPrivateKeyBin<'_> = pair.private_key().as_be_bytes().unwrap();
+    let jwk = json!({
+        "kty": "EC", "crv": "P-384", "key_ops": ["sign"], "x": b64(x), "y": b64(y), "d": b64(d.as_ref())
+    });
+    let keys = KeySet::from_jwks_text(&jwk.to_string()).unwrap();
+    assert_eq!(keys.signing_algorithm(), Some(Algorithm::ES384));
+    let token = keys.sign(&object(json!({ "role": "anon" }))).unwrap();
+    assert!(keys.verify(&token, &Policy::default(), NOW).is_ok());
+}
+
+#[test]
+fn keys_for_es512_are_refused_by_name() {
+    let refused = |jwk: &str| KeySet::from_jwks_text(jwk).map(|_| ());
+    for members in [r#""crv":"P-521""#, r#""crv":"P-521","alg":"ES512""#, r#""crv":"P-256","alg":"ES512""#] {
+        let jwk = format!(r#"{{"kty":"EC","kid":"a",{members},"x":"AA","y":"AA"}}"#);
+        assert_eq!(refused(&jwk), Err(KeyError::Es512("`a`".to_owned())), "{members}");
     }
+    // A key that agrees on keys or encrypts is none of ours.
+    for members in [r#""alg":"ECDH-ES""#, r#""use":"enc""#] {
+        let jwk = format!(r#"{{"kty":"EC","crv":"P-521",{members},"x":"AA","y":"AA"}}"#);
+        assert_eq!(refused(&jwk), Err(KeyError::Empty), "{members}");
+    }
+    let token = forge(r#"{"alg":"ES512"}"#, "{}", SECRET.as_bytes());
+    let verified = KeySet::from_secret(SECRET).verify(&token, &Policy::default(), NOW);
+    assert!(matches!(verified.map(|_| ()), Err(E::Algorithm(_))));
 }
 
 #[test]
