@@ -37,8 +37,8 @@ pub enum Access {
     ReadWrite,
 }
 
-/// The isolation of a transaction.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// The isolation of a transaction, the weakest first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Isolation {
     /// Each statement sees what was committed before it.
     #[default]
@@ -146,12 +146,12 @@ impl Pool {
     ///
     /// The first failure in the order of the statements.
     pub async fn run(&self, flight: &Flight<'_>) -> Result<Landed, Error> {
-        let mut leash = Leash(Some(self.connection().await?));
+        let mut leash = Leash::of(self.connection().await?);
         let mut result = leash.fly(flight, self.prepared()).await;
         if result.as_ref().is_err_and(Error::is_stale_statement) {
             // The transaction is rolled back: with fresh statements it may run again, once.
             if let Some(connection) = &mut leash.0 {
-                connection.statements.clear();
+                connection.forget_statements();
             }
             result = leash.fly(flight, self.prepared()).await;
         }
@@ -171,18 +171,26 @@ impl Pool {
 }
 
 /// Holds a connection while statements are under way on it.
-struct Leash(Option<Pooled>);
+pub(crate) struct Leash(Option<Pooled>);
 
 impl Leash {
+    pub(crate) fn of(connection: Pooled) -> Self {
+        Self(Some(connection))
+    }
+
+    pub(crate) fn connection(&mut self) -> Result<&mut Connection, Error> {
+        self.0.as_deref_mut().ok_or(Error::Closed)
+    }
+
     async fn fly(&mut self, flight: &Flight<'_>, prepared: bool) -> Result<(Vec<Row>, Vec<Row>), Error> {
-        let connection = self.0.as_mut().ok_or(Error::Closed)?;
+        let connection = self.connection()?;
         match prepared {
             true => connection.fly_prepared(flight).await,
             false => connection.fly_unprepared(flight).await,
         }
     }
 
-    fn release(&mut self) -> Option<Pooled> {
+    pub(crate) fn release(&mut self) -> Option<Pooled> {
         self.0.take()
     }
 }
@@ -202,7 +210,7 @@ impl Drop for Leash {
     }
 }
 
-const fn begin(access: Access, isolation: Isolation) -> &'static str {
+pub(crate) const fn begin(access: Access, isolation: Isolation) -> &'static str {
     use Access::{ReadOnly, ReadWrite};
     use Isolation::{ReadCommitted, RepeatableRead, Serializable};
     match (isolation, access) {
@@ -224,21 +232,23 @@ const fn end(end: End) -> Option<&'static str> {
 }
 
 /// `select set_config($1, $2, true), …` for so many settings.
-fn settings_sql(count: usize) -> String {
+pub(crate) fn settings_sql(count: usize) -> String {
     let calls = (0..count).map(|n| format!("set_config(${}, ${}, true)", 2 * n + 1, 2 * n + 2));
     format!("select {}", calls.collect::<Vec<_>>().join(", "))
 }
 
-fn setting_params<'a>(settings: &'a [Setting<'a>]) -> Vec<&'a str> {
-    settings.iter().flat_map(|(name, value)| [&**name, &**value]).collect()
+pub(crate) fn setting_params<'a>(settings: &'a [Setting<'a>]) -> Vec<Param<'a>> {
+    let mut params = Vec::with_capacity(2 * settings.len());
+    params.extend(settings.iter().flat_map(|(name, value)| [name as Param<'_>, value as Param<'_>]));
+    params
 }
 
-fn text_params(params: &[Text]) -> Vec<Param<'_>> {
+pub(crate) fn text_params(params: &[Text]) -> Vec<Param<'_>> {
     params.iter().map(|param| param as Param<'_>).collect()
 }
 
 /// The first error that is not a mere consequence of an earlier one.
-fn first_error<const N: usize>(results: [Option<Error>; N]) -> Result<(), Error> {
+pub(crate) fn first_error<const N: usize>(results: [Option<Error>; N]) -> Result<(), Error> {
     let mut aftermath = None;
     for error in results.into_iter().flatten() {
         if !error.is_aftermath() {
@@ -262,7 +272,6 @@ impl Connection {
         };
         let client = &self.client;
         let setting_values = setting_params(flight.settings);
-        let setting_values: Vec<_> = setting_values.iter().map(|value| value as Param<'_>).collect();
         let main_params = text_params(flight.main.params);
         let aside_params = text_params(flight.aside.map_or(&[], |query| query.params));
         // Polled in order: the order of first polls is the order of sending.
@@ -325,7 +334,6 @@ impl Connection {
         settings: &Statement,
     ) -> Result<(Vec<Row>, Statement), Error> {
         let setting_values = setting_params(flight.settings);
-        let setting_values: Vec<_> = setting_values.iter().map(|value| value as Param<'_>).collect();
         let (begun, set) = futures_util::future::join(
             self.client.batch_execute(begin(flight.access, flight.isolation)),
             self.client.query(settings, &setting_values),
@@ -351,8 +359,7 @@ impl Connection {
         let client = &self.client;
         let settings = settings_sql(flight.settings.len());
         let setting_values = setting_params(flight.settings);
-        let setting_values: Vec<_> =
-            setting_values.iter().map(|value| (value as Param<'_>, Type::TEXT)).collect();
+        let setting_values: Vec<_> = setting_values.into_iter().map(|value| (value, Type::TEXT)).collect();
         let typed = |params: &[Text]| -> Vec<(Text, Type)> {
             params.iter().map(|param| (param.clone(), Type::UNKNOWN)).collect()
         };
@@ -408,15 +415,16 @@ impl Connection {
         outcome
     }
 
-    async fn settings_statement(&mut self, count: usize) -> Result<Statement, Error> {
-        let sql = settings_sql(count);
-        match self.statements.get("", &sql) {
-            Some(statement) => Ok(statement),
-            None => self.prepare("", &sql).await,
+    pub(crate) async fn settings_statement(&mut self, count: usize) -> Result<Statement, Error> {
+        if let Some(statement) = self.settings.get(&count) {
+            return Ok(statement.clone());
         }
+        let statement = self.client.prepare(&settings_sql(count)).await?;
+        self.settings.insert(count, statement.clone());
+        Ok(statement)
     }
 
-    async fn prepare(&mut self, role: &str, sql: &str) -> Result<Statement, Error> {
+    pub(crate) async fn prepare(&mut self, role: &str, sql: &str) -> Result<Statement, Error> {
         if let Some(statement) = self.statements.get(role, sql) {
             return Ok(statement);
         }

@@ -7,7 +7,7 @@
 //! - [`flight`]: a caller's whole transaction in one round trip.
 //! - [`Listener`]: `LISTEN`, reconnecting.
 //! - [`migrate`]: the schemas of all owners.
-//! - [`ident`], [`literal`]: the only quoting functions there are.
+//! - [`ident`] (and [`push_ident`]), [`literal`]: the only quoting functions there are.
 //!
 //! It builds no query and knows no table but those of its own migrations.
 
@@ -29,7 +29,7 @@ pub use flight::{Access, End, Flight, Isolation, Landed, Open, Query, Setting};
 pub use listen::{Event, Listener};
 pub use migrate::Migrations;
 pub use pool::{Pool, PoolOptions, PoolStatus};
-pub use quote::{ident, literal};
+pub use quote::{ident, literal, push_ident};
 pub use session::{Param, Session};
 pub use target::Target;
 pub use text::Text;

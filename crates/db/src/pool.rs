@@ -1,9 +1,11 @@
 //! Connections of one login role, bounded and reused.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use deadpool::managed::{self, Hook, HookError, Metrics, PoolError, RecycleError, RecycleResult, Timeouts};
 use deadpool_postgres::{ClientWrapper, ManagerConfig, RecyclingMethod};
+use tokio_postgres::Statement;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::error::with_causes;
@@ -67,10 +69,18 @@ pub(crate) type Pooled = managed::Object<Connector>;
 pub(crate) struct Connection {
     pub(crate) client: ClientWrapper,
     pub(crate) statements: Statements,
+    /// Statements that make so many settings.
+    pub(crate) settings: BTreeMap<usize, Statement>,
     tls: MakeRustlsConnect,
 }
 
 impl Connection {
+    /// Drops what was prepared: it is prepared anew when it is asked for.
+    pub(crate) fn forget_statements(&mut self) {
+        self.statements.clear();
+        self.settings.clear();
+    }
+
     /// Asks the server to give up the statement that runs here.
     pub(crate) async fn cancel(&self) -> Result<(), Error> {
         Ok(self.client.cancel_token().cancel_query(self.tls.clone()).await?)
@@ -94,7 +104,8 @@ impl managed::Manager for Connector {
             Some(_) => Error::from(error),
             None => Error::Connect(with_causes(&error)),
         })?;
-        Ok(Connection { client, statements: Statements::new(self.statements), tls: tls.clone() })
+        let statements = Statements::new(self.statements);
+        Ok(Connection { client, statements, settings: BTreeMap::new(), tls: tls.clone() })
     }
 
     async fn recycle(&self, connection: &mut Connection, metrics: &Metrics) -> RecycleResult<Error> {

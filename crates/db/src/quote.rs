@@ -3,29 +3,39 @@
 /// An identifier, quoted: always in double quotes, so that case, spaces and reserved words stand.
 #[must_use]
 pub fn ident(name: &str) -> String {
-    quoted(name, '"')
+    let mut out = String::with_capacity(name.len() + 2);
+    push_ident(&mut out, name);
+    out
+}
+
+/// Appends an identifier, quoted as [`ident`] does it.
+pub fn push_ident(out: &mut String, name: &str) {
+    push_quoted(out, name, '"');
 }
 
 /// A string literal, quoted. Only for utility statements, which take no parameters
 /// (`alter role … password …`); everything else binds its values.
 #[must_use]
 pub fn literal(text: &str) -> String {
-    let body = quoted(text, '\'');
+    let mut body = String::with_capacity(text.len() + 2);
+    push_quoted(&mut body, text, '\'');
     // With a backslash inside, only the E form means the same under every setting.
     if body.contains('\\') { format!(" E{}", body.replace('\\', r"\\")) } else { body }
 }
 
-fn quoted(text: &str, mark: char) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
+fn push_quoted(out: &mut String, text: &str, mark: char) {
     out.push(mark);
-    for c in text.chars().filter(|c| *c != '\0') {
-        if c == mark {
+    // Both are ASCII: what is between them is text again.
+    for part in text.split_inclusive([mark, '\0']) {
+        match part.strip_suffix('\0') {
+            Some(kept) => out.push_str(kept),
+            None => out.push_str(part),
+        }
+        if part.ends_with(mark) {
             out.push(mark);
         }
-        out.push(c);
     }
     out.push(mark);
-    out
 }
 
 #[cfg(test)]

@@ -121,7 +121,7 @@ impl Session {
         if let Err(error) = &result
             && error.is_stale_statement()
         {
-            self.connection.statements.clear();
+            self.connection.forget_statements();
             if !self.in_transaction {
                 result = self.run_kept(wanted, sql, params).await;
             }

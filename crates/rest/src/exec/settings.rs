@@ -14,8 +14,11 @@ pub(super) fn of<'a>(request: &'a ApiRequest, plan: &'a Plan<'a>, context: Conte
     let config = context.config;
     let named = |name: &'static str, value: &'a str| (Cow::Borrowed(name), Cow::Borrowed(value));
     let pair = |(name, value): &'a (String, String)| (Cow::Borrowed(&**name), Cow::Borrowed(&**value));
-    let schemas = std::iter::once(&request.schema).chain(&config.extra_search_path);
-    let search_path = schemas.map(|schema| db::ident(schema)).collect::<Vec<_>>().join(", ");
+    let mut search_path = String::with_capacity(64);
+    for schema in std::iter::once(&request.schema).chain(&config.extra_search_path) {
+        search_path.push_str(if search_path.is_empty() { "" } else { ", " });
+        db::push_ident(&mut search_path, schema);
+    }
 
     let mut settings: Vec<Setting<'a>> = Vec::with_capacity(12);
     settings.push((Cow::Borrowed("search_path"), Cow::Owned(search_path)));

@@ -5,6 +5,8 @@
 //! through [`Sql::value`]. The text of a request's shape is the same for all its values, which is
 //! what lets the database keep the plan.
 
+use std::fmt::Write;
+
 use db::Text;
 
 use crate::schema::QualifiedName;
@@ -49,7 +51,8 @@ impl Sql {
 
     /// A name.
     pub fn name(&mut self, name: &str) -> &mut Self {
-        self.push(&db::ident(name))
+        db::push_ident(&mut self.text, name);
+        self
     }
 
     /// A relation, function or type.
@@ -60,8 +63,9 @@ impl Sql {
     /// A value: the next parameter, whose type the database infers from its place.
     pub fn value(&mut self, value: impl Into<Text>) -> &mut Self {
         self.params.push(value.into());
-        let number = self.params.len();
-        self.push(&format!("${number}"))
+        // Writing to a string cannot fail.
+        let _ = write!(self.text, "${}", self.params.len());
+        self
     }
 
     /// Items with `separator` between them.
