@@ -4,7 +4,8 @@
 //! whether its transaction ends in commit or rollback; what the statement is, `sql` says.
 //!
 //! Most requests cannot fail after their statement, so their end travels with it. For a single
-//! object, `max-affected` and PUT the rows decide: the transaction stays open for a second trip.
+//! object, `max-affected` and PUT the rows decide: the transaction stays open for a second trip,
+//! unless it changes nothing and it is all the same how it ends.
 
 mod describe;
 mod row;
@@ -19,7 +20,7 @@ use crate::error::Error;
 use crate::error::database::{ServerReport, read};
 use crate::plan::{Output, Plan};
 use crate::request::{ApiRequest, Count, Handling, MediaType, Mutation, Transaction};
-use crate::schema::{Isolation as Declared, RoleSettings};
+use crate::schema::{Isolation as Declared, RoleSettings, Volatility};
 use crate::sql;
 
 pub(crate) use describe::{Visible, describe};
@@ -69,7 +70,11 @@ pub(crate) async fn run(
         before: before.as_deref(),
         aside: statement.count.as_ref().map(query),
         main: query(&statement.main),
-        end: if rules.is_empty() { end(request, context.config) } else { End::Decide },
+        end: if rules.is_empty() || leaves_no_trace(plan) {
+            end(request, context.config)
+        } else {
+            End::Decide
+        },
     };
     let refused = |error| refusal(error, context);
     let Landed { aside, rows, open } = pool.run(&flight).await.map_err(refused)?;
@@ -77,7 +82,7 @@ pub(crate) async fn run(
         let explained = row::explained(&rows)?;
         return finish(open, request, context).await.map(|()| Some(Outcome::Explained(explained)));
     }
-    let mut rows = Rows::read(rows.first())?;
+    let mut rows = Rows::read(rows.into_iter().next())?;
     if let Err(broken) = rules.check(rows.page) {
         if let Some(open) = open {
             open.rollback().await.map_err(refused)?;
@@ -114,6 +119,16 @@ fn access(plan: &Plan<'_>) -> Access {
         Plan::Write(_) => Access::ReadWrite,
         Plan::Call(call) if call.may_write() => Access::ReadWrite,
         _ => Access::ReadOnly,
+    }
+}
+
+/// Nothing of the transaction outlives it, however it ends. A function that is called may have
+/// effects that a read-only transaction allows (`pg_notify`), unless it is declared to have none.
+fn leaves_no_trace(plan: &Plan<'_>) -> bool {
+    match plan {
+        Plan::Read(_) => true,
+        Plan::Call(call) => call.routine.volatility != Volatility::Volatile,
+        _ => false,
     }
 }
 

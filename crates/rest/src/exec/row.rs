@@ -44,16 +44,22 @@ impl<'a> FromSql<'a> for Wire<'a> {
 impl Rows {
     /// Reads the row that every statement of `sql` gives. A handler may group all rows away: that
     /// is an answer without rows.
-    pub(super) fn read(row: Option<&Row>) -> Result<Self, Error> {
+    pub(super) fn read(row: Option<Row>) -> Result<Self, Error> {
         let Some(row) = row else { return Ok(Self { total: Some(0), ..Self::default() }) };
+        let is_write = row.len() > READ_COLUMNS;
+        let body = if is_write { 3 } else { 2 };
+        let mut rows = Self::beside_body(&row, is_write)?;
+        rows.body = owned(row, body)?;
+        Ok(rows)
+    }
+
+    fn beside_body(row: &Row, is_write: bool) -> Result<Self, Error> {
         let mut rows = Self {
             total: get(row, 0)?,
             page: get::<Option<i64>>(row, 1)?.unwrap_or_default(),
             ..Self::default()
         };
-        let is_write = row.len() > READ_COLUMNS;
         let body = if is_write { 3 } else { 2 };
-        rows.body = bytes(row, body)?;
         rows.headers = get(row, body + 1)?;
         rows.status = get(row, body + 2)?;
         if is_write {
@@ -78,6 +84,32 @@ pub(super) fn get<'a, T: FromSql<'a>>(row: &'a Row, index: usize) -> Result<T, E
 fn bytes(row: &Row, index: usize) -> Result<Bytes, Error> {
     let value: Option<Wire<'_>> = get(row, index)?;
     Ok(value.map(|Wire(bytes)| Bytes::copy_from_slice(bytes)).unwrap_or_default())
+}
+
+/// From this size on, in bytes, a value is not copied out of its row: the answer keeps the row.
+const WORTH_KEEPING: usize = 16 * 1024;
+
+/// One value of a row as the owner of its bytes.
+struct Kept {
+    row: Row,
+    column: usize,
+}
+
+impl AsRef<[u8]> for Kept {
+    fn as_ref(&self) -> &[u8] {
+        // What could be read once can be read again.
+        let value = self.row.try_get::<_, Option<Wire<'_>>>(self.column).ok().flatten();
+        value.map(|Wire(bytes)| bytes).unwrap_or_default()
+    }
+}
+
+fn owned(row: Row, column: usize) -> Result<Bytes, Error> {
+    let value: Option<Wire<'_>> = get(&row, column)?;
+    match value {
+        Some(Wire(value)) if value.len() >= WORTH_KEEPING => Ok(Bytes::from_owner(Kept { row, column })),
+        Some(Wire(value)) => Ok(Bytes::copy_from_slice(value)),
+        None => Ok(Bytes::new()),
+    }
 }
 
 /// The lines of an execution plan; in JSON it is one.
