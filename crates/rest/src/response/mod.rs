@@ -3,6 +3,7 @@
 //! The rules are PostgREST's; SQL may override status and headers with the settings
 //! `response.status` and `response.headers`, which [`overrides`] reads.
 
+mod chunks;
 pub(crate) mod cors;
 mod info;
 mod openapi;
@@ -79,7 +80,7 @@ impl Answer {
     /// The answer as the server sends it.
     pub fn into_response(self) -> HttpResponse {
         let body = match self.body {
-            Body::Bytes(bytes) => BoxBody::new(bytes),
+            Body::Bytes(bytes) => chunks::body(bytes),
             Body::Absent => BoxBody::new(NoBody::new()),
         };
         let mut response = HttpResponse::with_body(self.status, body);
