@@ -5,6 +5,7 @@
 //!   which can become API roles and nothing else; each service's own logs in as its schema's owner.
 //! - [`Session`]: a connection for the service's own statements, in a transaction or not.
 //! - [`flight`]: a caller's whole transaction in one round trip.
+//! - [`journey`]: several statements of a caller in one transaction.
 //! - [`Listener`]: `LISTEN`, reconnecting.
 //! - [`migrate`]: the schemas of all owners.
 //! - [`ident`] (and [`push_ident`]), [`literal`]: the only quoting functions there are.
@@ -14,6 +15,7 @@
 pub mod bootstrap;
 mod error;
 pub mod flight;
+pub mod journey;
 mod listen;
 pub mod migrate;
 mod pool;
@@ -26,6 +28,7 @@ mod tls;
 
 pub use error::{Error, OnConstraint, ServerError};
 pub use flight::{Access, End, Flight, Isolation, Landed, Open, Query, Setting};
+pub use journey::{Journey, Leg};
 pub use listen::{Event, Listener};
 pub use migrate::Migrations;
 pub use pool::{Pool, PoolOptions, PoolStatus};

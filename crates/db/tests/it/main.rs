@@ -4,6 +4,7 @@
 
 mod bootstrap;
 mod flight;
+mod journey;
 mod listen;
 mod migrate;
 mod pool;
