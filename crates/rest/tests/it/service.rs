@@ -97,6 +97,11 @@ impl Service {
         Answer { status: status.as_u16(), headers, text: String::from_utf8_lossy(&bytes).into_owned() }
     }
 
+    /// What keeps the cache fresh; it is not run by itself.
+    pub fn task(&self) -> kernel::Task {
+        self.rest.tasks().into_iter().next().expect("a task")
+    }
+
     /// One number from the database, as the superuser sees it.
     pub async fn count(&self, table: &str) -> i64 {
         let sql = format!("select count(*) from {table}");
