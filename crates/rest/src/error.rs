@@ -1,6 +1,7 @@
 //! Every answer that is not success, one variant per cause.
 //!
-//! Codes, statuses and texts are PostgREST's to the letter: clients match on them. The enum says
+//! Codes, statuses and texts are PostgREST's to the letter: clients match on them; `BSLT…` are those
+//! of extensions that PostgREST does not have. The enum says
 //! what happened; [`answer`] says it over HTTP. Errors of the database itself pass through with
 //! SQLSTATE, message, details and hint, because they are the contract of this API.
 
@@ -172,6 +173,16 @@ pub(crate) enum Error {
         suggestion: Option<String>,
     },
 
+    /// An item of a batch is not kept, because the one at this index failed.
+    #[error("Nothing was kept, because the request at index {0} of the batch failed")]
+    BatchAbandoned(usize),
+    /// The answers of a batch are larger than the settings allow, in bytes.
+    #[error("The answers of the batch are larger than the limit of {0} bytes")]
+    BatchAnswer(usize),
+    /// The description of a schema is asked for in a batch.
+    #[error("The description of the schema is not available in a batch")]
+    BatchRoot,
+
     /// The caller's token is not acceptable.
     #[error("{0}")]
     Token(#[from] TokenError),
@@ -298,7 +309,7 @@ fn no_function_details(what: &NoFunction) -> String {
 }
 
 impl Error {
-    /// The stable code: `PGRSTxxx`, or the SQLSTATE of a database error.
+    /// The stable code: `PGRSTxxx`, `BSLTxxx`, or the SQLSTATE of a database error.
     pub fn code(&self) -> Cow<'_, str> {
         Cow::Borrowed(match self {
             Self::Unreachable(_) => "PGRST000",
@@ -334,10 +345,18 @@ impl Error {
             Self::AmbiguousFunction(_) => "PGRST203",
             Self::NoColumn { .. } => "PGRST204",
             Self::NoTable { .. } => "PGRST205",
+            Self::BatchAbandoned(_) => "BSLT001",
+            Self::BatchAnswer(_) => "BSLT002",
+            Self::BatchRoot => "BSLT003",
             Self::Token(error) => token_code(error),
             Self::Database(error) => error.code(),
             Self::Internal(_) => "PGRSTX00",
         })
+    }
+
+    /// The connection is gone or was never there: whatever else was to run on it cannot.
+    pub fn is_of_connection(&self) -> bool {
+        matches!(self, Self::Unreachable(_) | Self::ConnectionLost(_) | Self::PoolTimeout)
     }
 
     /// The HTTP status. May be any number from 100 on if the database chose it.
@@ -346,7 +365,8 @@ impl Error {
             Self::Unreachable(_) | Self::ConnectionLost(_) | Self::NoSchemaCache => 503,
             Self::PoolTimeout => 504,
             Self::RpcMethod(_) | Self::PutFilters | Self::Method(_) => 405,
-            Self::BodyTooLarge(_) => 413,
+            Self::BodyTooLarge(_) | Self::BatchAnswer(_) => 413,
+            Self::BatchAbandoned(_) => 424,
             Self::Range(_) => 416,
             Self::Schema { .. } | Self::MediaTypes(_) | Self::NotSingular(_) => 406,
             Self::GucHeaders | Self::GucStatus | Self::Raise(_) | Self::Internal(_) => 500,
@@ -367,7 +387,8 @@ impl Error {
             | Self::NotImplemented(_)
             | Self::MaxAffectedRoutine
             | Self::NoRelationship { .. }
-            | Self::NoColumn { .. } => 400,
+            | Self::NoColumn { .. }
+            | Self::BatchRoot => 400,
         }
     }
 

@@ -7,6 +7,7 @@
 //! object, `max-affected` and PUT the rows decide: the transaction stays open for a second trip,
 //! unless it changes nothing and it is all the same how it ends.
 
+mod batch;
 mod describe;
 mod row;
 mod settings;
@@ -19,10 +20,11 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::error::database::{ServerReport, read};
 use crate::plan::{Output, Plan};
-use crate::request::{ApiRequest, Count, Handling, MediaType, Mutation, Transaction};
+use crate::request::{ApiRequest, Count, Handling, MediaType, Mutation, Preferences, Transaction};
 use crate::schema::{Isolation as Declared, RoleSettings, Volatility};
 use crate::sql;
 
+pub(crate) use batch::Batch;
 pub(crate) use describe::{Visible, describe};
 pub(crate) use row::Rows;
 
@@ -109,9 +111,12 @@ async fn finish(open: Option<Open>, request: &ApiRequest, context: Context<'_>) 
 
 /// How the transaction ends if all goes well.
 fn end(request: &ApiRequest, config: &Config) -> End {
-    let asked = request.preferences.transaction.filter(|_| config.tx_end.allows_override());
-    let rolls_back = asked.map_or(config.tx_end.rolls_back(), |asked| asked == Transaction::Rollback);
-    if rolls_back { End::Rollback } else { End::Commit }
+    if rolls_back(&request.preferences, config) { End::Rollback } else { End::Commit }
+}
+
+fn rolls_back(preferences: &Preferences, config: &Config) -> bool {
+    let asked = preferences.transaction.filter(|_| config.tx_end.allows_override());
+    asked.map_or(config.tx_end.rolls_back(), |asked| asked == Transaction::Rollback)
 }
 
 fn access(plan: &Plan<'_>) -> Access {

@@ -10,9 +10,11 @@ use crate::config::{Config, Verbosity};
 use crate::error::Error;
 use crate::exec::{self, Context};
 use crate::plan::{self, Plan};
-use crate::request::{ApiRequest, Incoming};
+use crate::request::{self, ApiRequest, Incoming};
 use crate::response::{self, Timing, cors};
 use crate::schema::Snapshot;
+
+use super::batch;
 
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
@@ -73,6 +75,10 @@ async fn serve(
     timing.step("jwt");
     let Snapshot { config, schema, roles, .. } = snapshot.ok_or(Error::NoSchemaCache)?;
     let body = body(request, payload, config.max_body.get()).await?;
+    let context = Context { config, identity: &identity, role_settings: roles.get(identity.role.as_str()) };
+    if request::batch::is_meant(request.method().as_str(), path, request.headers()) {
+        return batch::answer(shared, schema, context, request.headers(), &body).await;
+    }
 
     let parsed = ApiRequest::parse(
         Incoming {
@@ -87,7 +93,6 @@ async fn serve(
     timing.step("parse");
     let plan = plan::plan(&parsed, schema, config)?;
     timing.step("plan");
-    let context = Context { config, identity: &identity, role_settings: roles.get(identity.role.as_str()) };
     let answer = if matches!(plan, Plan::Describe) {
         let visible = exec::describe(&shared.pool, &parsed, schema, context).await?;
         timing.step("transaction");

@@ -1,5 +1,6 @@
 //! One catch-all below the mount point: which resource is meant, `request` decides.
 
+mod batch;
 mod data;
 
 use std::sync::Arc;

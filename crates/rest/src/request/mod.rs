@@ -5,6 +5,7 @@
 //! ranges, body. Nothing here knows which tables exist; names are carried as the client wrote
 //! them, unquoted and unchecked.
 
+pub(crate) mod batch;
 pub(crate) mod body;
 mod csv;
 mod cursor;
@@ -218,10 +219,7 @@ impl ApiRequest {
             range,
             payload,
             columns,
-            preferences: Preferences::parse(
-                header::texts(headers, "prefer"),
-                config.tx_end.allows_override(),
-            ),
+            preferences: preferences(headers, config),
             accept: header::text(headers, &ACCEPT)
                 .map_or_else(|| vec![MediaType::Any], MediaType::parse_accept),
             content_type,
@@ -231,6 +229,11 @@ impl ApiRequest {
             cookies_json: header::cookies_json(headers),
         })
     }
+}
+
+/// The `Prefer` headers.
+pub(crate) fn preferences(headers: &HeaderMap, config: &Config) -> Preferences {
+    Preferences::parse(header::texts(headers, "prefer"), config.tx_end.allows_override())
 }
 
 impl Resource {

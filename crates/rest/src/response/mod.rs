@@ -3,6 +3,7 @@
 //! The rules are PostgREST's; SQL may override status and headers with the settings
 //! `response.status` and `response.headers`, which [`overrides`] reads.
 
+mod batch;
 mod chunks;
 pub(crate) mod cors;
 mod info;
@@ -28,6 +29,7 @@ use crate::request::query::escape;
 use crate::request::{ApiRequest, Count, MediaType, Mutation, Preferences, Representation, Resolution};
 use crate::schema::SchemaCache;
 
+pub(crate) use batch::{Part, document as batch};
 pub(crate) use timing::Timing;
 
 const CONTENT_PROFILE: HeaderName = HeaderName::from_static("content-profile");
