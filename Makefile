@@ -40,7 +40,7 @@ test: setup-test fmt-check test-rust test-clients lint ## check everything: form
 test-rust: ## run the Rust tests
 	cargo build --profile $(PROFILE) --workspace --all-targets --locked
 	if cargo nextest --version >/dev/null 2>&1; \
-	then cargo nextest run --cargo-profile $(PROFILE) --workspace --all-targets --locked; \
+	then cargo nextest run --cargo-profile $(PROFILE) --workspace --all-targets --locked --no-fail-fast; \
 	else cargo test --profile $(PROFILE) --workspace --all-targets --locked; fi
 
 .PHONY: test-clients
