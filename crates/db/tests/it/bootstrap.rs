@@ -52,8 +52,9 @@ async fn the_developer_can_do_what_migrations_of_applications_do() {
         "alter table auth.users disable row level security",
         "create extension hstore with schema extensions",
         "create extension citext",
-        "alter role authenticator set pgrst.db_schemas to 'public, api'",
-        "alter role authenticated set statement_timeout to '30s'",
+        // Roles belong to all databases of the server, those of other tests among them.
+        "begin; alter role authenticator set pgrst.db_schemas to 'public, api'; rollback",
+        "begin; alter role authenticated set statement_timeout to '30s'; rollback",
         "set session_replication_role to replica",
         "set session_replication_role to origin",
         "create schema api",
