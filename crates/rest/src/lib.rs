@@ -26,6 +26,7 @@ use db::{Pool, Target};
 use kernel::{Health, Task};
 
 pub use config::{Config, OpenApiMode, TxEnd, Verbosity};
+use response::Descriptions;
 use schema::Cache;
 
 /// The data API. Cheap to clone; all clones are one service.
@@ -53,6 +54,8 @@ pub(crate) struct Shared {
     pub(crate) pool: Pool,
     pub(crate) target: Target,
     pub(crate) cache: Cache,
+    /// Descriptions of the schema that were built already.
+    pub(crate) descriptions: Descriptions,
     /// The settings as given: those that hold until the cache has its first snapshot.
     pub(crate) config: ArcSwap<Config>,
 }
@@ -68,7 +71,8 @@ impl Rest {
         check(&config)?;
         let cache = Cache::new(deps.pool.clone(), config.clone());
         let config = ArcSwap::from_pointee(config);
-        let shared = Arc::new(Shared { pool: deps.pool, target: deps.target, cache, config });
+        let descriptions = Descriptions::default();
+        let shared = Arc::new(Shared { pool: deps.pool, target: deps.target, cache, descriptions, config });
         // The cache has logged why, and says so in `health`.
         let _ = shared.cache.refresh().await;
         Ok(Self(shared))

@@ -34,7 +34,7 @@ pub(super) async fn answer(
         .map(|parsed| {
             let request = parsed.as_ref().map_err(Error::clone)?;
             match plan::plan(request, schema, config)? {
-                Plan::Describe => Err(Error::BatchRoot),
+                Plan::Describe(_) => Err(Error::BatchRoot),
                 plan => Ok((request, plan)),
             }
         })

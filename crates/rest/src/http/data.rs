@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::exec::{self, Context};
 use crate::plan::{self, Plan};
 use crate::request::{self, ApiRequest, Incoming};
-use crate::response::{self, Timing, cors};
+use crate::response::{self, DescriptionKey, Timing, cors};
 use crate::schema::Snapshot;
 
 use super::batch;
@@ -73,7 +73,7 @@ async fn serve(
     let mut timing = Timing::start();
     let identity = kernel::http::caller(request)?;
     timing.step("jwt");
-    let Snapshot { config, schema, roles, .. } = snapshot.ok_or(Error::NoSchemaCache)?;
+    let Snapshot { config, schema, roles, version } = snapshot.ok_or(Error::NoSchemaCache)?;
     let body = body(request, payload, config.max_body.get()).await?;
     let context = Context { config, identity: &identity, role_settings: roles.get(identity.role.as_str()) };
     if request::batch::is_meant(request.method().as_str(), path, request.headers()) {
@@ -93,10 +93,24 @@ async fn serve(
     timing.step("parse");
     let plan = plan::plan(&parsed, schema, config)?;
     timing.step("plan");
-    let answer = if matches!(plan, Plan::Describe) {
-        let visible = exec::describe(&shared.pool, &parsed, schema, context).await?;
+    let answer = if let Plan::Describe(dialect) = plan {
+        let rights = exec::describe(&shared.pool, &parsed, &plan, context).await?;
         timing.step("transaction");
-        response::description(&parsed, visible, schema, config, host(request))
+        let host = host(request);
+        let build = || -> Result<Bytes, Error> {
+            let visible = rights.visible(&parsed.schema, schema)?;
+            Ok(response::description(dialect, visible, schema, config, host))
+        };
+        let key = || DescriptionKey {
+            version: *version,
+            schema: parsed.schema.clone(),
+            dialect,
+            host: host.to_owned(),
+            rights: shared.descriptions.digest(&rights),
+        };
+        let is_wanted = !parsed.action.is_headers_only();
+        let description = is_wanted.then(|| shared.descriptions.get(key(), build)).transpose()?;
+        response::described(&parsed, dialect, description)
     } else {
         let outcome = exec::run(&shared.pool, &parsed, &plan, context).await?;
         timing.step("transaction");

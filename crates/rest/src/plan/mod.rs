@@ -38,13 +38,22 @@ pub(crate) enum Plan<'a> {
     /// A function call.
     Call(CallPlan<'a>),
     /// The description of the schema; no statement of ours.
-    Describe,
+    Describe(Dialect),
     /// What may be done to a relation; no database access.
     RelationInfo(&'a Table),
     /// How a function may be called; no database access.
     RoutineInfo(&'a Routine),
     /// What may be done to the root; no database access.
     RootInfo,
+}
+
+/// The form of a description.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Dialect {
+    /// Swagger 2.0, as upstream writes it.
+    Swagger2,
+    /// OpenAPI 3.1, for those who ask for it by name.
+    OpenApi31,
 }
 
 /// How the rows become a body.
@@ -148,11 +157,13 @@ impl<'a> Planner<'a> {
     }
 
     fn describe(self) -> Result<Plan<'a>, Error> {
-        let produced = [MediaType::OpenApi, MediaType::Json, MediaType::Any];
-        if self.request.accept.iter().any(|accepted| produced.contains(accepted)) {
-            return Ok(Plan::Describe);
-        }
-        Err(negotiate::not_available(&self.request.accept))
+        let accept = &self.request.accept;
+        let dialect = accept.iter().find_map(|accepted| match accepted {
+            MediaType::OpenApi | MediaType::Json | MediaType::Any => Some(Dialect::Swagger2),
+            MediaType::OpenApi31 => Some(Dialect::OpenApi31),
+            _ => None,
+        });
+        dialect.map(Plan::Describe).ok_or_else(|| negotiate::not_available(accept))
     }
 
     fn is_write(self) -> bool {

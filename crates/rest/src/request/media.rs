@@ -22,6 +22,8 @@ pub(crate) enum MediaType {
     TextXml,
     /// `application/openapi+json`.
     OpenApi,
+    /// `application/vnd.oai.openapi+json;version=3.1`, in exactly this spelling: ours.
+    OpenApi31,
     /// `application/x-www-form-urlencoded`.
     UrlEncoded,
     /// `application/octet-stream`.
@@ -65,9 +67,15 @@ pub(crate) enum PlanOption {
     Wal,
 }
 
+/// The registered name of OpenAPI's own media type.
+const OPENAPI_31: &str = "application/vnd.oai.openapi+json;version=3.1";
+
 impl MediaType {
     /// Reads one media type with its parameters; what is not understood is [`Self::Other`].
     pub fn parse(text: &str) -> Self {
+        if text == OPENAPI_31 {
+            return Self::OpenApi31;
+        }
         let other = || Self::Other(text.to_owned());
         let Some(Tokens { kind, subtype, parameters }) = tokens(text) else { return other() };
         let parameter = |name: &str| {
@@ -152,6 +160,7 @@ impl MediaType {
             Self::TextPlain => "text/plain".to_owned(),
             Self::TextXml => "text/xml".to_owned(),
             Self::OpenApi => "application/openapi+json".to_owned(),
+            Self::OpenApi31 => OPENAPI_31.to_owned(),
             Self::UrlEncoded => "application/x-www-form-urlencoded".to_owned(),
             Self::OctetStream => "application/octet-stream".to_owned(),
             Self::Any => "*/*".to_owned(),
@@ -174,7 +183,7 @@ impl MediaType {
     /// The value of `Content-Type`.
     pub fn content_type(&self) -> String {
         match self {
-            Self::OctetStream | Self::Other(_) => self.mime(),
+            Self::OctetStream | Self::OpenApi31 | Self::Other(_) => self.mime(),
             text => text.mime() + "; charset=utf-8",
         }
     }
@@ -271,6 +280,11 @@ mod tests {
             ("application/vnd.pgrst.object;nulls=stripped", MediaType::Singular { nulls_stripped: true }),
             ("application/vnd.twkb", MediaType::Other("application/vnd.twkb".to_owned())),
             ("*/*", MediaType::Any),
+            ("application/vnd.oai.openapi+json;version=3.1", MediaType::OpenApi31),
+            (
+                "application/vnd.oai.openapi+json;version=3.0",
+                MediaType::Other("application/vnd.oai.openapi+json;version=3.0".to_owned()),
+            ),
             ("nonsense", MediaType::Other("nonsense".to_owned())),
             ("", MediaType::Other(String::new())),
         ] {

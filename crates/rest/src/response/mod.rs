@@ -24,12 +24,13 @@ use bytes::Bytes;
 use crate::config::{Config, Verbosity};
 use crate::error::{Error, RangeError};
 use crate::exec::{Outcome, Rows, Visible};
-use crate::plan::{CallPlan, Output, Plan, ReadPlan, WritePlan};
+use crate::plan::{CallPlan, Dialect, Output, Plan, ReadPlan, WritePlan};
 use crate::request::query::escape;
 use crate::request::{ApiRequest, Count, MediaType, Mutation, Preferences, Representation, Resolution};
 use crate::schema::SchemaCache;
 
 pub(crate) use batch::{Part, document as batch};
+pub(crate) use openapi::kept::{Descriptions, Key as DescriptionKey};
 pub(crate) use timing::Timing;
 
 const CONTENT_PROFILE: HeaderName = HeaderName::from_static("content-profile");
@@ -128,23 +129,28 @@ pub(crate) fn answer(
     Ok(answer)
 }
 
-/// The description of the schema, as far as its caller may see it. `host` is where the client
+/// The text that describes the schema, as far as its caller may see it. `host` is where the client
 /// reached us.
 pub(crate) fn description(
-    request: &ApiRequest,
+    dialect: Dialect,
     visible: Visible<'_>,
     cache: &SchemaCache,
     config: &Config,
     host: &str,
-) -> Answer {
+) -> Bytes {
+    openapi::document(dialect, visible, cache, config, host).to_string().into()
+}
+
+/// The answer that carries a description; none for HEAD.
+pub(crate) fn described(request: &ApiRequest, dialect: Dialect, description: Option<Bytes>) -> Answer {
     let mut answer = Answer::new(StatusCode::OK);
-    answer.set_type(&MediaType::OpenApi, request);
-    answer.set(VARY, VARIES_BY);
-    answer.body = if request.action.is_headers_only() {
-        Body::Absent
-    } else {
-        Body::Bytes(openapi::document(visible, cache, config, host).to_string().into())
+    let media_type = match dialect {
+        Dialect::Swagger2 => MediaType::OpenApi,
+        Dialect::OpenApi31 => MediaType::OpenApi31,
     };
+    answer.set_type(&media_type, request);
+    answer.set(VARY, VARIES_BY);
+    answer.body = description.map_or(Body::Absent, Body::Bytes);
     answer
 }
 

@@ -68,7 +68,7 @@ pub(crate) fn statement(request: &ApiRequest, plan: &Plan<'_>, config: &Config) 
             sql.call(call, request, config);
             (is_explain, None)
         }
-        Plan::Describe | Plan::RelationInfo(_) | Plan::RoutineInfo(_) | Plan::RootInfo => return None,
+        Plan::Describe(_) | Plan::RelationInfo(_) | Plan::RoutineInfo(_) | Plan::RootInfo => return None,
     };
     Some(Statements { main: sql.finish(), count, is_explain: output })
 }

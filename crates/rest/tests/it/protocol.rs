@@ -117,3 +117,43 @@ async fn the_root_shows_what_its_caller_may_use() {
     assert!(all["paths"]["/clients"]["post"].is_object());
     assert_eq!(all["definitions"]["clients"]["type"], json!("object"));
 }
+
+#[actix_web::test]
+async fn the_root_speaks_openapi_3_1_when_it_is_asked_to() {
+    const OPENAPI: &str = "application/vnd.oai.openapi+json;version=3.1";
+    let service = Service::start().await;
+    let get = async |caller, accept| service.send(caller, "GET", "/", &[("accept", accept)], "").await;
+    let modern = get(Caller::Service, OPENAPI).await;
+    assert_eq!((modern.status, modern.header("content-type")), (200, Some(OPENAPI)));
+    let document = modern.json();
+    assert_eq!(document["openapi"], "3.1.0");
+    let clients = &document["components"]["schemas"]["clients"]["properties"];
+    assert_eq!(clients["id"]["type"], "integer");
+    let projects = &document["components"]["schemas"]["projects"]["properties"];
+    assert_eq!(projects["client_id"]["type"], json!(["integer", "null"]));
+    assert!(document["paths"]["/rpc/add"]["post"]["requestBody"].is_object());
+    // The better loved form wins; others of the family are not known.
+    let either = format!("{OPENAPI};q=0.5, application/openapi+json");
+    let swagger = get(Caller::Service, &either).await;
+    assert_eq!(swagger.json()["swagger"], "2.0");
+    let unknown = get(Caller::Service, "application/vnd.oai.openapi+json;version=3.0").await;
+    assert_eq!((unknown.status, unknown.code().as_str()), (406, "PGRST107"));
+    let of_rows = service.send(Caller::Service, "GET", "/clients", &[("accept", OPENAPI)], "").await;
+    assert_eq!((of_rows.status, of_rows.code().as_str()), (406, "PGRST107"));
+}
+
+#[actix_web::test]
+async fn a_kept_description_shows_no_more_than_its_caller_may_see_now() {
+    let service = Service::start().await;
+    let sees = async |caller| {
+        let document = service.send(caller, "GET", "/", &[], "").await.json();
+        document["paths"]["/clients"].is_object()
+    };
+    for _ in 0..2 {
+        assert!(sees(Caller::Service).await && sees(Caller::Anonymous).await);
+    }
+    let revoke = "revoke all on clients from anon";
+    service.database.admin().await.batch(revoke).await.unwrap();
+    assert!(sees(Caller::Service).await);
+    assert!(!sees(Caller::Anonymous).await);
+}

@@ -1,5 +1,8 @@
-//! The description of a schema at `/`: a Swagger 2.0 document, in PostgREST's shape.
+//! The description of a schema at `/`: a Swagger 2.0 document, in PostgREST's shape; on request the
+//! same in the words of OpenAPI 3.1.
 
+pub(super) mod kept;
+mod modern;
 mod parameter;
 mod path;
 mod property;
@@ -8,11 +11,26 @@ use serde_json::{Map, Value, json};
 
 use crate::config::Config;
 use crate::exec::Visible;
+use crate::plan::Dialect;
 use crate::request::MediaType;
 use crate::schema::{SchemaCache, Table};
 
 /// The document. `host` is where the client reached us, unless the settings say otherwise.
-pub(super) fn document(mut visible: Visible<'_>, cache: &SchemaCache, config: &Config, host: &str) -> Value {
+pub(super) fn document(
+    dialect: Dialect,
+    visible: Visible<'_>,
+    cache: &SchemaCache,
+    config: &Config,
+    host: &str,
+) -> Value {
+    let document = swagger(visible, cache, config, host);
+    match dialect {
+        Dialect::Swagger2 => document,
+        Dialect::OpenApi31 => modern::document(document),
+    }
+}
+
+fn swagger(mut visible: Visible<'_>, cache: &SchemaCache, config: &Config, host: &str) -> Value {
     visible.tables.sort_by(|a, b| a.name.cmp(&b.name));
     visible.routines.sort_by(|a, b| a.name.cmp(&b.name));
     let (title, text) = visible.comment.as_deref().map(summary).unwrap_or_default();
