@@ -61,7 +61,7 @@ impl Sql {
         }
         self.push("(SELECT count(*) FROM (").matching(tree);
         if let (Some(Count::Estimated), Some(most)) = (wanted, config.max_rows) {
-            self.push(" LIMIT ").value((u64::from(most) + 1).to_string());
+            self.push(" LIMIT ").push(&(u64::from(most) + 1).to_string());
         }
         self.push(") basalt_count)");
         if shortcut.is_some() {

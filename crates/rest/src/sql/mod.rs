@@ -1,8 +1,8 @@
 //! From a plan to one statement, which builds the whole body in the database.
 //!
 //! Pure text. Every value is a parameter; every name from outside is quoted by `db::ident`. The
-//! text depends on the shape of a request alone, so that requests of one shape share a prepared
-//! statement. Columns of the answer, in this order: total, rows on the page, (of a write) the
+//! text depends on the shape of a request alone (to which the limit of a page belongs), so that
+//! requests of one shape share a prepared statement. Columns of the answer, in this order: total, rows on the page, (of a write) the
 //! location, body, `response.headers`, `response.status`, (of a write) the inserted rows.
 
 mod body;

@@ -7,6 +7,9 @@ use crate::request::Range;
 use super::column::Scope;
 use super::fragment::Sql;
 
+/// Rows of the largest page whose limit stands in the statement.
+const LARGEST_PAGE: i64 = 1000;
+
 /// What embeds are built as.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
@@ -181,9 +184,21 @@ impl Sql {
         self.list(" AND ", joins, |sql, join| sql.join_on(join));
     }
 
+    /// A limit.
+    ///
+    /// The planner has to see it: of a parameter it believes that it is a tenth of all rows. It plans
+    /// for so many and, as that looks expensive, plans again with every request. A limit that no
+    /// page has is a parameter nevertheless, so that the statements of one shape are few.
+    pub fn number_of_rows(&mut self, rows: i64) -> &mut Self {
+        match rows {
+            0..=LARGEST_PAGE => self.push(&rows.to_string()),
+            _ => self.value(rows.to_string()),
+        }
+    }
+
     fn limit(&mut self, range: Range) -> &mut Self {
         if let Some(limit) = range.limit() {
-            self.push(" LIMIT ").value(limit.to_string());
+            self.push(" LIMIT ").number_of_rows(limit);
         }
         if range.offset() != 0 {
             self.push(" OFFSET ").value(range.offset().to_string());
