@@ -10,8 +10,6 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use crate::Shared;
 
-const EVERYTHING: &str = "/{path:.*}";
-
 /// Mounts the service.
 pub(crate) fn routes(shared: &Arc<Shared>, cfg: &mut ServiceConfig) {
     let shared = Arc::clone(shared);
@@ -19,7 +17,8 @@ pub(crate) fn routes(shared: &Arc<Shared>, cfg: &mut ServiceConfig) {
         let shared = Arc::clone(&shared);
         async move { answer(&shared, &request, payload).await }
     };
-    cfg.service(web::resource(["", EVERYTHING]).to(handler));
+    // A scope of all that is left, not a pattern for it: nothing has to be matched.
+    cfg.service(web::scope("").default_service(web::to(handler)));
 }
 
 async fn answer(shared: &Shared, request: &HttpRequest, payload: web::Payload) -> HttpResponse {
@@ -28,10 +27,10 @@ async fn answer(shared: &Shared, request: &HttpRequest, payload: web::Payload) -
 
 /// The escaped path without the prefix that the gateway mounted us under.
 fn path_below_mount(request: &HttpRequest) -> &str {
-    let path = request.uri().path();
-    let pattern = request.match_pattern().unwrap_or_default();
-    let prefix = pattern.strip_suffix(EVERYTHING).unwrap_or(&pattern);
-    match path.strip_prefix(prefix) {
+    let routed = request.match_info();
+    let below = routed.unprocessed();
+    let prefix = routed.as_str().strip_suffix(below).unwrap_or_default();
+    match request.uri().path().strip_prefix(prefix) {
         Some("") | None => "/",
         Some(below) => below,
     }

@@ -1,7 +1,9 @@
 //! Headers and cookies: reading single ones, and all of them as JSON for SQL.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
 use actix_web::http::header::{AsHeaderName, COOKIE, HeaderMap};
-use serde_json::{Map, Value};
 
 /// The first header called `name`, if it is text.
 pub(super) fn text(headers: &HeaderMap, name: impl AsHeaderName) -> Option<&str> {
@@ -15,31 +17,28 @@ pub(super) fn texts<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<
 
 /// All headers but `Cookie` as a JSON object. Of several with one name the last counts.
 pub(super) fn headers_json(headers: &HeaderMap) -> String {
-    let fields: Map<_, _> = headers
-        .iter()
-        .filter(|(name, _)| *name != COOKIE)
-        .map(|(name, value)| (name.as_str().to_owned(), lossy(value.as_bytes())))
-        .collect();
-    Value::Object(fields).to_string()
+    let fields = headers.iter().filter(|(name, _)| *name != COOKIE);
+    object(fields.map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes()))))
 }
 
 /// The cookies as a JSON object.
 pub(super) fn cookies_json(headers: &HeaderMap) -> String {
-    let value = headers.get(COOKIE).map(|value| String::from_utf8_lossy(value.as_bytes()));
-    let fields: Map<_, _> = value
-        .as_deref()
-        .unwrap_or_default()
-        .split(';')
-        .map(|cookie| cookie.trim_start_matches(' '))
-        .filter(|cookie| !cookie.is_empty())
-        .map(|cookie| cookie.split_once('=').unwrap_or((cookie, "")))
-        .map(|(name, value)| (name.to_owned(), Value::from(value)))
-        .collect();
-    Value::Object(fields).to_string()
+    let Some(value) = headers.get(COOKIE) else { return "{}".to_owned() };
+    let value = String::from_utf8_lossy(value.as_bytes());
+    let cookies = value.split(';').map(|cookie| cookie.trim_start_matches(' '));
+    object(
+        cookies
+            .filter(|cookie| !cookie.is_empty())
+            .map(|cookie| cookie.split_once('=').unwrap_or((cookie, "")))
+            .map(|(name, value)| (name, Cow::Borrowed(value))),
+    )
 }
 
-fn lossy(value: &[u8]) -> Value {
-    Value::String(String::from_utf8_lossy(value).into_owned())
+/// Texts by name; nothing of them is copied but into the JSON.
+fn object<'a>(fields: impl Iterator<Item = (&'a str, Cow<'a, str>)>) -> String {
+    let fields: BTreeMap<&str, Cow<'_, str>> = fields.collect();
+    // An object of texts has a JSON form.
+    serde_json::to_string(&fields).unwrap_or_default()
 }
 
 #[cfg(test)]
