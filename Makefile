@@ -52,6 +52,11 @@ $(JS)/node_modules/.package-lock.json: $(JS)/package-lock.json
 	npm ci --no-fund --no-audit --prefix $(JS)
 	@touch $@
 
+.PHONY: bench-rest
+bench-rest: setup-test build ## measure the data API beside pgbench; ARGS="--seconds 5 --only embed --peer URL"
+	cargo build --release --locked -p tests --bin bench-rest
+	BASALT_BIN=$(TARGET)/release/basalt $(TARGET)/release/bench-rest $(ARGS)
+
 .PHONY: fmt
 fmt: ## format the Rust code
 	cargo fmt --all
