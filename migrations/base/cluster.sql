@@ -118,3 +118,15 @@ begin
     end if;
   end loop;
 end $$;
+
+-- Before Postgres 16 whoever may create roles may also grant every role that is no superuser: `postgres`, the developer, could so take the
+-- operating system account of the server, and with it the vault's key. These four are nobody's login and inherit nothing, so calling
+-- them superusers changes only who may grant them.
+do $$
+begin
+  if current_setting('server_version_num')::int < 160000 then
+    update pg_catalog.pg_authid set rolsuper = true
+     where rolname in ('pg_read_server_files', 'pg_write_server_files', 'pg_execute_server_program', 'pg_write_all_data')
+       and not rolsuper;
+  end if;
+end $$;

@@ -76,6 +76,17 @@ const STANDING: &str = "
       from pg_catalog.pg_roles r
      where r.rolname = current_user";
 
+/// The roles without which no service starts.
+const NEEDED: &[&str] =
+    &["anon", "authenticated", "authenticator", "postgres", "service_role", "supabase_auth_admin"];
+
+/// Whether those roles exist. The developer may create and drop roles, these among them.
+pub(crate) async fn has_roles(session: &mut Session) -> Result<bool, Error> {
+    let count = "select count(*) from pg_catalog.pg_roles where rolname = any ($1::text[]::name[])";
+    let row = session.query_one(count, &[&NEEDED]).await?;
+    Ok(row.get::<_, i64>(0) == i64::try_from(NEEDED.len()).unwrap_or(-1))
+}
+
 /// Turns the session into one of the administrator, created if need be, with no timeout inherited
 /// from the login role.
 pub(crate) async fn become_administrator(session: &mut Session) -> Result<(), MigrateError> {

@@ -90,6 +90,7 @@ pub struct Migrations {
     prelude: Option<&'static str>,
     settings: Vec<(&'static str, String)>,
     replaced_by: Option<&'static str>,
+    login: Option<Target>,
 }
 
 impl Migrations {
@@ -101,7 +102,15 @@ impl Migrations {
         versioned.sort_by_key(refinery::Migration::version);
         let mut repeatables = repeatables.to_vec();
         repeatables.sort_unstable();
-        Self { owner, versioned, repeatables, prelude: None, settings: Vec::new(), replaced_by: None }
+        Self {
+            owner,
+            versioned,
+            repeatables,
+            prelude: None,
+            settings: Vec::new(),
+            replaced_by: None,
+            login: None,
+        }
     }
 
     /// A value that the files read with `current_setting('basalt.<name>')`. Repeatable files that
@@ -125,6 +134,15 @@ impl Migrations {
     #[must_use]
     pub fn unless_extension(mut self, name: &'static str) -> Self {
         self.replaced_by = Some(name);
+        self
+    }
+
+    /// The files run in a session that logs in here, as the role that owns their tables. Whoever
+    /// may plant a trigger on those tables could otherwise have it run in a superuser's session,
+    /// where it can take the superuser's role back.
+    #[must_use]
+    pub fn run_by(mut self, login: Target) -> Self {
+        self.login = Some(login);
         self
     }
 
@@ -263,7 +281,10 @@ async fn is_current(session: &mut Session, owners: &[Migrations]) -> Result<bool
           where o.database = {IDENTITY}"
     );
     match session.query_one(&count, &[&names, &fingerprints]).await {
-        Ok(row) => Ok(row.get::<_, i64>(0) == i64::try_from(owners.len()).unwrap_or(-1)),
+        Ok(row) if row.get::<_, i64>(0) == i64::try_from(owners.len()).unwrap_or(-1) => {
+            bootstrap::has_roles(session).await
+        }
+        Ok(_) => Ok(false),
         // Nothing was ever applied: neither table nor schema is there.
         Err(error) if matches!(error.code(), Some("42P01" | "3F000" | "42501")) => Ok(false),
         Err(error) => Err(error),
@@ -296,7 +317,9 @@ async fn apply(
     let fingerprint = migrations.fingerprint();
     let known = format!("select fingerprint, database = {IDENTITY} from basalt.owners where owner = $1");
     let known = session.query_opt(&known, &[&owner]).await?;
-    let at_home = known.as_ref().is_some_and(|row| row.get(1));
+    // Roles that were dropped are made again, and everything that was granted to them.
+    let has_roles = migrations.prelude.is_none() || bootstrap::has_roles(session).await?;
+    let at_home = has_roles && known.as_ref().is_some_and(|row| row.get(1));
     if at_home && known.is_some_and(|row| row.get::<_, &str>(0) == fingerprint) {
         return Ok(());
     }
@@ -305,12 +328,14 @@ async fn apply(
         session.query("select set_config($1, $2, false)", &[&setting, value]).await?;
     }
     if !is_replaced(session, migrations).await? {
+        let mut by_owner = owner_session(migrations).await?;
+        let mut work = Work { administrator: session, owner: by_owner.as_mut(), report };
         if let Some(sql) = migrations.prelude {
             let file = File { owner: migrations.owner, name: "cluster".to_owned() };
-            transaction(session, file, sql, "", report).await?;
+            work.apply(file, sql, "").await?;
         }
-        apply_versioned(session, migrations, report).await?;
-        apply_repeatables(session, migrations, at_home, report).await?;
+        apply_versioned(&mut work, migrations).await?;
+        apply_repeatables(&mut work, migrations, at_home).await?;
     }
     let record = format!(
         "insert into basalt.owners (owner, fingerprint, database) values ($1, $2, {IDENTITY})
@@ -328,11 +353,8 @@ async fn is_replaced(session: &mut Session, migrations: &Migrations) -> Result<b
 }
 
 /// The history has the shape that refinery gives it, so that its tools can read it.
-async fn apply_versioned(
-    session: &mut Session,
-    migrations: &Migrations,
-    report: &mut Report,
-) -> Result<(), MigrateError> {
+async fn apply_versioned(work: &mut Work<'_>, migrations: &Migrations) -> Result<(), MigrateError> {
+    let session = &mut *work.administrator;
     let owner = migrations.owner;
     let table = format!("basalt.{}", ident(&format!("migrations_{owner}")));
     let file = |version: i32, name: &str| File { owner, name: format!("V{version:04}__{name}") };
@@ -366,17 +388,17 @@ async fn apply_versioned(
             here.name(),
             here.checksum()
         );
-        transaction(session, file, here.sql().unwrap_or_default(), &record, report).await?;
+        work.apply(file, here.sql().unwrap_or_default(), &record).await?;
     }
     Ok(())
 }
 
 async fn apply_repeatables(
-    session: &mut Session,
+    work: &mut Work<'_>,
     migrations: &Migrations,
     at_home: bool,
-    report: &mut Report,
 ) -> Result<(), MigrateError> {
+    let session = &mut *work.administrator;
     let owner = migrations.owner;
     let applied = "select name, checksum from basalt.repeatables where owner = $1";
     let applied: Vec<(String, String)> = match at_home {
@@ -398,28 +420,61 @@ async fn apply_repeatables(
              on conflict (owner, name) do update set checksum = excluded.checksum, applied_at = now()"
         );
         let file = File { owner, name: format!("repeatable/{name}") };
-        transaction(session, file, sql, &record, report).await?;
+        work.apply(file, sql, &record).await?;
     }
     Ok(())
 }
 
-/// Runs a file and its record together, in one round trip. A file may change the role and the
-/// search path for itself.
-async fn transaction(
-    session: &mut Session,
-    file: File,
-    sql: &str,
-    record: &str,
-    report: &mut Report,
-) -> Result<(), MigrateError> {
-    let text = format!("begin;\n{sql}\n;set local role supabase_admin;\n{record};\ncommit;");
-    if let Err(error) = session.batch(&text).await {
+/// A session of the owner's own, with his settings and no limits.
+async fn owner_session(migrations: &Migrations) -> Result<Option<Session>, Error> {
+    let Some(login) = &migrations.login else { return Ok(None) };
+    let login = login.clone().with_option("search_path", "").with_option("statement_timeout", "0");
+    let mut session = Pool::new(&login, PoolOptions { size: 1, ..PoolOptions::default() }).session().await?;
+    for (name, value) in &migrations.settings {
+        session.query("select set_config($1, $2, false)", &[&format!("basalt.{name}"), value]).await?;
+    }
+    Ok(Some(session))
+}
+
+/// Where files are run and recorded.
+struct Work<'a> {
+    administrator: &'a mut Session,
+    owner: Option<&'a mut Session>,
+    report: &'a mut Report,
+}
+
+impl Work<'_> {
+    /// Runs a file, which may change the role and the search path for itself, and records it: in
+    /// one transaction where one session does both. Otherwise the record comes after, and a file
+    /// whose record was lost is run again, which every file stands.
+    async fn apply(&mut self, file: File, sql: &str, record: &str) -> Result<(), MigrateError> {
+        let outcome = match &mut self.owner {
+            Some(owner) => match transaction(owner, sql).await {
+                Ok(()) => transaction(self.administrator, record).await,
+                failed => failed,
+            },
+            None => {
+                let both = format!("{sql}\n;set local role supabase_admin;\n{record}");
+                transaction(self.administrator, &both).await
+            }
+        };
+        match outcome {
+            Ok(()) => {
+                self.report.applied.push(file);
+                Ok(())
+            }
+            Err(error) => Err(MigrateError::File { file, error }),
+        }
+    }
+}
+
+async fn transaction(session: &mut Session, sql: &str) -> Result<(), Error> {
+    let result = session.batch(&format!("begin;\n{sql}\n;commit;")).await;
+    if result.is_err() {
         // The connection may be gone; the error above is the one that tells.
         let _ = session.batch("rollback").await;
-        return Err(MigrateError::File { file, error });
     }
-    report.applied.push(file);
-    Ok(())
+    result
 }
 
 #[cfg(test)]

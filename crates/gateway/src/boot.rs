@@ -119,13 +119,7 @@ async fn start(plan: &ServePlan) -> anyhow::Result<Running> {
 
     let (auth, rest) = match &plan.secrets {
         Some(secrets) => {
-            prepare(settings, &database, secrets, &plan.data_dir).await?;
-            let [authenticator, auth_admin] = database
-                .logins([
-                    (AUTHENTICATOR, &secrets.passwords.authenticator),
-                    (AUTH_ADMIN, &secrets.passwords.auth_admin),
-                ])
-                .await?;
+            let [authenticator, auth_admin] = prepare(settings, &database, secrets, &plan.data_dir).await?;
             let auth = match settings.runs(Service::Auth) {
                 true => {
                     let pool = Pool::new(
@@ -170,28 +164,31 @@ async fn start(plan: &ServePlan) -> anyhow::Result<Running> {
     Ok(Running { database, edge, services: Services { auth, rest, health }, pools, tasks, stop: handle })
 }
 
-/// Schemas, passwords, the vault's key.
+/// Schemas, passwords, the vault's key. Returns how the services log in.
 async fn prepare(
     settings: &Settings,
     database: &Database,
     secrets: &Secrets,
     data_dir: &std::path::Path,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<[Target; 2]> {
     let options = bootstrap::Options {
         auto_expose_new_tables: settings.database.auto_expose_new_tables,
         rls_auto_enable: settings.database.rls_auto_enable,
         jwt_exp: u32::try_from(settings.auth.jwt_expiry.0.as_secs()).ok(),
     };
-    let owners = [bootstrap::migrations(&options), vault::migrations(), auth::migrations()];
-    let report = migrate::run(&database.administrator(), &owners).await.context("preparing the database")?;
-    if !report.applied.is_empty() {
-        tracing::info!(files = report.applied.len(), "the database is up to date");
-    }
+    migrated(&database.administrator(), &[bootstrap::migrations(&options), vault::migrations()]).await?;
     let administrator = Pool::new(&database.administrator(), one_connection());
     if database.cluster.is_some() {
         let mut session = administrator.session().await?;
         bootstrap::set_passwords(&mut session, &secrets.passwords.by_role()).await?;
     }
+    let passwords = &secrets.passwords;
+    let [authenticator, auth_admin] = database
+        .logins([(AUTHENTICATOR, &passwords.authenticator), (AUTH_ADMIN, &passwords.auth_admin)])
+        .await?;
+    // By the owner of the tables: the developer may put triggers on them, which a superuser's
+    // session would lend its rights to.
+    migrated(&database.administrator(), &[auth::migrations().run_by(auth_admin.clone())]).await?;
     let config = settings.vault.clone();
     let key_file = secrets.vault_key_file(data_dir);
     database.hand_over(&key_file)?;
@@ -202,6 +199,14 @@ async fn prepare(
         .await
         .context("vault")?;
     administrator.close();
+    Ok([authenticator, auth_admin])
+}
+
+async fn migrated(administrator: &Target, owners: &[migrate::Migrations]) -> anyhow::Result<()> {
+    let report = migrate::run(administrator, owners).await.context("preparing the database")?;
+    for file in &report.applied {
+        tracing::debug!(%file, "applied");
+    }
     Ok(())
 }
 

@@ -1,7 +1,8 @@
 //! The database behind the services: a cluster of our own, or one that runs elsewhere.
 
+use std::fs::File;
 use std::net::SocketAddr;
-use std::os::unix::fs::{MetadataExt, chown};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown, lchown};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -124,16 +125,27 @@ impl Database {
         &self.login
     }
 
-    /// Gives a directory and the file in it to the account that our own Postgres runs as, which is
-    /// another than ours when we are root.
+    /// Gives a directory of ours and the file in it to the account that our own Postgres runs as,
+    /// which is another than ours when we are root.
     pub(crate) fn hand_over(&self, file: &std::path::Path) -> anyhow::Result<()> {
         let Some(cluster) = &self.cluster else { return Ok(()) };
         let account = std::fs::metadata(cluster.socket_dir())?;
-        for path in [file.parent(), Some(file)].into_iter().flatten() {
-            chown(path, Some(account.uid()), Some(account.gid()))
-                .with_context(|| format!("cannot give {} to the account of Postgres", path.display()))?;
+        let (user, group) = (Some(account.uid()), Some(account.gid()));
+        if let Some(directory) = file.parent() {
+            lchown(directory, user, group)?;
         }
-        Ok(())
+        // That account may have put a link in the file's place: what is opened is what is given.
+        let opened = File::options().read(true).custom_flags(libc::O_NOFOLLOW).open(file);
+        let give = |opened: File| {
+            let found = opened.metadata()?;
+            if !found.is_file() || found.nlink() != 1 {
+                return Err(std::io::Error::other("it is not a plain file of its own"));
+            }
+            fchown(&opened, user, group)
+        };
+        opened
+            .and_then(give)
+            .with_context(|| format!("cannot give {} to the account of Postgres", file.display()))
     }
 
     /// Gives the login roles their passwords and returns how each logs in.

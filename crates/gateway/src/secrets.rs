@@ -11,7 +11,7 @@
 //! cannot be understood, is an error with a remedy, never a reason to make a new one.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -88,6 +88,10 @@ pub(crate) enum SecretsError {
         "{path} is damaged; restore it from a backup: without it the secrets in the vault cannot be read any more"
     )]
     DamagedRootKey { path: PathBuf },
+    #[error(
+        "{path} is missing, but other secrets are there; restore it from a backup: without it the secrets in the vault cannot be read any more"
+    )]
+    LostRootKey { path: PathBuf },
     #[error(transparent)]
     Random(#[from] NoRandomness),
     #[error(transparent)]
@@ -108,9 +112,16 @@ impl Secrets {
     ///
     /// Files that cannot be read or written, that others may read, or that are damaged.
     pub(crate) fn open(data_dir: &Path, now: i64) -> Result<Self, SecretsError> {
-        root_key(data_dir)?;
+        // The vault's key is made first: where the others are, it must be too.
         if let Some(secrets) = Self::existing(data_dir)? {
-            return Ok(secrets);
+            return match root_key(data_dir)? {
+                true => Ok(secrets),
+                false => Err(SecretsError::LostRootKey { path: root_key_file(data_dir) }),
+            };
+        }
+        if !root_key(data_dir)? {
+            let key = hex::encode(generate::bytes::<32>()?);
+            write(&root_key_file(data_dir), format!("{key}\n").as_bytes())?;
         }
         let secrets = Self::generate(now)?;
         let path = file(data_dir);
@@ -206,27 +217,25 @@ fn password() -> Result<Secret, NoRandomness> {
     Ok(Secret::new(hex::encode(generate::bytes::<24>()?)))
 }
 
-/// Makes the vault's key if there is none, and checks it if there is one.
-fn root_key(data_dir: &Path) -> Result<(), SecretsError> {
+/// Whether the vault's key is there, and whole.
+fn root_key(data_dir: &Path) -> Result<bool, SecretsError> {
     let path = root_key_file(data_dir);
-    match read(&path)? {
-        None => write(&path, format!("{}\n", hex::encode(generate::bytes::<32>()?)).as_bytes()),
-        Some(text) => {
-            let text = text.trim_ascii();
-            let whole = text.len() == 64 && text.iter().all(u8::is_ascii_hexdigit);
-            if whole { Ok(()) } else { Err(SecretsError::DamagedRootKey { path }) }
-        }
-    }
+    let Some(text) = read(&path)? else { return Ok(false) };
+    let text = text.trim_ascii();
+    let whole = text.len() == 64 && text.iter().all(u8::is_ascii_hexdigit);
+    if whole { Ok(true) } else { Err(SecretsError::DamagedRootKey { path }) }
 }
 
 /// The content of a file that nobody else may read.
 fn read(path: &Path) -> Result<Option<Vec<u8>>, SecretsError> {
-    let metadata = match fs::metadata(path) {
-        Ok(metadata) => metadata,
+    // The account of Postgres could put a link in the place of the vault's key.
+    let mut file = match OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW).open(path) {
+        Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(SecretsError::io("read", path)(error)),
     };
-    if metadata.mode() & 0o077 != 0 {
+    let mode = file.metadata().map_err(SecretsError::io("read", path))?.mode();
+    if mode & 0o077 != 0 {
         return Err(SecretsError::Exposed { path: path.to_owned(), mode: "600" });
     }
     if let Some(dir) = path.parent() {
@@ -235,7 +244,9 @@ fn read(path: &Path) -> Result<Option<Vec<u8>>, SecretsError> {
             return Err(SecretsError::Exposed { path: dir.to_owned(), mode: "700" });
         }
     }
-    fs::read(path).map(Some).map_err(SecretsError::io("read", path))
+    let mut content = Vec::new();
+    file.read_to_end(&mut content).map_err(SecretsError::io("read", path))?;
+    Ok(Some(content))
 }
 
 /// Writes a file so that after a crash there is all of it or nothing.
@@ -335,6 +346,18 @@ mod tests {
         assert!(
             matches!(error, SecretsError::DamagedRootKey { .. }) && error.to_string().contains("root.key")
         );
+        fs::remove_file(root_key_file(dir.path())).unwrap();
+        assert!(matches!(Secrets::open(dir.path(), 2), Err(SecretsError::LostRootKey { .. })));
+    }
+
+    #[test]
+    fn a_link_in_place_of_a_file_is_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        Secrets::open(dir.path(), 1).unwrap();
+        let elsewhere = dir.path().join("elsewhere");
+        fs::rename(root_key_file(dir.path()), &elsewhere).unwrap();
+        std::os::unix::fs::symlink(&elsewhere, root_key_file(dir.path())).unwrap();
+        assert!(matches!(Secrets::open(dir.path(), 2), Err(SecretsError::Io { .. })));
     }
 
     #[test]

@@ -146,7 +146,9 @@ pub(crate) fn serve(
     .shutdown_timeout(config.shutdown_timeout.0.as_secs())
     .disable_signals();
     for listener in listeners {
-        server = server.listen_auto_h2c(listener)?;
+        // HTTP/1.1 alone: for HTTP/2 in clear the library has neither a limit on headers and streams
+        // nor a time limit for a peer that says nothing.
+        server = server.listen(listener)?;
     }
     Ok(server.run())
 }

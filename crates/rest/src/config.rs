@@ -124,7 +124,7 @@ pub enum Verbosity {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            schemas: vec!["public".to_owned()],
+            schemas: vec!["public".to_owned(), "graphql_public".to_owned()],
             extra_search_path: vec!["public".to_owned(), "extensions".to_owned()],
             max_rows: Some(1000),
             anon_role: Some("anon".to_owned()),

@@ -81,6 +81,11 @@ async fn the_developer_is_no_superuser() {
         "alter role postgres superuser",
         "drop schema auth cascade",
         "delete from basalt.owners",
+        "grant pg_execute_server_program to postgres",
+        "grant pg_read_server_files to postgres",
+        "grant pg_write_server_files to postgres",
+        "grant pg_write_all_data to postgres",
+        "create role thief in role pg_execute_server_program",
         "set log_statement to 'all'",
     ] {
         assert_eq!(code(postgres.batch(sql).await), "42501", "{sql}");

@@ -209,6 +209,30 @@ async fn a_trap_of_the_developer_is_not_sprung() {
 }
 
 #[tokio::test]
+async fn a_trigger_on_an_owners_table_gets_the_owners_rights_only() {
+    let database = testkit::database(&[]).await;
+    let mut owner = database.session_as("supabase_auth_admin").await;
+    owner
+        .batch(
+            "create table auth.t (id int);
+             create function auth.trap() returns trigger language plpgsql as
+               'begin execute ''set local role supabase_admin''; return new; end';
+             create trigger trap before insert on auth.t for each row execute function auth.trap()",
+        )
+        .await
+        .unwrap();
+    let files = rest(&[("V1__rows", "insert into auth.t values (1)")], &[]);
+    let by_owner = files.run_by(database.target_as("supabase_auth_admin"));
+    let error = db::migrate::run(&database.target(), &[by_owner]).await.unwrap_err();
+    assert!(error.to_string().contains("permission denied to set role"), "{error}");
+    owner.batch("drop trigger trap on auth.t").await.unwrap();
+    let files = rest(&[("V1__rows", "insert into auth.t values (1)")], &[]);
+    let by_owner = files.run_by(database.target_as("supabase_auth_admin"));
+    assert_eq!(run(&database, &[by_owner.clone()]).await.applied.len(), 1);
+    assert_eq!(run(&database, &[by_owner]).await.applied.len(), 0);
+}
+
+#[tokio::test]
 async fn what_another_installation_made_is_taken_over() {
     let database = testkit::empty().await;
     database

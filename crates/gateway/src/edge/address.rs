@@ -4,7 +4,7 @@
 //! first address that is no trusted proxy is the client. Believing the first entry, as is common,
 //! lets every client choose its own address and with it its own rate limit.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 use actix_web::http::header::{HeaderMap, HeaderName};
@@ -67,13 +67,19 @@ pub(crate) fn resolve(trusted: &[Network], peer: Option<IpAddr>, headers: &Heade
     let entries: Vec<&str> = chain.flat_map(|value| value.split(',')).map(str::trim).collect();
     let mut client = peer;
     for entry in entries.iter().rev().take(LONGEST_CHAIN) {
-        let Ok(address) = IpAddr::from_str(entry) else { break };
+        let Some(address) = entry_address(entry) else { break };
         client = address.to_canonical();
         if !is_proxy(client) {
             break;
         }
     }
     Some(client)
+}
+
+/// Some proxies write the port as well: `1.2.3.4:567`, `[::1]:567`.
+fn entry_address(entry: &str) -> Option<IpAddr> {
+    let with_port = || entry.parse::<SocketAddr>().ok().map(|address| address.ip());
+    entry.parse().ok().or_else(with_port)
 }
 
 #[cfg(test)]
@@ -96,6 +102,8 @@ mod tests {
         check(&["10.0.0.0/8"], "10.1.2.3", "198.51.100.1", "198.51.100.1");
         check(&["10.0.0.0/8"], "10.1.2.3", "1.1.1.1, 198.51.100.1", "198.51.100.1");
         check(&["10.0.0.0/8"], "10.1.2.3", "198.51.100.1, 10.9.9.9", "198.51.100.1");
+        check(&["10.0.0.0/8"], "10.1.2.3", "198.51.100.1:4711", "198.51.100.1");
+        check(&["10.0.0.0/8"], "10.1.2.3", "[2001:db8::1]:4711", "2001:db8::1");
         check(&["10.0.0.0/8"], "10.1.2.3", "garbage", "10.1.2.3");
         check(&["::1"], "::1", "2001:db8::1", "2001:db8::1");
         check(&["0.0.0.0/0"], "9.9.9.9", "1.1.1.1", "1.1.1.1");

@@ -111,6 +111,10 @@ enum Admitted {
 
 /// Everything that may turn a request away or change it on its way in.
 fn admit(edge: &Edge, request: &mut ServiceRequest) -> Result<Admitted, Refusal> {
+    // A few hundred bytes can stand for gigabytes.
+    if request.headers().get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
+        return Err(Refusal::Encoded);
+    }
     if edge.bare {
         let credential = identity::bare(edge, request.headers());
         request.extensions_mut().insert(credential);

@@ -31,8 +31,7 @@ fn contains_escaped_slash(path: &str) -> bool {
 fn resolved(path: &str) -> Option<String> {
     let inner = path.strip_prefix('/').unwrap_or(path);
     let body = inner.strip_suffix('/').unwrap_or(inner);
-    let is_plain = |segment: &str| !matches!(segment, "" | "." | "..") && !segment.starts_with("%2");
-    if inner.is_empty() || body.split('/').all(is_plain) {
+    if inner.is_empty() || body.split('/').all(|segment| dots(segment).is_none()) {
         return None;
     }
     let mut kept: Vec<&str> = Vec::new();
@@ -112,6 +111,7 @@ mod tests {
         check("/rest/./v1/x/", Some("/rest/v1/x/"));
         check("/../../..", Some("/"));
         check("/rest/v1/%2e%2E/x", Some("/rest/x"));
+        check("/auth/v1/.well-known/.%2e/admin", Some("/auth/v1/admin"));
         check("/rest/v1/a..b", None);
     }
 

@@ -25,6 +25,8 @@ pub(crate) enum Refusal {
     BadPath,
     #[error("Payload Too Large")]
     TooLarge,
+    #[error("Encoded request bodies are not supported")]
+    Encoded,
     #[error("{0} is not available on this server")]
     Absent(&'static str),
     #[error("Only POST is possible here")]
@@ -43,6 +45,7 @@ impl Refusal {
             Self::NoRoute => StatusCode::NOT_FOUND,
             Self::BadPath => StatusCode::BAD_REQUEST,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Encoded => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Absent(_) => StatusCode::NOT_IMPLEMENTED,
             Self::PostOnly => StatusCode::METHOD_NOT_ALLOWED,
             Self::TimedOut => StatusCode::GATEWAY_TIMEOUT,

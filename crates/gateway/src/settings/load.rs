@@ -118,6 +118,7 @@ fn mode_defaults(alone: bool, explicit: &[Assignment]) -> Vec<Assignment> {
         return layer(
             "the data API alone",
             &[
+                ("rest.schemas", json!(["public"])),
                 ("rest.max_rows", Value::Null),
                 ("rest.anon_role", Value::Null),
                 ("rest.extra_search_path", json!(["public"])),
