@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::exec::{self, Context};
 use crate::plan::{self, Plan};
 use crate::request::{self, ApiRequest, Incoming};
-use crate::response::{self, DescriptionKey, Timing, cors};
+use crate::response::{self, DescriptionKey, Timing, cors, etag};
 use crate::schema::Snapshot;
 
 use super::batch;
@@ -114,7 +114,9 @@ async fn serve(
     } else {
         let outcome = exec::run(&shared.pool, &parsed, &plan, context).await?;
         timing.step("transaction");
-        response::answer(&parsed, &plan, outcome.as_ref(), config.error_verbosity)?
+        let mut answer = response::answer(&parsed, &plan, outcome.as_ref(), config.error_verbosity)?;
+        etag::apply(&mut answer, &plan, request.headers());
+        answer
     };
     let mut answer = answer.into_response();
     timing.step("response");

@@ -6,6 +6,7 @@
 mod batch;
 mod chunks;
 pub(crate) mod cors;
+pub(crate) mod etag;
 mod info;
 mod openapi;
 mod overrides;

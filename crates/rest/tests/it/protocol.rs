@@ -157,3 +157,37 @@ async fn a_kept_description_shows_no_more_than_its_caller_may_see_now() {
     assert!(sees(Caller::Service).await);
     assert!(!sees(Caller::Anonymous).await);
 }
+
+#[actix_web::test]
+async fn rows_that_the_client_has_are_not_sent_again() {
+    let service = Service::start().await;
+    let read =
+        async |path, known| service.send(Caller::Service, "GET", path, &[("if-none-match", known)], "").await;
+    let path = "/clients?order=id&limit=2";
+    assert_eq!(service.get(path).await.header("etag"), None, "nobody asked");
+    let first = read(path, "\"\"").await;
+    let tag = first.header("etag").unwrap().to_owned();
+    assert!(first.status == 200 && tag.starts_with("W/\""), "{first:?}");
+    assert_eq!(first.text, service.get(path).await.text);
+
+    let again = read(path, &tag).await;
+    assert_eq!((again.status, again.text.as_str(), again.header("etag")), (304, "", Some(tag.as_str())));
+    assert_eq!(again.header("vary"), Some("Accept, Prefer, Range"));
+    assert_eq!(again.header("content-type"), None);
+    assert_eq!(read("/clients?order=id&limit=1", &tag).await.status, 200);
+
+    let change = ("PATCH", "/clients?id=eq.1", r#"{"name":"Eve"}"#);
+    let headers = [("if-none-match", "*")];
+    let changed = service.send(Caller::Service, change.0, change.1, &headers, change.2).await;
+    assert_eq!((changed.status, changed.header("etag")), (204, None), "only reads are tagged");
+    let fresh = read(path, &tag).await;
+    assert_eq!(fresh.status, 200);
+    assert_ne!(fresh.header("etag"), Some(tag.as_str()));
+
+    // Errors and functions are answered as ever, and nobody learns what another may see.
+    assert_eq!(read("/nothing_there", "*").await.status, 404);
+    let call = read("/rpc/add?a=1", "*").await;
+    assert_eq!((call.status, call.header("etag")), (200, None));
+    let denied = service.send(Caller::Anonymous, "GET", "/secrets", &headers, "").await;
+    assert_eq!(denied.status, 401);
+}
