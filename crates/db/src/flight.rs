@@ -164,10 +164,28 @@ impl Pool {
         };
         let open = match (flight.end, leash.release()) {
             (End::Decide, Some(connection)) => Some(Open(Session::within(connection, self.prepared()))),
+            (_, Some(connection)) if is_bulky(flight, &rows) => {
+                drop(Pooled::take(connection));
+                None
+            }
             _ => None,
         };
         Ok(Landed { aside, rows, open })
     }
+}
+
+/// Bytes of a row or a value from which its connection is not kept.
+const BULKY: usize = 4 * 1024 * 1024;
+
+/// The buffers of a connection grow to the largest thing that went through them and never shrink:
+/// after a large one, a new connection costs less than the memory that the old one holds.
+fn is_bulky(flight: &Flight<'_>, rows: &[Row]) -> bool {
+    let is_large = |param: &Text| match param {
+        Text::Null => false,
+        Text::Value(text) => text.len() >= BULKY,
+        Text::Body(bytes) => bytes.len() >= BULKY,
+    };
+    rows.iter().any(|row| row.raw_size_bytes() >= BULKY) || flight.main.params.iter().any(is_large)
 }
 
 /// Holds a connection while statements are under way on it.

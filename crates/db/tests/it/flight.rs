@@ -235,3 +235,15 @@ async fn an_abandoned_flight_is_cancelled_on_the_server() {
     tokio::time::timeout(Duration::from_secs(5), gone).await.expect("the statement is cancelled");
     assert_eq!(count(&pool, "service_role", "").await, 0);
 }
+
+#[tokio::test]
+async fn a_connection_that_carried_much_is_not_kept() {
+    let (_database, pool) = notes(true).await;
+    for _ in 0..2 {
+        as_user(&pool, ALICE, "select repeat('x', 100000)").await.unwrap();
+        assert_eq!(pool.status().open, 1);
+        let landed = as_user(&pool, ALICE, "select repeat('x', 5000000)").await.unwrap();
+        assert_eq!(landed.rows[0].get::<_, &str>(0).len(), 5_000_000);
+        assert_eq!(pool.status().open, 0);
+    }
+}
