@@ -57,6 +57,11 @@ bench-rest: setup-test build ## measure the data API beside pgbench; ARGS="--sec
 	cargo build --release --locked -p tests --bin bench-rest
 	BASALT_BIN=$(TARGET)/release/basalt $(TARGET)/release/bench-rest $(ARGS)
 
+.PHONY: bench-schema
+bench-schema: setup-test build ## measure how soon a change of a schema of 10,000 tables is seen; ARGS="500" for another number
+	cargo build --release --locked -p tests --bin bench-schema
+	BASALT_BIN=$(TARGET)/release/basalt $(TARGET)/release/bench-schema $(ARGS)
+
 .PHONY: fmt
 fmt: ## format the Rust code
 	cargo fmt --all

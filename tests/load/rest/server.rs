@@ -119,21 +119,28 @@ impl Basalt {
     }
 
     pub fn sql(&self, sql: &str) {
-        self.psql(&["--command", sql], None);
+        self.psql(&["--command", sql]);
     }
 
     /// Runs a file with `:'owner'` standing for the user.
     pub fn load(&self, sql: &str, owner: &str) {
-        let file = self.directory.join("bench.sql");
-        std::fs::write(&file, sql).unwrap();
-        self.psql(&["--file", file.to_str().unwrap()], Some(owner));
+        self.load_with(sql, &[("owner", owner)]);
         std::thread::sleep(Duration::from_secs(1));
     }
 
-    fn psql(&self, what: &[&str], owner: Option<&str>) {
-        let owner = format!("owner={}", owner.unwrap_or_default());
+    /// Runs a file with variables of `psql`.
+    pub fn load_with(&self, sql: &str, variables: &[(&str, impl std::fmt::Display)]) {
+        let file = self.directory.join("bench.sql");
+        std::fs::write(&file, sql).unwrap();
+        let variables =
+            variables.iter().flat_map(|(name, value)| ["--set".into(), format!("{name}={value}")]);
+        let words: Vec<String> = variables.chain(["--file".into(), file.display().to_string()]).collect();
+        self.psql(&words);
+    }
+
+    fn psql(&self, what: &[impl AsRef<std::ffi::OsStr>]) {
         let status = Command::new("psql")
-            .args(["--quiet", "--no-psqlrc", "--set", "ON_ERROR_STOP=1", "--set", &owner])
+            .args(["--quiet", "--no-psqlrc", "--set", "ON_ERROR_STOP=1"])
             .args(what)
             .arg(self.database_url())
             .status();
