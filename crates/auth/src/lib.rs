@@ -50,8 +50,8 @@ pub use crate::error::{Error, Expiry, Weakness};
 use crate::rate::Limiter;
 use crate::service::{Service, Settings, Turns};
 
-/// Wrong codes per account and hour before its pending ones are void.
-const WRONG_CODES: u32 = 10;
+/// Wrong guesses at one code before it is void, and the time over which they are forgotten.
+const WRONG_CODES: (u32, Duration) = (10, Duration::from_secs(86_400));
 
 mod embedded {
     refinery::embed_migrations!("../../migrations/auth");
@@ -123,7 +123,7 @@ impl Auth {
             clock: deps.clock,
             hasher,
             refreshes: Turns::new(),
-            wrong_codes: Limiter::new(WRONG_CODES, Duration::from_secs(3600)),
+            wrong_codes: Limiter::new(WRONG_CODES.0, WRONG_CODES.1),
         })))
     }
 

@@ -9,6 +9,14 @@ use subtle::ConstantTimeEq;
 /// Precedes the hash in links of sign-ins that end with a code exchange.
 pub(crate) const PKCE_PREFIX: &str = "pkce_";
 
+/// A code that was sent: what recognises it, and when that was.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Issued {
+    /// Empty if none is pending.
+    pub(crate) hash: String,
+    pub(crate) sent_at: Option<DateTime<Utc>>,
+}
+
 /// So many digits, each as likely as the others.
 pub(crate) fn fresh(length: usize) -> String {
     let mut random = rand::rng();

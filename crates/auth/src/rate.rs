@@ -31,6 +31,8 @@ pub(crate) struct Limits {
     pub(crate) user: Limiter<Client>,
     pub(crate) token: Limiter<Client>,
     pub(crate) refresh: Limiter<Uuid>,
+    /// Refresh tokens that we never issued.
+    pub(crate) forged: Limiter<Client>,
     pub(crate) verify: Limiter<Client>,
     pub(crate) email: Limiter<()>,
     pub(crate) sms: Limiter<()>,
@@ -49,6 +51,7 @@ impl Limits {
             user: entry(),
             token: Limiter::new(limits.token_refresh, FIVE_MINUTES),
             refresh: Limiter::new(limits.token_refresh, FIVE_MINUTES),
+            forged: Limiter::new(limits.token_refresh, FIVE_MINUTES),
             verify: Limiter::new(limits.token_verifications, FIVE_MINUTES),
             email: Limiter::new(limits.email_sent, HOUR),
             sms: Limiter::new(limits.sms_sent, HOUR),
@@ -88,7 +91,7 @@ struct Bucket {
     at: DateTime<Utc>,
 }
 
-impl<K: Eq + Hash + Copy> Limiter<K> {
+impl<K: Eq + Hash> Limiter<K> {
     pub(crate) fn new(events: u32, per: Duration) -> Self {
         let capacity = f64::from(events);
         Self { capacity, per_second: capacity / per.as_secs_f64(), buckets: Mutex::new(HashMap::new()) }
@@ -107,12 +110,28 @@ impl<K: Eq + Hash + Copy> Limiter<K> {
         let bucket = buckets.entry(key).or_insert(Bucket { tokens: self.capacity, at: now });
         bucket.tokens = self.level(bucket, now);
         bucket.at = bucket.at.max(now);
-        if bucket.tokens < 1.0 {
-            let missing = (1.0 - bucket.tokens) / self.per_second;
-            return Err(if missing.is_finite() { missing.ceil() as u64 } else { 3600 });
-        }
+        self.enough(bucket.tokens)?;
         bucket.tokens -= 1.0;
         Ok(())
+    }
+
+    /// Whether there is a token of `key`, without taking it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Limiter::take`].
+    pub(crate) fn look(&self, key: &K, now: DateTime<Utc>) -> Result<(), u64> {
+        let buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        self.enough(buckets.get(key).map_or(self.capacity, |bucket| self.level(bucket, now)))
+    }
+
+    /// The seconds until there is a whole token, if there is none.
+    fn enough(&self, tokens: f64) -> Result<(), u64> {
+        if tokens >= 1.0 {
+            return Ok(());
+        }
+        let missing = (1.0 - tokens) / self.per_second;
+        Err(if missing.is_finite() { missing.ceil() as u64 } else { 3600 })
     }
 
     fn level(&self, bucket: &Bucket, now: DateTime<Utc>) -> f64 {
@@ -160,6 +179,17 @@ mod tests {
         assert_eq!(limiter.take(1, start()), Ok(()));
         assert!(limiter.take(1, start() - TimeDelta::hours(1)).is_err());
         assert!(limiter.take(1, start() + TimeDelta::seconds(5)).is_err());
+    }
+
+    #[test]
+    fn looking_takes_nothing() {
+        let limiter = Limiter::new(1, Duration::from_secs(10));
+        for _ in 0..3 {
+            assert_eq!(limiter.look(&1, start()), Ok(()));
+        }
+        assert_eq!(limiter.take(1, start()), Ok(()));
+        assert_eq!(limiter.look(&1, start()), Err(10));
+        assert_eq!(limiter.look(&1, start() + TimeDelta::seconds(10)), Ok(()));
     }
 
     #[test]

@@ -103,7 +103,7 @@ pub(crate) async fn store_email_change(
         [("email_change_token_current", current, user.email.as_str()), ("email_change_token_new", new, email)]
     {
         let stored = if hash.is_empty() {
-            one_time_tokens::delete(tx, user.id, token_type).await
+            one_time_tokens::delete(tx, user.id, token_type).await.map(drop)
         } else {
             one_time_tokens::put(tx, user.id, token_type, hash, to, ctx.now).await
         };

@@ -10,6 +10,7 @@ use kernel::Clock;
 use uuid::Uuid;
 
 use crate::config::Config;
+use crate::otp::Issued;
 use crate::password::Hasher;
 use crate::rate::{Client, Limiter, Limits};
 use crate::redirect::Targets;
@@ -22,8 +23,8 @@ pub(crate) struct Service {
     pub(crate) clock: Clock,
     pub(crate) hasher: Hasher,
     pub(crate) refreshes: Turns,
-    /// Wrong codes per account: after these many, its codes are void.
-    pub(crate) wrong_codes: Limiter<Uuid>,
+    /// Wrong guesses at a code: after so many it is void.
+    pub(crate) wrong_codes: Limiter<Issued>,
 }
 
 /// The settings with what is worked out from them; a request keeps one for its whole length.

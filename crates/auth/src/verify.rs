@@ -1,11 +1,13 @@
 //! Codes and links that come back.
 
+use chrono::{DateTime, Utc};
+use kernel::units::Span;
 use uuid::Uuid;
 
 use crate::account::{self, UPDATING};
 use crate::audit::{self, Action, Actor};
 use crate::error::{Error, OrInternal};
-use crate::otp;
+use crate::otp::{self, Issued};
 use crate::service::Context;
 use crate::session::{self, Grant};
 use crate::store::{flow_state, identities, one_time_tokens, users};
@@ -102,10 +104,10 @@ pub(crate) async fn verify(
 ) -> Result<Verified, Error> {
     const FINDING: &str = "Database error finding user";
     let mut tx = ctx.service.pool.begin().await.or_internal(FINDING)?;
-    let (user, purpose) = match recognise(ctx, &mut tx, purpose, proof).await? {
-        Recognised::Yes(user, purpose) => (user, purpose),
-        Recognised::WrongCode(user) => {
-            count_wrong_code(ctx, tx, &user).await?;
+    let (user, purpose, by_current) = match recognise(ctx, &mut tx, purpose, proof).await? {
+        Recognised::Yes { user, purpose, by_current } => (user, purpose, by_current),
+        Recognised::Wrong(guessed) => {
+            count_wrong_code(ctx, tx, guessed).await?;
             return Err(Error::OtpExpired);
         }
     };
@@ -113,8 +115,7 @@ pub(crate) async fn verify(
         Purpose::Signup | Purpose::Invite | Purpose::Email => confirm_signup(ctx, &mut tx, &user).await?,
         Purpose::Recovery | Purpose::MagicLink => recover(ctx, &mut tx, &user).await?,
         Purpose::EmailChange => {
-            let hashes = proof.hashes();
-            if !confirm_email_change(ctx, &mut tx, &user, &hashes).await? {
+            if !confirm_email_change(ctx, &mut tx, &user, by_current).await? {
                 tx.commit().await.or_internal(UPDATING)?;
                 return Ok(Verified::HalfConfirmed);
             }
@@ -144,6 +145,15 @@ pub(crate) async fn verify(
 }
 
 impl Proof {
+    /// Where a code was sent; empty for a link.
+    fn address(&self) -> &str {
+        match self {
+            Self::Hash(_) => "",
+            Self::EmailCode { email, .. } => email,
+            Self::PhoneCode { phone, .. } => phone,
+        }
+    }
+
     /// The hashes that the proof may be stored under.
     fn hashes(&self) -> Vec<String> {
         let hash = match self {
@@ -156,9 +166,89 @@ impl Proof {
 }
 
 enum Recognised {
-    Yes(User, Purpose),
-    /// The account is known, the code is not.
-    WrongCode(User),
+    /// What came back is used up, and the account locked: nobody else comes in by it.
+    Yes {
+        user: Box<User>,
+        purpose: Purpose,
+        /// It was sent to the address that is to be changed.
+        by_current: bool,
+    },
+    /// The code is none of those it may have been meant for, which are listed with their accounts.
+    Wrong(Vec<(Uuid, Issued)>),
+}
+
+/// A code that an account waits for.
+struct Pending {
+    purpose: Purpose,
+    token_type: &'static str,
+    code: Issued,
+}
+
+impl Pending {
+    fn new(purpose: Purpose, token_type: &'static str, hash: &str, sent_at: Option<DateTime<Utc>>) -> Self {
+        Self { purpose, token_type, code: Issued { hash: hash.to_owned(), sent_at } }
+    }
+
+    fn confirmation(user: &User, purpose: Purpose) -> Self {
+        Self::new(purpose, "confirmation_token", &user.confirmation_token, user.confirmation_sent_at)
+    }
+
+    fn recovery(user: &User, purpose: Purpose) -> Self {
+        Self::new(purpose, "recovery_token", &user.recovery_token, user.recovery_sent_at)
+    }
+
+    /// What a code sent to `address` for `purpose` may be.
+    fn of(user: &User, purpose: Purpose, address: &str) -> Vec<Self> {
+        match purpose {
+            Purpose::Email => {
+                vec![Self::confirmation(user, Purpose::Signup), Self::recovery(user, Purpose::MagicLink)]
+            }
+            Purpose::Signup | Purpose::Invite | Purpose::Sms => vec![Self::confirmation(user, purpose)],
+            Purpose::Recovery | Purpose::MagicLink => vec![Self::recovery(user, purpose)],
+            Purpose::EmailChange => [
+                (CURRENT, &user.email_change_token_current, &user.email),
+                ("email_change_token_new", &user.email_change_token_new, &user.email_change),
+            ]
+            .into_iter()
+            .filter(|(_, _, to)| to.eq_ignore_ascii_case(address))
+            .map(|(token_type, hash, _)| Self::new(purpose, token_type, hash, user.email_change_sent_at))
+            .collect(),
+            Purpose::PhoneChange => vec![Self::new(
+                purpose,
+                "phone_change_token",
+                &user.phone_change_token,
+                user.phone_change_sent_at,
+            )],
+        }
+    }
+}
+
+const CURRENT: &str = "email_change_token_current";
+
+const LOCKING: &str = "Database error finding user";
+
+/// Uses up the code, if the account waits for it.
+async fn claim_code(
+    ctx: &Context,
+    tx: &mut db::Session,
+    user: User,
+    purpose: Purpose,
+    proof: &Proof,
+    expiry: Span,
+) -> Result<Recognised, Error> {
+    let (pending, hashes) = (Pending::of(&user, purpose, proof.address()), proof.hashes());
+    let fits = |pending: &&Pending| {
+        let Issued { hash: stored, sent_at } = &pending.code;
+        hashes.iter().any(|hash| otp::is_valid(hash, stored, *sent_at, expiry, ctx.now))
+    };
+    let Some(meant) = pending.iter().find(fits) else {
+        return Ok(Recognised::Wrong(pending.into_iter().map(|pending| (user.id, pending.code)).collect()));
+    };
+    if !one_time_tokens::delete(tx, user.id, meant.token_type).await.or_internal(UPDATING)? {
+        return Err(Error::OtpExpired);
+    }
+    let by_current = meant.token_type == CURRENT;
+    Ok(Recognised::Yes { user: Box::new(user), purpose: meant.purpose, by_current })
 }
 
 async fn recognise(
@@ -169,8 +259,8 @@ async fn recognise(
 ) -> Result<Recognised, Error> {
     match proof {
         Proof::Hash(hash) => by_hash(ctx, tx, purpose, hash).await,
-        Proof::EmailCode { email, .. } => by_email_code(ctx, tx, purpose, email, &proof.hashes()).await,
-        Proof::PhoneCode { phone, code } => by_phone_code(ctx, tx, purpose, phone, code).await,
+        Proof::EmailCode { email, .. } => by_email_code(ctx, tx, purpose, email, proof).await,
+        Proof::PhoneCode { phone, code } => by_phone_code(ctx, tx, purpose, (phone, code), proof).await,
     }
 }
 
@@ -189,11 +279,17 @@ async fn by_hash(
     };
     let user = users::find_by_one_time_token(tx, types, hash).await;
     let user = user.or_internal("Database error finding user from email link")?.ok_or(Error::LinkExpired)?;
+    let user = users::lock(tx, user.id).await.or_internal(LOCKING)?.ok_or(Error::LinkExpired)?;
+    let claimed = one_time_tokens::claim(tx, types, hash).await.or_internal(UPDATING)?;
+    let (owner, token_type) = claimed.ok_or(Error::LinkExpired)?;
+    if owner != user.id {
+        return Err(Error::LinkExpired);
+    }
     if user.is_banned(ctx.now) {
         return Err(Error::UserBanned);
     }
     let (sent_at, purpose) = match purpose {
-        Purpose::Email if user.recovery_token == hash => (user.recovery_sent_at, Purpose::MagicLink),
+        Purpose::Email if token_type == "recovery_token" => (user.recovery_sent_at, Purpose::MagicLink),
         Purpose::Email => (user.confirmation_sent_at, Purpose::Signup),
         Purpose::Recovery | Purpose::MagicLink => (user.recovery_sent_at, purpose),
         Purpose::EmailChange => (user.email_change_sent_at, purpose),
@@ -202,7 +298,7 @@ async fn by_hash(
     if otp::is_expired(sent_at, ctx.config().email.otp_expiry, ctx.now) {
         return Err(Error::LinkExpired);
     }
-    Ok(Recognised::Yes(user, purpose))
+    Ok(Recognised::Yes { user: Box::new(user), purpose, by_current: token_type == CURRENT })
 }
 
 async fn by_email_code(
@@ -210,48 +306,37 @@ async fn by_email_code(
     tx: &mut db::Session,
     purpose: Purpose,
     email: &str,
-    hashes: &[String],
+    proof: &Proof,
 ) -> Result<Recognised, Error> {
+    const FINDING: &str = "Database error finding user";
     let user = match purpose {
         Purpose::Sms | Purpose::PhoneChange => return Err(Error::OtpExpired),
-        Purpose::EmailChange => users::find_by_email_change(tx, email, hashes, &ctx.aud).await,
+        Purpose::EmailChange => users::find_by_email_change(tx, email, &proof.hashes(), &ctx.aud).await,
         _ => users::find_by_email(tx, email, &ctx.aud).await,
     };
+    // Several accounts may want the same address: a wrong code may have been meant for each.
+    if let (Purpose::EmailChange, Ok(None)) = (purpose, &user) {
+        let waiting = users::awaiting_email_change(tx, email, &ctx.aud).await.or_internal(FINDING)?;
+        let codes = |user: &User| {
+            let id = user.id;
+            Pending::of(user, purpose, email).into_iter().map(move |pending| (id, pending.code))
+        };
+        return Ok(Recognised::Wrong(waiting.iter().flat_map(codes).collect()));
+    }
     let user = user.or_internal("Database error finding user")?.ok_or(Error::OtpExpired)?;
+    let user = users::lock(tx, user.id).await.or_internal(LOCKING)?.ok_or(Error::OtpExpired)?;
     if user.is_banned(ctx.now) {
         return Err(Error::UserBanned);
     }
-    let expiry = ctx.config().email.otp_expiry;
-    let fits = |stored: &str, sent_at| {
-        hashes.iter().any(|hash| otp::is_valid(hash, stored, sent_at, expiry, ctx.now))
-    };
-    let confirmation = || fits(&user.confirmation_token, user.confirmation_sent_at);
-    let recovery = || fits(&user.recovery_token, user.recovery_sent_at);
-    let meant = match purpose {
-        Purpose::Email if confirmation() => Some(Purpose::Signup),
-        Purpose::Email if recovery() => Some(Purpose::MagicLink),
-        Purpose::Signup | Purpose::Invite if confirmation() => Some(purpose),
-        Purpose::Recovery | Purpose::MagicLink if recovery() => Some(purpose),
-        Purpose::EmailChange
-            if fits(&user.email_change_token_current, user.email_change_sent_at)
-                || fits(&user.email_change_token_new, user.email_change_sent_at) =>
-        {
-            Some(purpose)
-        }
-        _ => None,
-    };
-    Ok(match meant {
-        Some(purpose) => Recognised::Yes(user, purpose),
-        None => Recognised::WrongCode(user),
-    })
+    claim_code(ctx, tx, user, purpose, proof, ctx.config().email.otp_expiry).await
 }
 
 async fn by_phone_code(
     ctx: &Context,
     tx: &mut db::Session,
     purpose: Purpose,
-    phone: &str,
-    code: &str,
+    (phone, code): (&str, &str),
+    proof: &Proof,
 ) -> Result<Recognised, Error> {
     let user = match purpose {
         Purpose::PhoneChange => users::find_by_phone_change(tx, phone, &ctx.aud).await,
@@ -259,26 +344,34 @@ async fn by_phone_code(
         _ => return Err(Error::OtpExpired),
     };
     let user = user.or_internal("Database error finding user")?.ok_or(Error::OtpExpired)?;
+    let user = users::lock(tx, user.id).await.or_internal(LOCKING)?.ok_or(Error::OtpExpired)?;
     if user.is_banned(ctx.now) {
         return Err(Error::UserBanned);
     }
     let settings = &ctx.config().sms;
-    let (stored, sent_at) = match purpose {
-        Purpose::PhoneChange => (&user.phone_change_token, user.phone_change_sent_at),
-        _ => (&user.confirmation_token, user.confirmation_sent_at),
-    };
-    let right = settings.test_code(phone, ctx.now) == Some(code)
-        || otp::is_valid(&otp::hash(phone, code), stored, sent_at, settings.otp_expiry, ctx.now);
-    Ok(if right { Recognised::Yes(user, purpose) } else { Recognised::WrongCode(user) })
+    if settings.test_code(phone, ctx.now) == Some(code) {
+        return Ok(Recognised::Yes { user: Box::new(user), purpose, by_current: false });
+    }
+    claim_code(ctx, tx, user, purpose, proof, settings.otp_expiry).await
 }
 
-/// A short code can be guessed from many addresses: after some wrong ones none is good any more.
-async fn count_wrong_code(ctx: &Context, mut tx: db::Session, user: &User) -> Result<(), Error> {
-    if ctx.service.wrong_codes.take(user.id, ctx.now).is_err() {
-        users::clear_codes(&mut tx, user.id, ctx.now).await.or_internal(UPDATING)?;
-        one_time_tokens::delete_all(&mut tx, user.id).await.or_internal(UPDATING)?;
+/// A short code can be guessed from many addresses: after some wrong guesses it is good no more. Only
+/// the code: links cannot be guessed, and its owner still comes in by one, or by the next code.
+pub(crate) async fn count_wrong_code(
+    ctx: &Context,
+    mut tx: db::Session,
+    guessed: impl IntoIterator<Item = (Uuid, Issued)>,
+) -> Result<(), Error> {
+    let mut voided = false;
+    for (user_id, code) in guessed.into_iter().filter(|(_, code)| !code.hash.is_empty()) {
+        if ctx.service.wrong_codes.take(code.clone(), ctx.now).is_err() {
+            users::void_code(&mut tx, user_id, &code.hash, ctx.now).await.or_internal(UPDATING)?;
+            tracing::warn!(%user_id, "too many wrong guesses at a code: it is void");
+            voided = true;
+        }
+    }
+    if voided {
         tx.commit().await.or_internal(UPDATING)?;
-        tracing::warn!(user_id = %user.id, "too many wrong codes: pending ones are void");
     }
     Ok(())
 }
@@ -311,15 +404,12 @@ async fn confirm_email_change(
     ctx: &Context,
     tx: &mut db::Session,
     user: &User,
-    hashes: &[String],
+    by_current: bool,
 ) -> Result<bool, Error> {
     let settings = &ctx.config().email;
     let both = !settings.autoconfirm() && settings.double_confirm_changes && !user.email.is_empty();
     if both && user.email_change_confirm_status == 0 {
-        let by_current = hashes.contains(&user.email_change_token_current);
         users::half_confirm_email_change(tx, user.id, by_current, ctx.now).await.or_internal(UPDATING)?;
-        let used = if by_current { "email_change_token_current" } else { "email_change_token_new" };
-        one_time_tokens::delete(tx, user.id, used).await.or_internal(UPDATING)?;
         return Ok(false);
     }
     audit::record(ctx, tx, Actor::User(user), Action::Modified, None).await?;

@@ -10,12 +10,13 @@ use crate::account::{self, UPDATING};
 use crate::audit::{self, Action, Actor};
 use crate::error::{Error, OrInternal};
 use crate::identifier::{self, check_channel};
+use crate::otp::{self, Issued};
 use crate::pkce::Challenge;
 use crate::send::{self, Sms};
 use crate::service::Context;
 use crate::store::{one_time_tokens, users};
 use crate::user::{Object, User};
-use crate::{otp, password};
+use crate::{password, verify};
 
 pub(crate) async fn get(call: Call) -> Result<HttpResponse, Error> {
     let signed_in = call.user().await?;
@@ -190,14 +191,16 @@ async fn check_nonce(ctx: &Context, user: &User, nonce: &str) -> Result<(), Erro
         (&user.email, ctx.config().email.otp_expiry)
     };
     let hash = otp::hash(identifier, nonce);
-    let stored = &user.reauthentication_token;
-    let mut connection = ctx.service.pool.session().await.or_internal(UPDATING)?;
-    let valid = otp::is_valid(&hash, stored, user.reauthentication_sent_at, expiry, ctx.now);
-    if valid || ctx.service.wrong_codes.take(user.id, ctx.now).is_err() {
-        users::clear_reauthentication(&mut connection, user.id, ctx.now).await.or_internal(UPDATING)?;
-        one_time_tokens::delete_all(&mut connection, user.id).await.or_internal(UPDATING)?;
+    let mut tx = ctx.service.pool.begin().await.or_internal(UPDATING)?;
+    let user = users::lock(&mut tx, user.id).await.or_internal(UPDATING)?.ok_or(Error::UserOfTokenMissing)?;
+    let code = Issued { hash: user.reauthentication_token, sent_at: user.reauthentication_sent_at };
+    if !otp::is_valid(&hash, &code.hash, code.sent_at, expiry, ctx.now) {
+        verify::count_wrong_code(ctx, tx, [(user.id, code)]).await?;
+        return Err(Error::ReauthenticationNotValid);
     }
-    if valid { Ok(()) } else { Err(Error::ReauthenticationNotValid) }
+    users::clear_reauthentication(&mut tx, user.id, ctx.now).await.or_internal(UPDATING)?;
+    one_time_tokens::delete(&mut tx, user.id, "reauthentication_token").await.or_internal(UPDATING)?;
+    tx.commit().await.or_internal(UPDATING)
 }
 
 /// An anonymous account signs up by it; every other has to confirm, whatever sign-up asks for.

@@ -25,10 +25,27 @@ on conflict (user_id, token_type) do update
         .map(drop)
 }
 
-pub(crate) async fn delete(session: &mut Session, user_id: Uuid, token_type: &str) -> Result<(), Error> {
+/// Uses up the token of a link. Of several who try at once, one has it: the others find nothing.
+pub(crate) async fn claim(
+    session: &mut Session,
+    types: &[&str],
+    token_hash: &str,
+) -> Result<Option<(Uuid, String)>, Error> {
+    const CLAIM: &str = "\
+delete from auth.one_time_tokens
+ where id = (select id from auth.one_time_tokens
+              where token_hash = $1 and token_type::text = any ($2) limit 1)
+returning user_id, token_type::text as token_type";
+    let row = session.query_opt(CLAIM, &[&token_hash, &types]).await?;
+    row.map(|row| Ok((row.try_get("user_id")?, row.try_get("token_type")?))).transpose()
+}
+
+/// Deletes the account's token of this type; true if there was one. Of several who try at once,
+/// one hears true.
+pub(crate) async fn delete(session: &mut Session, user_id: Uuid, token_type: &str) -> Result<bool, Error> {
     const DELETE: &str = "\
 delete from auth.one_time_tokens where user_id = $1 and token_type = $2::text::auth.one_time_token_type";
-    session.execute(DELETE, &[&user_id, &token_type]).await.map(drop)
+    Ok(session.execute(DELETE, &[&user_id, &token_type]).await? > 0)
 }
 
 pub(crate) async fn delete_all(session: &mut Session, user_id: Uuid) -> Result<(), Error> {

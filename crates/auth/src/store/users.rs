@@ -108,6 +108,11 @@ pub(crate) async fn get(session: &mut Session, id: Uuid) -> Result<User, Error> 
     find(session, id).await?.ok_or_else(|| Error::Client(format!("user {id} is gone")))
 }
 
+/// The account as it is now, and as it stays until the transaction ends.
+pub(crate) async fn lock(session: &mut Session, id: Uuid) -> Result<Option<User>, Error> {
+    one(session, "and u.id = $1 for no key update of u", &[&id]).await
+}
+
 /// The account that signs in with this address; those of single sign-on do not.
 pub(crate) async fn find_by_email(
     session: &mut Session,
@@ -180,6 +185,21 @@ pub(crate) async fn find_by_email_change(
                    and token_type in ('email_change_token_current', 'email_change_token_new'))
  limit 1";
     one(session, CONDITION, &[&email, &hashes, &aud]).await
+}
+
+/// The accounts that wait for a code sent to this address to confirm a change; the newest hundred.
+pub(crate) async fn awaiting_email_change(
+    session: &mut Session,
+    email: &str,
+    aud: &str,
+) -> Result<Vec<User>, Error> {
+    const CONDITION: &str = "and u.aud = $2 and not u.is_sso_user
+   and u.id in (select user_id from auth.one_time_tokens
+                 where relates_to = lower($1)
+                   and token_type in ('email_change_token_current', 'email_change_token_new'))
+ order by u.email_change_sent_at desc nulls last limit 100";
+    let rows = session.query(&format!("{SELECT}{CONDITION}"), &[&email, &aud]).await?;
+    rows.iter().map(user).collect()
 }
 
 /// How a list of accounts is cut and ordered.
@@ -572,18 +592,32 @@ update auth.users
     session.execute(UPDATE, &[&id, email, phone, email_change, phone_change, &now]).await.map(drop)
 }
 
+/// Deletes the account. What applications check at the end of the transaction is checked now: after
+/// this nothing of theirs stands in the way.
 pub(crate) async fn delete(session: &mut Session, id: Uuid) -> Result<(), Error> {
-    session.execute("delete from auth.users where id = $1", &[&id]).await.map(drop)
+    session.execute("delete from auth.users where id = $1", &[&id]).await?;
+    session.batch("set constraints all immediate").await
 }
 
-/// Makes every pending code and link of the account void.
-pub(crate) async fn clear_codes(session: &mut Session, id: Uuid, now: DateTime<Utc>) -> Result<(), Error> {
+/// Makes the code with this hash void. Its link, which is found among the one-time tokens, is not.
+pub(crate) async fn void_code(
+    session: &mut Session,
+    id: Uuid,
+    hash: &str,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
     const UPDATE: &str = "\
 update auth.users
-   set confirmation_token = '', recovery_token = '', email_change_token_current = '',
-       email_change_token_new = '', phone_change_token = '', reauthentication_token = '', updated_at = $2
+   set confirmation_token = case confirmation_token when $2 then '' else confirmation_token end,
+       recovery_token = case recovery_token when $2 then '' else recovery_token end,
+       email_change_token_current =
+         case email_change_token_current when $2 then '' else email_change_token_current end,
+       email_change_token_new = case email_change_token_new when $2 then '' else email_change_token_new end,
+       phone_change_token = case phone_change_token when $2 then '' else phone_change_token end,
+       reauthentication_token = case reauthentication_token when $2 then '' else reauthentication_token end,
+       updated_at = $3
  where id = $1";
-    session.execute(UPDATE, &[&id, &now]).await.map(drop)
+    session.execute(UPDATE, &[&id, &hash, &now]).await.map(drop)
 }
 
 pub(crate) async fn clear_phone(session: &mut Session, id: Uuid, now: DateTime<Utc>) -> Result<(), Error> {

@@ -1,9 +1,11 @@
 //! Codes and links: `/verify`, `/otp`, `/magiclink`, `/recover`, `/resend`, and the code exchange.
 
 use actix_web::http::Method;
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::harness::{Answer, Api, confirming, open, request};
+use crate::log::Log;
 
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
@@ -66,6 +68,17 @@ async fn a_link_leads_only_where_it_may() {
 }
 
 #[actix_web::test]
+async fn a_refused_target_does_not_fill_the_log() {
+    let api = Api::start(open()).await;
+    let log = Log::begin();
+    let target = format!("https://evil.test/{}", "x".repeat(50_000));
+    let request = request(Method::GET, "/settings", "").insert_header(("redirect_to", target));
+    assert_eq!(api.send(request).await.status, 200);
+    let lines = log.lines("https://evil.test/");
+    assert!(lines.len() == 1 && lines[0].len() < 500, "{lines:?}");
+}
+
+#[actix_web::test]
 async fn mail_scanners_do_not_use_a_link_up() {
     let api = Api::start(confirming()).await;
     api.sign_up("jane@example.com").await;
@@ -102,12 +115,14 @@ async fn a_code_is_as_good_as_its_link() {
     assert_eq!(verify("Jane@example.com", "123456", "email").await.ok()["user"]["email"], "jane@example.com");
 }
 
+/// The hash of jane@example.com and 123456.
+const KNOWN: &str = "09182592d78ce09da2160e099c868901ed75944e6db34de59bdf8a62";
+
 #[actix_web::test]
 async fn guessing_a_code_makes_it_void() {
     let api = Api::start(confirming()).await;
     api.sign_up("jane@example.com").await;
-    let known = "09182592d78ce09da2160e099c868901ed75944e6db34de59bdf8a62";
-    api.sql(&format!("update auth.users set confirmation_token = '{known}'")).await;
+    api.sql(&format!("update auth.users set confirmation_token = '{KNOWN}'")).await;
     let verify = async |code: &str| {
         api.post("/verify", json!({ "email": "jane@example.com", "token": code, "type": "signup" })).await
     };
@@ -115,6 +130,104 @@ async fn guessing_a_code_makes_it_void() {
         verify("000000").await.refused(403, "otp_expired", "Token has expired or is invalid");
     }
     verify("123456").await.refused(403, "otp_expired", "Token has expired or is invalid");
+    let link = api.hash("confirmation_token").await;
+    let body = json!({ "type": "email", "token_hash": link });
+    assert_eq!(api.post("/verify", body).await.ok()["user"]["email"], "jane@example.com", "the link is good");
+}
+
+/// Otherwise anyone could keep anyone else out.
+#[actix_web::test]
+async fn guesses_do_not_count_against_the_next_code() {
+    let api = Api::start(open()).await;
+    api.sign_up("jane@example.com").await;
+    let verify = async |code: &str| {
+        api.post("/verify", json!({ "email": "jane@example.com", "token": code, "type": "magiclink" })).await
+    };
+    for _ in 0..2 {
+        api.advance(61);
+        assert_eq!(api.post("/recover", json!({ "email": "jane@example.com" })).await.status, 200);
+        for _ in 0..12 {
+            assert_eq!(verify("000000").await.status, 403);
+        }
+    }
+    api.advance(61);
+    assert_eq!(api.post("/recover", json!({ "email": "jane@example.com" })).await.status, 200);
+    api.sql(&format!("update auth.users set recovery_token = '{KNOWN}'")).await;
+    assert_eq!(verify("000000").await.status, 403);
+    assert_eq!(verify("123456").await.status, 200);
+}
+
+/// Guesses at what was sent to sign in are no reason to forget what was sent to confirm a change.
+#[actix_web::test]
+async fn guesses_void_only_the_code_they_were_meant_for() {
+    let api = Api::start(open()).await;
+    let session = api.sign_up("jane@example.com").await;
+    let user = session["access_token"].as_str().unwrap();
+    api.put_as(user, "/user", json!({ "email": "new@example.com" })).await.ok();
+    api.get("/reauthenticate", user).await.ok();
+    api.post("/recover", json!({ "email": "jane@example.com" })).await.ok();
+    let wrong = json!({ "email": "jane@example.com", "token": "000000", "type": "recovery" });
+    for _ in 0..12 {
+        assert_eq!(api.post("/verify", wrong.clone()).await.status, 403);
+    }
+    let left = "select recovery_token = '', reauthentication_token <> '', email_change_token_new <> ''
+                  from auth.users";
+    assert_eq!(api.value(left).await.as_deref(), Some("t,t,t"));
+    assert_eq!(api.value("select count(*) > 2 from auth.one_time_tokens").await.as_deref(), Some("t"));
+}
+
+#[actix_web::test]
+async fn codes_that_confirm_a_change_cannot_be_guessed_either() {
+    let api = Api::start(open()).await;
+    for email in ["john@example.com", "jane@example.com"] {
+        let session = api.sign_up(email).await;
+        let user = session["access_token"].as_str().unwrap();
+        api.put_as(user, "/user", json!({ "email": "new@example.com" })).await.ok();
+    }
+    let wrong = json!({ "email": "new@example.com", "token": "000000", "type": "email_change" });
+    for _ in 0..12 {
+        let answer = api.post("/verify", wrong.clone()).await;
+        answer.refused(403, "otp_expired", "Token has expired or is invalid");
+    }
+    let void =
+        "select bool_and(email_change_token_new = '' and email_change_token_current <> '') from auth.users";
+    assert_eq!(api.value(void).await.as_deref(), Some("t"));
+}
+
+const HOLD: &str = "select from auth.users for update";
+
+#[actix_web::test]
+async fn a_link_lets_in_once_however_many_follow_it_at_once() {
+    let api = Api::start(open()).await;
+    api.sign_up("jane@example.com").await;
+    api.post("/recover", json!({ "email": "jane@example.com" })).await.ok();
+    let hash = api.hash("recovery_token").await;
+    let body = || json!({ "type": "recovery", "token_hash": hash });
+    let all = join_all((0..8).map(|_| api.post("/verify", body())));
+    let answers = api.contend(HOLD, 3, all).await;
+    let (lucky, others): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 200);
+    assert_eq!(lucky.len(), 1);
+    for answer in others {
+        answer.refused(403, "otp_expired", "Email link is invalid or has expired");
+    }
+    assert_eq!(api.value("select count(*) from auth.sessions").await.as_deref(), Some("2"));
+}
+
+#[actix_web::test]
+async fn a_code_lets_in_once_however_many_send_it_at_once() {
+    let api = Api::start(open()).await;
+    api.sign_up("jane@example.com").await;
+    api.post("/recover", json!({ "email": "jane@example.com" })).await.ok();
+    api.sql(&format!("update auth.users set recovery_token = '{KNOWN}'")).await;
+    let body = || json!({ "type": "email", "email": "jane@example.com", "token": "123456" });
+    let all = join_all((0..8).map(|_| api.post("/verify", body())));
+    let answers = api.contend(HOLD, 3, all).await;
+    let (lucky, others): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 200);
+    assert_eq!(lucky.len(), 1);
+    for answer in others {
+        answer.refused(403, "otp_expired", "Token has expired or is invalid");
+    }
+    assert_eq!(api.value("select count(*) from auth.sessions").await.as_deref(), Some("2"));
 }
 
 #[actix_web::test]

@@ -173,6 +173,25 @@ impl Api {
         text.map(|text| text.trim_matches(['(', ')', '"']).to_owned()).filter(|text| !text.is_empty())
     }
 
+    /// Runs `calls` while the accounts are held, and lets go when so many of them wait: all of them
+    /// have read by then what they are going to act on.
+    pub async fn contend<T>(&self, sql: &str, waiting: i64, calls: impl Future<Output = T>) -> T {
+        let mut holder = self.database.pool_as("supabase_auth_admin").begin().await.unwrap();
+        holder.batch(sql).await.unwrap();
+        let mut watch = self.database.admin().await;
+        let release = async {
+            const WAITING: &str = "select count(distinct pid) from pg_locks l where not granted
+                and pid in (select pid from pg_stat_activity where datname = current_database())";
+            let mut count = 0;
+            while count < waiting {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                count = watch.query_one(WAITING, &[]).await.unwrap().get(0);
+            }
+            holder.commit().await.unwrap();
+        };
+        futures_util::future::join(calls, release).await.0
+    }
+
     pub fn advance(&self, seconds: u64) {
         self.clock.advance(Duration::from_secs(seconds));
     }

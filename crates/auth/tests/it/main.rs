@@ -10,6 +10,7 @@ mod anonymous;
 mod codes;
 mod enumeration;
 mod hostile;
+mod log;
 mod password;
 mod refresh;
 mod schema;
