@@ -48,6 +48,15 @@ pub(crate) fn normal_phone(text: &str) -> String {
     text.strip_prefix('+').unwrap_or(text).replace(' ', "")
 }
 
+/// The name of an audience, as long as its column is.
+pub(crate) fn audience(text: &str) -> Result<&str, Error> {
+    const LETTERS: usize = 255;
+    if text.chars().count() > LETTERS {
+        return Err(Error::invalid("The audience is too long"));
+    }
+    Ok(text)
+}
+
 /// `channel` of a message, where one is given.
 pub(crate) fn check_channel(channel: &str) -> Result<(), Error> {
     match channel {

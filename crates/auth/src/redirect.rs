@@ -55,6 +55,12 @@ impl Targets {
     }
 }
 
+/// So much of a target as a log needs: the caller decides how long it is.
+pub(crate) fn shown(target: &str) -> &str {
+    const LETTERS: usize = 200;
+    target.char_indices().nth(LETTERS).map_or(target, |(end, _)| target.get(..end).unwrap_or(target))
+}
+
 /// What identifies the place a URL leads to.
 struct Parts {
     scheme: String,
@@ -306,6 +312,12 @@ mod tests {
         check("//site.test/", false);
         check("/relative", false);
         check("", false);
+    }
+
+    #[test]
+    fn logs_show_the_beginning() {
+        assert_eq!(shown("https://evil.test/"), "https://evil.test/");
+        assert_eq!(shown(&"\u{e9}".repeat(50_000)), "\u{e9}".repeat(200));
     }
 
     #[test]

@@ -93,7 +93,11 @@ pub(crate) async fn register(ctx: &Context, sign_up: SignUp) -> Result<SignedUp,
     let hash = ctx.service.hasher.hash(ctx.config().password_hash, sign_up.password.clone()).await?;
     match attempt(ctx, &sign_up, &hash).await {
         // Another request made the account just now: it exists, then.
-        Err(NotCreated::Taken) => Ok(attempt(ctx, &sign_up, &hash).await?),
+        Err(NotCreated::Taken) => match attempt(ctx, &sign_up, &hash).await {
+            // It is in another audience, of which the caller is to learn nothing.
+            Err(NotCreated::Taken) => hidden(ctx, &sign_up),
+            result => Ok(result?),
+        },
         result => Ok(result?),
     }
 }
@@ -210,6 +214,11 @@ async fn repeated(
     let traits = Some(json!({ "provider": sign_up.by.provider() }));
     audit::record(ctx, &mut tx, Actor::User(user), Action::RepeatedSignUp, traits).await?;
     tx.commit().await.or_internal("Database error finding user")?;
+    hidden(ctx, sign_up)
+}
+
+/// The answer where the account exists already.
+fn hidden(ctx: &Context, sign_up: &SignUp) -> Result<SignedUp, Error> {
     if ctx.config().email.autoconfirm() || ctx.config().sms.autoconfirm() {
         return Err(Error::UserAlreadyExists);
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use actix_web::dev::Payload;
 use actix_web::http::header::{AUTHORIZATION, REFERER, USER_AGENT};
-use actix_web::web::{Bytes, Data, Query};
+use actix_web::web::{self, Bytes, Data, Query};
 use actix_web::{FromRequest, HttpRequest};
 use kernel::Identity;
 use serde::de::DeserializeOwned;
@@ -16,6 +16,8 @@ use uuid::Uuid;
 
 use super::MAX_BODY;
 use crate::error::{Error, OrInternal};
+use crate::identifier;
+use crate::redirect;
 use crate::service::{Context, Service};
 use crate::session;
 use crate::store::sessions::SessionRow;
@@ -55,9 +57,9 @@ impl Call {
         let wished = [header(request, "redirect_to"), param].into_iter().find(|wish| !wish.is_empty());
         let redirect_to =
             settings.targets.choose([wished.unwrap_or_default(), header(request, REFERER)]).to_owned();
-        if wished.is_some_and(|wished| wished != redirect_to) {
+        if let Some(wished) = wished.filter(|wished| *wished != redirect_to) {
             tracing::warn!(
-                wished,
+                wished = redirect::shown(wished),
                 "redirect target is neither on the site nor among auth.additional_redirect_urls"
             );
         }
@@ -65,7 +67,7 @@ impl Call {
             now: service.clock.now(),
             ip: kernel::http::client_address(request),
             user_agent: Some(header(request, USER_AGENT).to_owned()).filter(|agent| !agent.is_empty()),
-            aud: audience(request, identity.as_deref().ok(), &settings.config),
+            aud: audience(request, identity.as_deref().ok(), &settings.config)?,
             redirect_to,
             service,
             settings,
@@ -158,17 +160,21 @@ async fn session_of(connection: &mut db::Session, claim: &str) -> Result<Option<
 }
 
 /// The audience: by header, else the token's unless an administrator's, else the configured one.
-fn audience(request: &HttpRequest, identity: Option<&Identity>, config: &crate::Config) -> String {
+fn audience(
+    request: &HttpRequest,
+    identity: Option<&Identity>,
+    config: &crate::Config,
+) -> Result<String, Error> {
     let named = header(request, "x-jwt-aud");
     if !named.is_empty() {
-        return named.to_owned();
+        return identifier::audience(named).map(str::to_owned);
     }
     let ordinary = identity.filter(|id| !config.jwt_admin_roles.iter().any(|role| role == id.role.as_str()));
     let claimed = match ordinary.and_then(|identity| identity.claims.get("aud")) {
         Some(Value::Array(list)) => list.first().and_then(Value::as_str),
         aud => aud.and_then(Value::as_str),
     };
-    claimed.filter(|aud| !aud.is_empty()).unwrap_or(&config.jwt_aud).to_owned()
+    identifier::audience(claimed.filter(|aud| !aud.is_empty()).unwrap_or(&config.jwt_aud)).map(str::to_owned)
 }
 
 /// `Bearer` and one word.
@@ -186,7 +192,7 @@ pub(crate) struct SignedIn {
     pub(crate) aud: String,
 }
 
-/// The body of a request, bounded.
+/// The body of a request, bounded and never decompressed.
 pub(crate) struct Body(Bytes);
 
 impl FromRequest for Body {
@@ -194,14 +200,15 @@ impl FromRequest for Body {
     type Future = Pin<Box<dyn Future<Output = Result<Self, Error>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let bytes = Bytes::from_request(request, payload);
+        // As it came: the framework's own reading would decompress first and measure then.
+        let payload = web::Payload::from_request(request, payload);
         Box::pin(async move {
-            match bytes.await {
-                Ok(bytes) => Ok(Self(bytes)),
-                Err(error) if error.as_response_error().status_code() == 413 => {
-                    Err(Error::TooLarge(MAX_BODY))
-                }
-                Err(_) => Err(Error::BadJson("Could not read request body".to_owned())),
+            let unreadable = || Error::BadJson("Could not read request body".to_owned());
+            let payload = payload.await.map_err(|_| unreadable())?;
+            match payload.to_bytes_limited(MAX_BODY).await {
+                Ok(Ok(bytes)) => Ok(Self(bytes)),
+                Ok(Err(_)) => Err(unreadable()),
+                Err(_) => Err(Error::TooLarge(MAX_BODY)),
             }
         })
     }

@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 use actix_web::Resource;
 use actix_web::middleware::from_fn;
-use actix_web::web::{Data, PayloadConfig, ServiceConfig, delete, get, patch, post, put, resource, scope};
+use actix_web::web::{Data, ServiceConfig, delete, get, patch, post, put, resource, scope};
 
 use crate::error::Error;
 use crate::service::Service;
@@ -36,7 +36,6 @@ const MAX_BODY: usize = 1024 * 1024;
 pub(crate) fn routes(service: &Arc<Service>, cfg: &mut ServiceConfig) {
     let routes = scope("")
         .app_data(Data::from(Arc::clone(service)))
-        .app_data(PayloadConfig::new(MAX_BODY))
         .wrap(from_fn(version::render))
         .service(at("/health").route(get().to(health::get)))
         .service(at("/settings").route(get().to(settings::get)))

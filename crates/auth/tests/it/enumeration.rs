@@ -1,8 +1,9 @@
 //! Whether an account exists is nobody's business.
 
+use actix_web::http::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{Api, confirming};
+use crate::harness::{Answer, Api, confirming, open, request};
 
 #[actix_web::test]
 async fn known_and_unknown_are_answered_alike() {
@@ -41,4 +42,25 @@ async fn an_unknown_account_costs_as_much_as_a_wrong_password() {
     };
     let (known, unknown) = (time("jane@example.com").await, time("nobody@example.com").await);
     assert!(unknown > known / 4, "known {known:?}, unknown {unknown:?}");
+}
+
+/// An account of one audience keeps its address from all others, of which a caller learns nothing.
+#[actix_web::test]
+async fn another_audience_tells_no_more() {
+    let sign_up = async |api: &Api, path: &str, email: &str| -> Answer {
+        let elsewhere = request(Method::POST, path, "").insert_header(("x-jwt-aud", "zz"));
+        api.send(elsewhere.set_json(json!({ "email": email, "password": "password" }))).await
+    };
+    let api = Api::start(confirming()).await;
+    let first = api.sign_up("jane@example.com").await;
+    api.sql("update auth.users set email_confirmed_at = now()").await;
+    let user = sign_up(&api, "/signup", "jane@example.com").await.ok();
+    assert_ne!(user["id"], first["id"]);
+    assert_eq!((&user["aud"], &user["identities"]), (&json!("zz"), &json!([])));
+    assert_eq!(sign_up(&api, "/otp", "jane@example.com").await.ok(), json!({}));
+    assert_eq!(sign_up(&api, "/otp", "nobody@example.com").await.ok(), json!({}));
+    let api = Api::start(open()).await;
+    api.sign_up("jane@example.com").await;
+    let openly = sign_up(&api, "/signup", "jane@example.com").await;
+    openly.refused(422, "user_already_exists", "User already registered");
 }

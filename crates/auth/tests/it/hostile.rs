@@ -75,6 +75,30 @@ async fn bodies_are_bounded_in_size_and_depth() {
     }
 }
 
+/// A few hundred bytes can stand for gigabytes: what is compressed is read as it came.
+#[actix_web::test]
+async fn bodies_are_not_decompressed() {
+    // gzip of {"email":"a@example.com","password":"password"}
+    const GZIP: &[u8] = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xab\x56\x4a\xcd\x4d\xcc\xcc\x51\xb2\x52\x4a\x74\x48\xad\x48\xcc\x2d\xc8\x49\xd5\x4b\xce\xcf\x55\xd2\x51\x2a\x48\x2c\x2e\x2e\xcf\x2f\x4a\x01\x4a\xc1\x99\xb5\x00\x8d\xc0\xe8\x0f\x2f\x00\x00\x00";
+    let api = Api::start(open()).await;
+    let packed = request(Method::POST, "/signup", "").insert_header(("Content-Encoding", "gzip"));
+    let answer = api.send(packed.set_payload(GZIP)).await;
+    assert_eq!(answer.error(), (400, "bad_json"), "{}", answer.text);
+    assert_eq!(api.value("select count(*) from auth.users").await.as_deref(), Some("0"));
+}
+
+#[actix_web::test]
+async fn names_of_audiences_are_bounded() {
+    let api = Api::start(open()).await;
+    let body = json!({ "email": "jane@example.com", "password": "password" });
+    let long = request(Method::POST, "/signup", "").insert_header(("x-jwt-aud", "a".repeat(300)));
+    let answer = api.send(long.set_json(body)).await;
+    answer.refused(400, "validation_failed", "The audience is too long");
+    let body = json!({ "email": "jane@example.com", "aud": "a".repeat(300) });
+    let answer = api.post_as(&api.service_role(), "/admin/users", body).await;
+    answer.refused(400, "validation_failed", "The audience is too long");
+}
+
 #[actix_web::test]
 async fn bodies_that_are_not_what_they_should_be() {
     let api = Api::start(open()).await;

@@ -55,7 +55,8 @@ pub(crate) async fn post(call: Call, body: Body) -> Result<HttpResponse, Error> 
     let admin = call.admin().await?;
     let ctx = &call.ctx;
     let mut request: Request = body.json()?;
-    let aud = if request.aud.is_empty() { ctx.aud.clone() } else { request.aud.clone() };
+    let aud = if request.aud.is_empty() { &ctx.aud } else { identifier::audience(&request.aud)? };
+    let aud = aud.to_owned();
     let providers = request.check_new(ctx, &aud).await?;
     let id = new_id(&request.id)?;
     let ban = Ban::parse(&request.ban_duration)?;
