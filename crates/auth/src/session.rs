@@ -119,10 +119,14 @@ pub(crate) async fn refresh(ctx: &Context, text: &str) -> Result<Grant, Error> {
         return Err(Error::OAuth { error: "invalid_request", description: "refresh_token required" });
     }
     let token = RefreshToken::parse(text).ok_or_else(|| Error::invalid("Refresh token is not valid"))?;
+    // Guesses count against who makes them, not against the session they name. Who made too many
+    // is told to wait before the database is asked, as for a refresh that may well be good.
+    let forged = &ctx.settings.limits.forged;
+    forged.look(&ctx.client(), ctx.now).map_err(Error::TooManyRefreshes)?;
     let result = exchange(ctx, &token).await;
     if let Err(Error::RefreshTokenNotFound) = result {
-        // Guesses count against who makes them, not against the session they name.
-        ctx.settings.limits.token.take(ctx.client(), ctx.now).map_err(Error::TooManyRequests)?;
+        // What remained may have gone to guesses at the same time: this one is answered all the same.
+        let _ = forged.take(ctx.client(), ctx.now);
     }
     result
 }
