@@ -125,3 +125,21 @@ async fn requests_that_make_no_sense() {
     )
     .await;
 }
+
+/// Comparing takes long. What happened to the account in the meantime counts.
+#[actix_web::test]
+async fn an_account_that_changes_while_the_password_is_compared_is_not_entered() {
+    for (change, code) in [
+        ("update auth.users set encrypted_password = 'another'", "invalid_credentials"),
+        ("update auth.users set deleted_at = now()", "invalid_credentials"),
+        ("update auth.users set banned_until = '2100-01-01'", "user_banned"),
+        ("delete from auth.users", "invalid_credentials"),
+    ] {
+        let api = Api::start(open()).await;
+        api.sign_up("jane@example.com").await;
+        api.sql("delete from auth.sessions").await;
+        let answer = api.contend(change, 1, api.sign_in("jane@example.com", "password")).await;
+        assert_eq!(answer.error(), (400, code), "{change}");
+        assert_eq!(api.value("select count(*) from auth.sessions").await.as_deref(), Some("0"), "{change}");
+    }
+}

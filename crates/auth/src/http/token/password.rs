@@ -49,6 +49,12 @@ pub(crate) async fn grant(ctx: &Context, body: &Body) -> Result<Grant, Error> {
     if !ctx.service.hasher.verify(&user.encrypted_password, password.clone()).await? {
         return Err(Error::InvalidCredentials);
     }
+    // Comparing took long enough for the account to be changed: what counts is how it is now.
+    let mut tx = ctx.service.pool.begin().await.or_internal(QUERYING)?;
+    let compared = user.encrypted_password;
+    let user = users::lock(&mut tx, user.id).await.or_internal(QUERYING)?;
+    let user = user.filter(|user| user.deleted_at.is_none() && user.encrypted_password == compared);
+    let user = user.ok_or(Error::InvalidCredentials)?;
     // Only who knows the password learns that the account exists and is banned.
     if user.is_banned(ctx.now) {
         return Err(Error::BannedAtSignIn);
@@ -59,7 +65,6 @@ pub(crate) async fn grant(ctx: &Context, body: &Body) -> Result<Grant, Error> {
     if !by_email && !user.is_phone_confirmed() {
         return Err(Error::PhoneNotConfirmed);
     }
-    let mut tx = ctx.service.pool.begin().await.or_internal(QUERYING)?;
     let provider = if by_email { "email" } else { "phone" };
     let mut grant = session::sign_in(ctx, &mut tx, user, "password", provider).await?;
     tx.commit().await.or_internal("Database error granting user")?;
