@@ -40,11 +40,20 @@ pub(crate) async fn render(
             Err(_) => return Err(Worded { error: Error::TimedOut, newer, id }.into()),
         },
     };
-    let body =
-        response.response().error().and_then(|error| error.as_error::<Error>()).map(|e| e.body(newer, id));
+    let error = response.response().error().and_then(|error| error.as_error::<Error>());
+    let body = error.map(|error| {
+        log(error, id.as_deref());
+        error.body(newer, id)
+    });
     let Some(body) = body else { return Ok(response.map_into_boxed_body()) };
-    // The error stays attached: the edge logs its cause.
     Ok(response.map_body(|head, _| worded(head.headers_mut(), newer, &body)))
+}
+
+/// The edge logs that a request failed; why is known only here.
+fn log(error: &Error, request_id: Option<&str>) {
+    if let Error::Internal { text, source: Some(cause) } = error {
+        tracing::error!(request_id, %cause, "{text}");
+    }
 }
 
 fn worded(headers: &mut HeaderMap, newer: bool, body: &Value) -> BoxBody {

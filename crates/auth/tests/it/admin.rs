@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::harness::{Api, confirming, open};
+use crate::log::Log;
 
 async fn create(api: &Api, body: Value) -> Value {
     api.post_as(&api.service_role(), "/admin/users", body).await.ok()
@@ -167,6 +168,30 @@ async fn accounts_are_read_changed_and_deleted() {
         assert_eq!(api.value(&sql).await.as_deref(), Some("0"), "{table}");
     }
     api.get("/admin/users/x", &admin).await.refused(404, "validation_failed", "user_id must be an UUID");
+}
+
+/// An application's own tables may forbid it, at once or at the end of the transaction.
+#[actix_web::test]
+async fn a_deletion_that_fails_says_why_and_was_none() {
+    for when in ["", "deferrable initially deferred"] {
+        let api = Api::start(open()).await;
+        let session = api.sign_up("jane@example.com").await;
+        api.sql(&format!(
+            "create table public.notes (author uuid constraint notes_author references auth.users {when});
+             insert into public.notes select id from auth.users"
+        ))
+        .await;
+        let path = format!("/admin/users/{}", session["user"]["id"].as_str().unwrap());
+        let log = Log::begin();
+        let answer = api.delete_as(&api.service_role(), &path).await;
+        answer.refused(500, "unexpected_failure", "Database error deleting user");
+        let errors = log.lines("ERROR");
+        assert!(errors.len() == 1 && errors[0].contains("notes_author"), "{errors:?}");
+        assert_eq!(log.lines("user_deleted"), Vec::<String>::new());
+        api.sql("delete from public.notes").await;
+        assert_eq!(api.delete_as(&api.service_role(), &path).await.status, 200);
+        assert_eq!(log.lines("user_deleted").len(), 1);
+    }
 }
 
 #[actix_web::test]

@@ -171,12 +171,12 @@ pub(crate) async fn delete(call: Call, id: Path<String>, body: Body) -> Result<H
     let mut tx = ctx.service.pool.begin().await.or_internal(FAILED)?;
     let user = user_of_path(&mut tx, &id).await?;
     let deletion: Deletion = if body.is_empty() { Deletion::default() } else { body.json()? };
-    audit::record(ctx, &mut tx, Actor::Admin(&admin), Action::Deleted, Some(traits(&user))).await?;
     match (deletion.should_soft_delete, user.deleted_at) {
         (false, _) => users::delete(&mut tx, user.id).await.or_internal(FAILED)?,
         (true, None) => obscure(ctx, &mut tx, &user).await.or_internal("Error soft deleting user")?,
         (true, Some(_)) => {}
     }
+    audit::record(ctx, &mut tx, Actor::Admin(&admin), Action::Deleted, Some(traits(&user))).await?;
     tx.commit().await.or_internal(FAILED)?;
     Ok(answer::nothing())
 }
