@@ -3,6 +3,11 @@
 //! Hashing takes tens of milliseconds and tens of megabytes on purpose. It runs on the blocking
 //! pool, as many at a time as there are cores, so that sign-ins can starve neither the workers
 //! nor the memory; the wait for a turn is part of the request's time.
+//!
+//! Where there is no account, the hash of nothing is compared, of the kind that is configured.
+//! Accounts imported with hashes of another kind (bcrypt, mostly) take another time and show by it
+//! that they exist, until their password is changed: comparing both kinds every time would cost
+//! every sign-in more than that secret is worth.
 
 use std::sync::Arc;
 
