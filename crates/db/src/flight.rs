@@ -20,7 +20,7 @@
 
 use std::borrow::Cow;
 
-use futures_util::future::{Either, join5, ready};
+use futures_util::future::{Either, Ready, join, join5, ready};
 use tokio_postgres::types::Type;
 use tokio_postgres::{Row, Statement};
 
@@ -265,6 +265,11 @@ pub(crate) fn text_params(params: &[Text]) -> Vec<Param<'_>> {
     params.iter().map(|param| param as Param<'_>).collect()
 }
 
+/// Parameters of a statement that is not prepared. As `unknown`, Postgres infers the type.
+pub(crate) fn typed<'a>(params: Vec<Param<'a>>, kind: &Type) -> Vec<(Param<'a>, Type)> {
+    params.into_iter().map(|param| (param, kind.clone())).collect()
+}
+
 /// The first error that is not a mere consequence of an earlier one.
 pub(crate) fn first_error<const N: usize>(results: [Option<Error>; N]) -> Result<(), Error> {
     let mut aftermath = None;
@@ -292,29 +297,57 @@ impl Connection {
         let setting_values = setting_params(flight.settings);
         let main_params = text_params(flight.main.params);
         let aside_params = text_params(flight.aside.map_or(&[], |query| query.params));
-        // Polled in order: the order of first polls is the order of sending.
-        let (begun, set, run, main, ended) = join5(
-            client.batch_execute(begin(flight.access, flight.isolation)),
+        self.fly_at_once(
+            flight,
             client.query(&settings, &setting_values),
-            async {
-                let (before, aside) = futures_util::future::join(
-                    optional(before.as_ref().map(|statement| client.query(statement, &[]))),
-                    optional(aside.as_ref().map(|statement| client.query(statement, &aside_params))),
-                )
-                .await;
-                (before.err().map(Error::from), aside.map_err(Error::from))
-            },
+            before.as_ref().map(|statement| client.query(statement, &[])),
+            aside.as_ref().map(|statement| client.query(statement, &aside_params)),
             client.query(&main, &main_params),
+        )
+        .await
+    }
+
+    /// Without prepared statements all can still travel together: each is parsed where it runs.
+    async fn fly_unprepared(&mut self, flight: &Flight<'_>) -> Result<(Vec<Row>, Vec<Row>), Error> {
+        let client = &self.client;
+        let settings = settings_sql(flight.settings.len());
+        let setting_values = typed(setting_params(flight.settings), &Type::TEXT);
+        let main_params = typed(text_params(flight.main.params), &Type::UNKNOWN);
+        let aside_params = typed(text_params(flight.aside.map_or(&[], |query| query.params)), &Type::UNKNOWN);
+        self.fly_at_once(
+            flight,
+            client.query_typed(&settings, &setting_values),
+            flight.before.map(|sql| client.query_typed(sql, &[])),
+            flight.aside.map(|query| client.query_typed(query.sql, &aside_params)),
+            client.query_typed(flight.main.sql, &main_params),
+        )
+        .await
+    }
+
+    /// Sends everything before the first answer is read.
+    async fn fly_at_once(
+        &self,
+        flight: &Flight<'_>,
+        set: impl Future<Output = Answer>,
+        before: Option<impl Future<Output = Answer>>,
+        aside: Option<impl Future<Output = Answer>>,
+        main: impl Future<Output = Answer>,
+    ) -> Result<(Vec<Row>, Vec<Row>), Error> {
+        // Polled in order: the order of first polls is the order of sending.
+        let (begun, set, (before, aside), main, ended) = join5(
+            self.client.batch_execute(begin(flight.access, flight.isolation)),
+            set,
+            join(optional(before), optional(aside)),
+            main,
             self.end(flight.end),
         )
         .await;
-        let (before_error, aside) = run;
         let (aside, aside_error) = split(aside);
-        let (main, main_error) = split(main.map_err(Error::from));
+        let (main, main_error) = split(main);
         let outcome = first_error([
             begun.err().map(Error::from),
             set.err().map(Error::from),
-            before_error,
+            before.err().map(Error::from),
             aside_error,
             main_error,
             ended.err(),
@@ -338,9 +371,8 @@ impl Connection {
             }
         };
         let params = text_params(flight.main.params);
-        let (rows, ended) =
-            futures_util::future::join(self.client.query(&statement, &params), self.end(flight.end)).await;
-        let (rows, error) = split(rows.map_err(Error::from));
+        let (rows, ended) = join(self.client.query(&statement, &params), self.end(flight.end)).await;
+        let (rows, error) = split(rows);
         self.settle(flight.end, first_error([error, ended.err()])).await?;
         Ok((aside, rows))
     }
@@ -352,7 +384,7 @@ impl Connection {
         settings: &Statement,
     ) -> Result<(Vec<Row>, Statement), Error> {
         let setting_values = setting_params(flight.settings);
-        let (begun, set) = futures_util::future::join(
+        let (begun, set) = join(
             self.client.batch_execute(begin(flight.access, flight.isolation)),
             self.client.query(settings, &setting_values),
         )
@@ -370,51 +402,6 @@ impl Connection {
             None => Vec::new(),
         };
         Ok((aside, self.prepare(flight.role, flight.main.sql).await?))
-    }
-
-    /// Without prepared statements all can still travel together: each is parsed where it runs.
-    async fn fly_unprepared(&mut self, flight: &Flight<'_>) -> Result<(Vec<Row>, Vec<Row>), Error> {
-        let client = &self.client;
-        let settings = settings_sql(flight.settings.len());
-        let setting_values = setting_params(flight.settings);
-        let setting_values: Vec<_> = setting_values.into_iter().map(|value| (value, Type::TEXT)).collect();
-        let typed = |params: &[Text]| -> Vec<(Text, Type)> {
-            params.iter().map(|param| (param.clone(), Type::UNKNOWN)).collect()
-        };
-        let main_owned = typed(flight.main.params);
-        let main_params: Vec<_> =
-            main_owned.iter().map(|(param, kind)| (param as Param<'_>, kind.clone())).collect();
-        let aside_owned = typed(flight.aside.map_or(&[], |query| query.params));
-        let aside_params: Vec<_> =
-            aside_owned.iter().map(|(param, kind)| (param as Param<'_>, kind.clone())).collect();
-        let (begun, set, run, main, ended) = join5(
-            client.batch_execute(begin(flight.access, flight.isolation)),
-            client.query_typed(&settings, &setting_values),
-            async {
-                let (before, aside) = futures_util::future::join(
-                    optional(flight.before.map(|sql| client.query_typed(sql, &[]))),
-                    optional(flight.aside.map(|query| client.query_typed(query.sql, &aside_params))),
-                )
-                .await;
-                (before.err().map(Error::from), aside.map_err(Error::from))
-            },
-            client.query_typed(flight.main.sql, &main_params),
-            self.end(flight.end),
-        )
-        .await;
-        let (before_error, aside) = run;
-        let (aside, aside_error) = split(aside);
-        let (main, main_error) = split(main.map_err(Error::from));
-        let outcome = first_error([
-            begun.err().map(Error::from),
-            set.err().map(Error::from),
-            before_error,
-            aside_error,
-            main_error,
-            ended.err(),
-        ]);
-        self.settle(flight.end, outcome).await?;
-        Ok((aside, main))
     }
 
     async fn end(&self, how: End) -> Result<(), Error> {
@@ -460,22 +447,20 @@ impl Connection {
     }
 }
 
+/// What the driver answers to a query.
+type Answer = Result<Vec<Row>, tokio_postgres::Error>;
+
 /// Runs a query if there is one.
-fn optional<F>(
-    query: Option<F>,
-) -> Either<F, futures_util::future::Ready<Result<Vec<Row>, tokio_postgres::Error>>>
-where
-    F: Future<Output = Result<Vec<Row>, tokio_postgres::Error>>,
-{
+fn optional<F: Future<Output = Answer>>(query: Option<F>) -> Either<F, Ready<Answer>> {
     match query {
         Some(query) => Either::Left(query),
         None => Either::Right(ready(Ok(Vec::new()))),
     }
 }
 
-fn split(result: Result<Vec<Row>, Error>) -> (Vec<Row>, Option<Error>) {
-    match result {
+fn split(answer: Answer) -> (Vec<Row>, Option<Error>) {
+    match answer {
         Ok(rows) => (rows, None),
-        Err(error) => (Vec::new(), Some(error)),
+        Err(error) => (Vec::new(), Some(error.into())),
     }
 }

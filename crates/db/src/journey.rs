@@ -13,12 +13,12 @@ use futures_util::future::join;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
+use crate::Error;
 use crate::flight::{
     Access, Isolation, Leash, Query, Setting, begin, first_error, setting_params, settings_sql, text_params,
+    typed,
 };
 use crate::pool::{Connection, Pool};
-use crate::session::Param;
-use crate::{Error, Text};
 
 const READ_WRITE: &str = "savepoint basalt_leg; reset all; reset role";
 const READ_ONLY: &str = "savepoint basalt_leg; reset all; reset role; set transaction read only";
@@ -190,7 +190,7 @@ impl Connection {
             join(self.client.batch_execute(start), self.client.query(&statement, &values)).await
         } else {
             let sql = settings_sql(leg.settings.len());
-            let values: Vec<_> = values.into_iter().map(|value| (value, Type::TEXT)).collect();
+            let values = typed(values, &Type::TEXT);
             join(self.client.batch_execute(start), self.client.query_typed(&sql, &values)).await
         };
         let (started, set) = results;
@@ -199,13 +199,11 @@ impl Connection {
 
     /// Runs a statement, prepared under the role if it may be.
     async fn ask(&mut self, prepared: bool, role: &str, query: Query<'_>) -> Result<Vec<Row>, Error> {
+        let params = text_params(query.params);
         if prepared {
             let statement = self.prepare(role, query.sql).await?;
-            return Ok(self.client.query(&statement, &text_params(query.params)).await?);
+            return Ok(self.client.query(&statement, &params).await?);
         }
-        let typed: Vec<(Text, Type)> =
-            query.params.iter().map(|param| (param.clone(), Type::UNKNOWN)).collect();
-        let params: Vec<_> = typed.iter().map(|(param, kind)| (param as Param<'_>, kind.clone())).collect();
-        Ok(self.client.query_typed(query.sql, &params).await?)
+        Ok(self.client.query_typed(query.sql, &typed(params, &Type::UNKNOWN)).await?)
     }
 }

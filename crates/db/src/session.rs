@@ -82,6 +82,7 @@ impl Session {
     /// As [`Session::query`].
     pub async fn batch(&mut self, sql: &str) -> Result<(), Error> {
         let result = self.connection.client.batch_execute(sql).await;
+        // Not `|=`: what succeeds after a failure went back to a savepoint, and the transaction is sound.
         self.has_failed = self.in_transaction && result.is_err();
         result.map_err(Error::from)
     }

@@ -223,12 +223,12 @@ async fn a_trigger_on_an_owners_table_gets_the_owners_rights_only() {
         .unwrap();
     let files = rest(&[("V1__rows", "insert into auth.t values (1)")], &[]);
     let by_owner = files.run_by(database.target_as("supabase_auth_admin"));
-    let error = db::migrate::run(&database.target(), &[by_owner]).await.unwrap_err();
+    let error = migrate::run(&database.target(), &[by_owner]).await.unwrap_err();
     assert!(error.to_string().contains("permission denied to set role"), "{error}");
     owner.batch("drop trigger trap on auth.t").await.unwrap();
     let files = rest(&[("V1__rows", "insert into auth.t values (1)")], &[]);
     let by_owner = files.run_by(database.target_as("supabase_auth_admin"));
-    assert_eq!(run(&database, &[by_owner.clone()]).await.applied.len(), 1);
+    assert_eq!(run(&database, std::slice::from_ref(&by_owner)).await.applied.len(), 1);
     assert_eq!(run(&database, &[by_owner]).await.applied.len(), 0);
 }
 
