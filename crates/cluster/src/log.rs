@@ -137,7 +137,7 @@ impl<'a> Line<'a> {
             ("PANIC", _) => tracing::error!(target: "postgres", process, sqlstate, kind, "{text}"),
             ("FATAL" | "WARNING", _) => tracing::warn!(target: "postgres", process, sqlstate, kind, "{text}"),
             // A refused statement is its sender's business, and the sender was told.
-            ("LOG" | "NOTICE" | "INFO", _) if kind != "checkpointer" => {
+            ("LOG" | "INFO", _) if kind != "checkpointer" => {
                 tracing::info!(target: "postgres", process, sqlstate, kind, "{text}");
             }
             _ => tracing::debug!(target: "postgres", process, sqlstate, kind, "{text}"),

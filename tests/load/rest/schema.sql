@@ -32,4 +32,4 @@ create policy own on public.bench_items for all to authenticated using (owner = 
 create policy own on public.bench_notes for all to authenticated
   using (owner = (select auth.uid())) with check (owner = (select auth.uid()));
 create function public.bench_add(a int, b int) returns int language sql immutable as 'select a + b';
-analyze;
+analyze public.bench_parents, public.bench_items;
