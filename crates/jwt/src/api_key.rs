@@ -81,17 +81,6 @@ fn checksum(key: &str) -> String {
     text
 }
 
-/// True if `key` has the form and the checksum of a key that we minted.
-#[must_use]
-pub fn is_well_formed(key: &str) -> bool {
-    let Some(body) = key.strip_prefix(PUBLISHABLE).or_else(|| key.strip_prefix(SECRET)) else {
-        return false;
-    };
-    let urlsafe = body.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
-    let signed = key.get(..key.len().saturating_sub(1 + CHECKSUM)).unwrap_or_default();
-    urlsafe && body.len() == BODY + 1 + CHECKSUM && key == format!("{signed}_{}", checksum(signed))
-}
-
 /// The digest under which a key or a token is kept and compared.
 pub(crate) fn sha256(text: &str) -> [u8; 32] {
     let mut out = [0; 32];
@@ -193,5 +182,26 @@ impl ApiKeys {
 impl fmt::Debug for ApiKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ApiKeys").field("known", &self.known.len()).field("legacy", &self.legacy).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_checksum_computed_elsewhere() {
+        // echo -n 'supabase-self-hosted|sb_secret_AAAAAAAAAAAAAAAAAAAAAA' | openssl dgst -sha256 -binary | base64
+        assert_eq!(checksum("sb_secret_AAAAAAAAAAAAAAAAAAAAAA"), "7cwZOLm2");
+    }
+
+    #[test]
+    fn an_opaque_key_ends_with_its_checksum() {
+        for key in [publishable().unwrap(), secret().unwrap()] {
+            let (signed, sum) = key.expose().split_at(key.expose().len() - 1 - CHECKSUM);
+            assert_eq!(sum, format!("_{}", checksum(signed)));
+        }
     }
 }

@@ -24,22 +24,8 @@ fn the_format_is_upstreams() {
     ] {
         assert!(key.expose().starts_with(prefix));
         assert_eq!(key.expose().len(), length);
-        assert!(api_key::is_well_formed(key.expose()));
-        let flipped = if key.expose().ends_with('A') { "B" } else { "A" };
-        assert!(!api_key::is_well_formed(&format!("{}{flipped}", &key.expose()[..length - 1])));
     }
     assert_ne!(api_key::secret().unwrap().expose(), api_key::secret().unwrap().expose());
-    for text in
-        ["", "sb_secret_", "sb_temp_x", "sb_secret_é", "sb_secret_aaaaaaaaaaaaaaaaaaaaaa_éaaaaaa", "x"]
-    {
-        assert!(!api_key::is_well_formed(text), "{text}");
-    }
-}
-
-#[test]
-fn a_checksum_computed_elsewhere() {
-    // echo -n 'supabase-self-hosted|sb_secret_AAAAAAAAAAAAAAAAAAAAAA' | openssl dgst -sha256 -binary | base64
-    assert!(api_key::is_well_formed("sb_secret_AAAAAAAAAAAAAAAAAAAAAA_7cwZOLm2"));
 }
 
 #[test]
