@@ -135,23 +135,3 @@ pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
     }
     text
 }
-
-/// Turns an expected constraint violation into the caller's own error.
-pub trait OnConstraint<T> {
-    /// `Ok(Err(expected))` if the statement failed on `constraint`.
-    ///
-    /// # Errors
-    ///
-    /// Every other failure, unchanged.
-    fn on_constraint<E>(self, constraint: &str, expected: E) -> Result<Result<T, E>, Error>;
-}
-
-impl<T> OnConstraint<T> for Result<T, Error> {
-    fn on_constraint<E>(self, constraint: &str, expected: E) -> Result<Result<T, E>, Error> {
-        match self {
-            Ok(value) => Ok(Ok(value)),
-            Err(error) if error.constraint() == Some(constraint) => Ok(Err(expected)),
-            Err(error) => Err(error),
-        }
-    }
-}

@@ -26,7 +26,7 @@ mod target;
 mod text;
 mod tls;
 
-pub use error::{Error, OnConstraint, ServerError};
+pub use error::{Error, ServerError};
 pub use flight::{Access, End, Flight, Isolation, Landed, Open, Query, Setting};
 pub use journey::{Journey, Leg};
 pub use listen::{Event, Listener};

@@ -1,6 +1,6 @@
 //! Statements and transactions of the services.
 
-use db::{Error, OnConstraint, Pool, PoolOptions};
+use db::{Error, Pool, PoolOptions};
 use testkit::code;
 
 #[tokio::test]
@@ -46,16 +46,18 @@ async fn rows_are_counted() {
 }
 
 #[tokio::test]
-async fn an_expected_violation_becomes_the_callers_error() {
+async fn a_violation_names_its_constraint() {
     let database = testkit::empty().await;
     let mut session = database.admin().await;
     session.batch("create table public.t (id int constraint t_once unique)").await.unwrap();
     let insert = "insert into public.t values ($1)";
     session.execute(insert, &[&1]).await.unwrap();
-    let again = session.execute(insert, &[&1]).await;
-    assert!(again.as_ref().is_err_and(Error::is_unique_violation));
-    assert_eq!(again.clone().on_constraint("t_once", "exists").unwrap(), Err("exists"));
-    assert!(again.on_constraint("t_other", "exists").is_err());
+    let error = session.execute(insert, &[&1]).await.unwrap_err();
+    assert!(error.is_unique_violation());
+    assert_eq!(error.constraint(), Some("t_once"));
+    let other = session.execute("select 1 / $1", &[&0]).await.unwrap_err();
+    assert!(!other.is_unique_violation());
+    assert_eq!(other.constraint(), None);
 }
 
 #[tokio::test]
