@@ -30,7 +30,7 @@ impl Target {
     ///
     /// `sslmode` means what it means to libpq: `prefer` (the default) and `require` encrypt without
     /// asking who answers, `verify-full` asks the system's certificate authorities, or those of
-    /// `sslrootcert`.
+    /// `sslrootcert`; with `sslrootcert`, `require` asks as well.
     ///
     /// # Errors
     ///

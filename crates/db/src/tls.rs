@@ -43,6 +43,8 @@ impl Trust {
         // The separator behind the value goes with it, or else the one before.
         let (from, to) = if end < kept.len() { (start, end + 1) } else { (start.saturating_sub(1), end) };
         kept.replace_range(from..to, "");
+        // libpq too verifies under `require` once it is told whom to trust.
+        let verify = verify || kept.contains("sslmode=require");
         (kept, if verify { Self::File(file) } else { Self::Anybody })
     }
 }
@@ -138,6 +140,16 @@ mod tests {
             "postgresql://a@b/c?sslrootcert=%2Fetc%2Fca.pem&sslmode=verify-full",
             "postgresql://a@b/c?sslmode=require",
             Trust::File("/etc/ca.pem".to_owned()),
+        );
+        check(
+            "postgresql://a@b/c?sslmode=require&sslrootcert=/etc/ca.pem",
+            "postgresql://a@b/c?sslmode=require",
+            Trust::File("/etc/ca.pem".to_owned()),
+        );
+        check(
+            "postgresql://a@b/c?sslrootcert=/etc/ca.pem&sslmode=prefer",
+            "postgresql://a@b/c?sslmode=prefer",
+            Trust::Anybody,
         );
         check(
             "host=b user=a sslmode=verify-ca sslrootcert=/etc/ca.pem",
