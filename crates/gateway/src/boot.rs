@@ -176,7 +176,11 @@ async fn prepare(
         rls_auto_enable: settings.database.rls_auto_enable,
         jwt_exp: u32::try_from(settings.auth.jwt_expiry.0.as_secs()).ok(),
     };
-    migrated(&database.administrator(), &[bootstrap::migrations(&options), vault::migrations()]).await?;
+    let mut owners = vec![bootstrap::migrations(&options)];
+    if settings.keeps_vault() {
+        owners.push(vault::migrations());
+    }
+    migrated(&database.administrator(), &owners).await?;
     let administrator = Pool::new(&database.administrator(), one_connection());
     if database.cluster.is_some() {
         let mut session = administrator.session().await?;
@@ -189,17 +193,23 @@ async fn prepare(
     // By the owner of the tables: the developer may put triggers on them, which a superuser's
     // session would lend its rights to.
     migrated(&database.administrator(), &[auth::migrations().run_by(auth_admin.clone())]).await?;
-    let config = settings.vault.clone();
-    let key_file = secrets.vault_key_file(data_dir);
-    database.hand_over(&key_file)?;
-    let config = vault::Config {
-        key_file: if config.key_file.as_os_str().is_empty() { key_file } else { config.key_file },
-    };
-    vault::Vault::start(config, vault::Deps { administrator: administrator.clone() })
-        .await
-        .context("vault")?;
+    if settings.keeps_vault() {
+        let key_file = secrets.vault_key_file(data_dir);
+        database.hand_over(&key_file)?;
+        start_vault(settings, key_file, administrator.clone()).await?;
+    }
     administrator.close();
     Ok([authenticator, auth_admin])
+}
+
+/// The installation's own key serves unless the settings name another.
+async fn start_vault(settings: &Settings, own_key: PathBuf, administrator: Pool) -> anyhow::Result<()> {
+    let mut config = settings.vault.clone();
+    if config.key_file.as_os_str().is_empty() {
+        config.key_file = own_key;
+    }
+    vault::Vault::start(config, vault::Deps { administrator }).await.context("vault")?;
+    Ok(())
 }
 
 async fn migrated(administrator: &Target, owners: &[migrate::Migrations]) -> anyhow::Result<()> {

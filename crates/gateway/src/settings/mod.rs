@@ -4,8 +4,8 @@
 //! schema      the names that exist, read from the types        value   a text becomes a value of its type
 //! load        the layers, lowest first, and who set what       source  where a value came from; problems
 //! compat/     names of Supabase's own programs, by table       reference  config/basalt.toml
-//! show        the effective values                         log     section [log]
-//! tokens      sections [jwt] and [keys]                        log     section [log]
+//! show        the effective values                             log     section [log]
+//! tokens      sections [jwt] and [keys]
 //! ```
 //!
 //! Lowest first: the defaults, those of the mode (development, data API alone), the file, names
@@ -111,6 +111,11 @@ impl Settings {
             routes::Service::Gateway => true,
             routes::Service::Absent(_) => false,
         }
+    }
+
+    /// True if this process looks after the vault, which answers below no path.
+    pub(crate) fn keeps_vault(&self) -> bool {
+        self.services.0.contains(&Service::Vault)
     }
 
     /// The data API alone on somebody else's database, as PostgREST.
