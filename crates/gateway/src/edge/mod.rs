@@ -1,8 +1,9 @@
 //! What happens to every request before a service sees it, and to every answer after.
 //!
-//! In this order: request id → client address → path → preflight → route → size → identity →
-//! service (with a deadline) → headers that every answer carries → access log. Each step is a
-//! function over plain values in a file of its own; this file is their order and nothing else.
+//! In this order: request id → client address → encoding → path → preflight → route → size →
+//! identity → service (with a deadline) → headers that every answer carries → access log. The data
+//! API alone, as PostgREST, has no path, preflight, route, size and keys of ours to pass. Steps with
+//! rules of their own have a file of their own; this file is their order.
 
 pub(crate) mod address;
 pub(crate) mod compress;

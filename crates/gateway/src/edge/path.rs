@@ -11,7 +11,7 @@ use super::refusal::Refusal;
 /// around the rule of its prefix.
 pub(crate) fn normalise(request: &mut ServiceRequest) -> Result<(), Refusal> {
     let raw = request.uri().path();
-    if contains_escaped_slash(raw) && !raw.starts_with("/storage/v1/object/") {
+    if contains_escaped_slash(raw) {
         return Err(Refusal::BadPath);
     }
     if let Some(path) = resolved(raw) {
@@ -61,7 +61,7 @@ pub(crate) fn take_api_key(request: &mut ServiceRequest) -> Option<String> {
     }
     let (keys, others): (Vec<&str>, Vec<&str>) =
         query.split('&').partition(|parameter| parameter.starts_with("apikey="));
-    let key = keys.first()?.trim_start_matches("apikey=");
+    let key = keys.first()?.strip_prefix("apikey=")?;
     let key = percent_encoding::percent_decode_str(key).decode_utf8().ok()?.into_owned();
     let others = others.join("&");
     let path = request.uri().path().to_owned();
@@ -113,6 +113,18 @@ mod tests {
         check("/rest/v1/%2e%2E/x", Some("/rest/x"));
         check("/auth/v1/.well-known/.%2e/admin", Some("/auth/v1/admin"));
         check("/rest/v1/a..b", None);
+    }
+
+    #[test]
+    fn no_prefix_excuses_an_escaped_slash() {
+        for path in [
+            "/rest/v1/a%2Fb",
+            "/auth/v1/.well-known/..%5cadmin",
+            "/storage/v1/object/../../../auth/v1/.well-known/..%2fadmin/users",
+        ] {
+            let mut request = TestRequest::with_uri(path).to_srv_request();
+            assert_eq!(normalise(&mut request), Err(Refusal::BadPath), "{path}");
+        }
     }
 
     #[test]
