@@ -13,7 +13,7 @@ use crate::settings::Settings;
 
 /// The secret of Supabase's public examples: everybody can sign with it.
 const DEMO_SECRET: &str = "super-secret-jwt-token-with-at-least-32-characters-long";
-/// What the Supabase command line accepts.
+/// What the Supabase command line accepts; installations that come from it may have no longer one.
 const MIN_SECRET: usize = 16;
 
 /// The keys that sign tokens of users and verify all tokens.
@@ -26,7 +26,7 @@ pub(crate) fn signing(settings: &Settings, secrets: Option<&Secrets>) -> anyhow:
     let Some(secrets) = secrets else { return bare(settings) };
     let secret = secrets.jwt_secret.expose();
     if secret.len() < MIN_SECRET {
-        bail!("jwt.secret must have at least 32 characters");
+        bail!("jwt.secret is too short: take 32 characters or more (fewer than {MIN_SECRET} are refused)");
     }
     if settings.is_production() && secret == DEMO_SECRET {
         bail!(

@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use super::schema::{Kind, Known, Leaf};
 use super::source::{Problem, Source};
 use super::{Settings, compat, value};
+use crate::edge::address::Network;
 
 /// What the command line says about settings.
 #[derive(Clone, Debug, Default)]
@@ -343,6 +344,11 @@ fn check(settings: &Settings, sources: &BTreeMap<String, Source>) -> Vec<Problem
     if settings.server.listen.is_empty() {
         problems.push(problem("server.listen", "must name an address to listen on".to_owned()));
     }
+    for text in &settings.server.trusted_proxies {
+        if let Err(text) = text.parse::<Network>() {
+            problems.push(problem("server.trusted_proxies", text));
+        }
+    }
     if !settings.server.public_url.is_empty() && url::Url::parse(&settings.server.public_url).is_err() {
         problems.push(problem("server.public_url", "is not an absolute URL".to_owned()));
     }
@@ -427,6 +433,8 @@ mod tests {
         assert!(text.contains("rest.max_rows: must be a whole number (environment variable"), "{text}");
         let text = refused("[auth]\njwt_expiry = '0s'", &[]);
         assert!(text.contains("auth.jwt_expiry: must be between") && text.contains("basalt.toml"), "{text}");
+        let text = refused("[server]\ntrusted_proxies = ['10.0.0.0/8', 'proxy']", &[]);
+        assert!(text.contains("server.trusted_proxies: `proxy` is not an address"), "{text}");
         assert!(refused("[auth\n", &[]).contains("syntax"));
         assert!(refused("auth = 1\n", &[]).contains("auth: there is no such setting"));
         assert!(
