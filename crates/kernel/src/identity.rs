@@ -8,7 +8,6 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
-use uuid::Uuid;
 
 use crate::TokenError;
 
@@ -112,12 +111,6 @@ impl Identity {
     #[must_use]
     pub fn anonymous(role: RoleName) -> Self {
         Self { claims: Claims::new(Map::new(), &role), role, proof: Proof::None }
-    }
-
-    /// `sub` as the id of a user, if it is one.
-    #[must_use]
-    pub fn user_id(&self) -> Option<Uuid> {
-        self.claims.str("sub").and_then(|sub| Uuid::try_parse(sub).ok())
     }
 }
 
