@@ -80,7 +80,8 @@ image: ## build the container image with docker
 
 .PHONY: clean
 clean: ## remove what was built
-	rm -rf target $(JS)/node_modules
+	cargo clean
+	rm -rf $(JS)/node_modules
 
 .PHONY: setup
 setup:

@@ -19,7 +19,7 @@ pub(crate) struct Report {
     #[serde(skip)]
     pub(crate) ready: bool,
     status: &'static str,
-    services: BTreeMap<&'static str, String>,
+    services: BTreeMap<&'static str, &'static str>,
 }
 
 impl Health {
@@ -30,8 +30,12 @@ impl Health {
         let mut note = |name: &'static str, health: kernel::Health| {
             ready &= health.is_ready();
             let text = match health {
-                kernel::Health::Ready => "ready".to_owned(),
-                kernel::Health::NotReady(reason) => reason,
+                kernel::Health::Ready => "ready",
+                kernel::Health::NotReady(reason) => {
+                    // Anybody may ask; the reason may name roles, addresses and statements.
+                    tracing::warn!(service = name, reason, "not ready");
+                    "not ready"
+                }
             };
             services.insert(name, text);
         };

@@ -45,7 +45,8 @@ const AFTER_HELP: &str = "\
 Examples:
   basalt serve --data-dir /var/lib/basalt --listen 0.0.0.0:8000
   basalt serve --dev --db-listen 127.0.0.1:54322
-  basalt serve --database-url postgresql://postgres:secret@db.example.com/postgres
+  BASALT_DATABASE__URL=postgresql://postgres:secret@db.example.com/postgres basalt serve
+                                  (as a flag, the password would show in the list of processes)
   basalt serve --services rest --database-url postgresql://authenticator:secret@localhost/app
                                   the data API alone, at the root, as PostgREST; reads PGRST_...";
 
