@@ -11,8 +11,9 @@
 //! - `commit` after a failed statement answers success but rolls back; so the outcome is read off
 //!   the statements, in order, and the commit's own answer last (deferred constraints).
 //!
-//! `reset all` travels in front of `begin`: what a function of the user set for the session
-//! (`set_config(…, false)`) does not outlive its request.
+//! `reset all` travels behind the end: what a function of the user set for the session
+//! (`set_config(…, false)`) does not outlive its request. A connection on which that fails is not
+//! used again, so that no transaction begins under a `statement_timeout` that somebody left.
 //!
 //! A statement seen for the first time needs its own round trip to be prepared; that happens
 //! inside the transaction, after the settings, because names in it are resolved under the
@@ -20,7 +21,7 @@
 
 use std::borrow::Cow;
 
-use futures_util::future::{Either, Ready, join, join5, ready};
+use futures_util::future::{Either, Ready, join, join3, join5, ready};
 use tokio_postgres::types::Type;
 use tokio_postgres::{Row, Statement};
 
@@ -202,6 +203,7 @@ impl Leash {
 
     async fn fly(&mut self, flight: &Flight<'_>, prepared: bool) -> Result<(Vec<Row>, Vec<Row>), Error> {
         let connection = self.connection()?;
+        connection.soil();
         match prepared {
             true => connection.fly_prepared(flight).await,
             false => connection.fly_unprepared(flight).await,
@@ -232,12 +234,12 @@ pub(crate) const fn begin(access: Access, isolation: Isolation) -> &'static str 
     use Access::{ReadOnly, ReadWrite};
     use Isolation::{ReadCommitted, RepeatableRead, Serializable};
     match (isolation, access) {
-        (ReadCommitted, ReadOnly) => "reset all; begin isolation level read committed read only",
-        (ReadCommitted, ReadWrite) => "reset all; begin isolation level read committed read write",
-        (RepeatableRead, ReadOnly) => "reset all; begin isolation level repeatable read read only",
-        (RepeatableRead, ReadWrite) => "reset all; begin isolation level repeatable read read write",
-        (Serializable, ReadOnly) => "reset all; begin isolation level serializable read only",
-        (Serializable, ReadWrite) => "reset all; begin isolation level serializable read write",
+        (ReadCommitted, ReadOnly) => "begin isolation level read committed read only",
+        (ReadCommitted, ReadWrite) => "begin isolation level read committed read write",
+        (RepeatableRead, ReadOnly) => "begin isolation level repeatable read read only",
+        (RepeatableRead, ReadWrite) => "begin isolation level repeatable read read write",
+        (Serializable, ReadOnly) => "begin isolation level serializable read only",
+        (Serializable, ReadWrite) => "begin isolation level serializable read write",
     }
 }
 
@@ -334,12 +336,12 @@ impl Connection {
         main: impl Future<Output = Answer>,
     ) -> Result<(Vec<Row>, Vec<Row>), Error> {
         // Polled in order: the order of first polls is the order of sending.
-        let (begun, set, (before, aside), main, ended) = join5(
+        let (begun, set, (before, aside), main, (ended, ())) = join5(
             self.client.batch_execute(begin(flight.access, flight.isolation)),
             set,
             join(optional(before), optional(aside)),
             main,
-            self.end(flight.end),
+            join(self.end(flight.end), self.cleanse_after(flight.end)),
         )
         .await;
         let (aside, aside_error) = split(aside);
@@ -367,11 +369,17 @@ impl Connection {
             Err(error) => {
                 // The error that matters is the one already in hand.
                 let _ = self.client.batch_execute("rollback").await;
+                self.cleanse().await;
                 return Err(error);
             }
         };
         let params = text_params(flight.main.params);
-        let (rows, ended) = join(self.client.query(&statement, &params), self.end(flight.end)).await;
+        let (rows, ended, ()) = join3(
+            self.client.query(&statement, &params),
+            self.end(flight.end),
+            self.cleanse_after(flight.end),
+        )
+        .await;
         let (rows, error) = split(rows);
         self.settle(flight.end, first_error([error, ended.err()])).await?;
         Ok((aside, rows))
@@ -408,6 +416,13 @@ impl Connection {
         match end(how) {
             Some(sql) => self.client.batch_execute(sql).await.map_err(Error::from),
             None => Ok(()),
+        }
+    }
+
+    /// Nothing while the transaction stays open: then its end sees to it.
+    async fn cleanse_after(&self, how: End) {
+        if how != End::Decide {
+            self.cleanse().await;
         }
     }
 

@@ -59,6 +59,7 @@ impl Pool {
     /// No connection, or what Postgres said.
     pub async fn journey(&self, access: Access, isolation: Isolation) -> Result<Journey, Error> {
         let mut journey = Journey { leash: Leash::of(self.connection().await?), prepared: self.prepared() };
+        journey.connection()?.soil();
         journey.batch(begin(access, isolation)).await?;
         Ok(journey)
     }
@@ -153,6 +154,7 @@ impl Journey {
 
     async fn end(&mut self, sql: &str) -> Result<(), Error> {
         let ended = self.batch(sql).await;
+        self.connection()?.cleanse().await;
         // A failed `commit` ends the transaction as well.
         drop(self.leash.release());
         ended

@@ -1,6 +1,7 @@
 //! Connections of one login role, bounded and reused.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use deadpool::managed::{self, Hook, HookError, Metrics, PoolError, RecycleError, RecycleResult, Timeouts};
@@ -72,9 +73,30 @@ pub(crate) struct Connection {
     /// Statements that make so many settings.
     pub(crate) settings: BTreeMap<usize, Statement>,
     tls: MakeRustlsConnect,
+    is_dirty: AtomicBool,
 }
 
 impl Connection {
+    /// Statements of a caller run here from now on. What they set for the session must not reach
+    /// the next caller: until [`Connection::cleanse`] has succeeded, the pool does not take the
+    /// connection back.
+    pub(crate) fn soil(&self) {
+        self.is_dirty.store(true, Ordering::Relaxed);
+    }
+
+    /// Sets every setting back. It is its own statement, behind the end of the transaction, and may
+    /// fail: a caller's function can leave a `statement_timeout` of a millisecond behind.
+    pub(crate) async fn cleanse(&self) {
+        if self.client.batch_execute("reset all").await.is_ok() {
+            self.is_dirty.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether a caller's settings may still be in force.
+    pub(crate) fn is_dirty(&self) -> bool {
+        self.is_dirty.load(Ordering::Relaxed)
+    }
+
     /// Drops what was prepared: it is prepared anew when it is asked for.
     pub(crate) fn forget_statements(&mut self) {
         self.statements.clear();
@@ -105,11 +127,18 @@ impl managed::Manager for Connector {
             None => Error::Connect(with_causes(&error)),
         })?;
         let statements = Statements::new(self.statements);
-        Ok(Connection { client, statements, settings: BTreeMap::new(), tls: tls.clone() })
+        Ok(Connection {
+            client,
+            statements,
+            settings: BTreeMap::new(),
+            tls: tls.clone(),
+            is_dirty: AtomicBool::new(false),
+        })
     }
 
     async fn recycle(&self, connection: &mut Connection, metrics: &Metrics) -> RecycleResult<Error> {
-        if connection.client.is_closed() || metrics.age() > self.max_lifetime {
+        let is_dirty = connection.is_dirty.load(Ordering::Relaxed);
+        if is_dirty || connection.client.is_closed() || metrics.age() > self.max_lifetime {
             return Err(RecycleError::Backend(Error::Closed));
         }
         Ok(())

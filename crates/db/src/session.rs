@@ -97,9 +97,7 @@ impl Session {
         if self.has_failed {
             return Err(Error::Client("a failed transaction cannot be committed".to_owned()));
         }
-        let result = self.connection.client.batch_execute("commit").await;
-        self.in_transaction = false;
-        result.map_err(Error::from)
+        self.end("commit").await
     }
 
     /// Ends the transaction and forgets its work.
@@ -108,8 +106,15 @@ impl Session {
     ///
     /// A lost connection.
     pub async fn rollback(mut self) -> Result<(), Error> {
-        let result = self.connection.client.batch_execute("rollback").await;
+        self.end("rollback").await
+    }
+
+    async fn end(&mut self, how: &str) -> Result<(), Error> {
+        let result = self.connection.client.batch_execute(how).await;
         self.in_transaction = false;
+        if self.connection.is_dirty() {
+            self.connection.cleanse().await;
+        }
         result.map_err(Error::from)
     }
 

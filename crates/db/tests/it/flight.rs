@@ -144,6 +144,34 @@ async fn what_user_code_sets_does_not_outlive_its_request() {
 }
 
 #[tokio::test]
+async fn a_time_limit_that_user_code_leaves_hits_nobody_else() {
+    for prepared in [true, false] {
+        let (database, pool) = notes(prepared).await;
+        database
+            .session_as("postgres")
+            .await
+            .batch(
+                "create function public.hurry() returns text language sql volatile as
+                   $$ select set_config('statement_timeout', '1', false) $$",
+            )
+            .await
+            .unwrap();
+        for end in [End::Commit, End::Rollback, End::Decide] {
+            for _ in 0..10 {
+                if let Ok(Landed { open: Some(open), .. }) =
+                    fly(&pool, "anon", "", "select public.hurry()", end).await
+                {
+                    // Its own end may come too late for it.
+                    let _ = open.commit().await;
+                }
+                let slow = "select pg_sleep(0.005)";
+                fly(&pool, "authenticated", BOB, slow, End::Commit).await.unwrap();
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn values_are_never_text() {
     let (_database, pool) = notes(true).await;
     let settings: [Setting<'_>; 1] = [(Cow::from("role"), Cow::from("service_role"))];
