@@ -1,6 +1,7 @@
 // Input that is too big, too deep or no text at all: always a clear refusal, never a 5xx.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { brotliCompressSync } from 'node:zlib'
 
 const DEPTH = 20_000
 const nested = (open, close) => open.repeat(DEPTH) + close.repeat(DEPTH)
@@ -30,6 +31,24 @@ export function input(context) {
         `transfer-encoding: chunked\r\n\r\n${chunk.repeat(40)}0\r\n\r\n`)
       if (statuses.length > 0) assert.equal(statuses[0], 413)
       else assert.ok(closed)
+    })
+
+    test('an encoded body is refused and not decoded', async () => {
+      const { attack } = context
+      // A few hundred bytes that stand for 64 MiB.
+      const bomb = brotliCompressSync(Buffer.alloc(64 << 20, 32))
+      for (const path of ['/auth/v1/verify', '/auth/v1/signup', '/rest/v1/notes']) {
+        for (const encoding of ['br', 'gzip', 'deflate', 'zstd']) {
+          const answer = await attack.post(path, bomb, { headers: { 'content-encoding': encoding } })
+          assert.equal(answer.status, 415, answer.text)
+        }
+      }
+    })
+
+    test('HTTP/2 in clear is not spoken', async () => {
+      const { attack } = context
+      const { statuses } = await attack.wire('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0')
+      assert.ok(statuses.every((status) => status >= 400 && status < 500), `${statuses}`)
     })
 
     test('JSON 20,000 levels deep is answered 400', async () => {
