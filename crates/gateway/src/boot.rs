@@ -61,7 +61,7 @@ pub(crate) async fn serve(plan: ServePlan) -> anyhow::Result<()> {
     }
     // A second signal ends the wait for requests.
     tokio::select! {
-        () = server::stop(&handle) => {}
+        () = handle.stop(true) => {}
         () = interrupted.wait() => tracing::warn!("stopping now"),
     }
     running.stop().await;

@@ -3,7 +3,7 @@
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
-use actix_web::dev::{Server, ServerHandle};
+use actix_web::dev::Server;
 use actix_web::middleware::{Compress, Condition, from_fn};
 use actix_web::{App, HttpResponse, HttpServer, web};
 use kernel::units::{Bytes, Span};
@@ -176,9 +176,4 @@ async fn answer(health: Health) -> HttpResponse {
     let report = health.report().await;
     let mut answer = if report.ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
     answer.json(report)
-}
-
-/// Stops a server, letting requests finish.
-pub(crate) async fn stop(handle: &ServerHandle) {
-    handle.stop(true).await;
 }
