@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use kernel::units::Bytes;
+use kernel::units::{Bytes, Span};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -53,6 +53,10 @@ pub struct Config {
     /// Let an embed with an alias also be reached by its relation's name in filters, orders and
     /// limits.
     pub legacy_target_names: bool,
+    /// The line of PostgREST whose answers are given where lines differ. With `14`: a
+    /// `Prefer: timezone` that Postgres does not know is no error unless handling is strict, a
+    /// serialization failure is tried again, and the headers `Vary` and `Warning` are not sent.
+    pub compatibility: Compatibility,
     /// How much an error says.
     pub error_verbosity: Verbosity,
     /// The channel whose notifications reload the schema.
@@ -66,6 +70,25 @@ pub struct Config {
     pub max_body: Bytes,
     /// Settings that SQL reads with `current_setting('app.settings.<name>')`, by name.
     pub app_settings: BTreeMap<String, String>,
+    /// Limits of single roles, by role: `statement_timeout` (a duration), `max_rows`,
+    /// `max_embed_depth` (levels of embeds) and `max_plan_cost` (the planner's estimate). They
+    /// lower what holds anyway and never raise it.
+    pub role_limits: BTreeMap<String, Limits>,
+}
+
+/// What one role may ask for, as far as it is limited.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// How long a statement may take.
+    pub statement_timeout: Option<Span>,
+    /// The greatest number of rows of an answer, at every level of embedding.
+    pub max_rows: Option<u32>,
+    /// How many levels of embeds an answer may have; 0 for none.
+    pub max_embed_depth: Option<u32>,
+    /// The cost that the planner may estimate for a statement, in its own units. The estimate is
+    /// asked for before the statement runs, with a round trip of its own.
+    pub max_plan_cost: Option<u64>,
 }
 
 /// How transactions end.
@@ -110,6 +133,18 @@ pub enum OpenApiMode {
     Disabled,
 }
 
+/// The line of PostgREST whose answers are given where lines differ.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Compatibility {
+    /// 16.x, and what it has in common with the current development.
+    #[default]
+    #[serde(rename = "16")]
+    V16,
+    /// 14.x
+    #[serde(rename = "14")]
+    V14,
+}
+
 /// How much an error says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -150,12 +185,14 @@ impl Default for Config {
             cors: false,
             cors_origins: Vec::new(),
             legacy_target_names: true,
+            compatibility: Compatibility::V16,
             error_verbosity: Verbosity::Verbose,
             channel: "pgrst".to_owned(),
             channel_enabled: true,
             prepared_statements: true,
             max_body: Bytes::mib(50),
             app_settings: BTreeMap::new(),
+            role_limits: BTreeMap::new(),
         }
     }
 }
@@ -165,6 +202,13 @@ impl Config {
     #[must_use]
     pub fn default_schema(&self) -> &str {
         self.schemas.first().map_or("public", String::as_str)
+    }
+
+    /// What holds for requests of `role`.
+    pub(crate) fn limits(&self, role: &str) -> Limits {
+        let own = self.role_limits.get(role).copied().unwrap_or_default();
+        let max_rows = own.max_rows.into_iter().chain(self.max_rows).min();
+        Limits { max_rows, ..own }
     }
 
     /// What is wrong with these settings, one sentence per fault.
@@ -184,6 +228,13 @@ impl Config {
         {
             problems.push(format!("rest.trace_header `{header}` is not the name of a header"));
         }
+        for (role, limits) in &self.role_limits {
+            // For Postgres none at all is no limit.
+            if limits.statement_timeout.is_some_and(|Span(time)| time.as_millis() == 0) {
+                let setting = format!("rest.role_limits.{role}.statement_timeout");
+                problems.push(format!("{setting} must be at least a millisecond"));
+            }
+        }
         problems
     }
 }
@@ -200,6 +251,28 @@ mod tests {
         assert_eq!(config.check(), ["rest.schemas must not contain pg_catalog"]);
         assert!(Config { schemas: Vec::new(), ..Config::default() }.check().len() == 1);
         assert_eq!(Config::default().check(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn limits_of_a_role_only_lower() {
+        let limits = |rows| Limits { max_rows: rows, max_plan_cost: Some(9), ..Limits::default() };
+        let role_limits = [("few", Some(10)), ("many", Some(5000)), ("any", None)]
+            .map(|(role, rows)| (role.to_owned(), limits(rows)))
+            .into();
+        let mut config = Config { max_rows: Some(1000), role_limits, ..Config::default() };
+        let rows = |config: &Config, role| config.limits(role).max_rows;
+        assert_eq!(["few", "many", "any", "other"].map(|role| rows(&config, role).unwrap()), [10, 1000, 1000, 1000]);
+        assert_eq!((config.limits("any").max_plan_cost, config.limits("other").max_plan_cost), (Some(9), None));
+        config.max_rows = None;
+        assert_eq!([rows(&config, "many"), rows(&config, "any")], [Some(5000), None]);
+    }
+
+    #[test]
+    fn a_time_of_nothing_is_refused() {
+        let limits = Limits { statement_timeout: Some(Span::secs(0)), ..Limits::default() };
+        let role_limits = [("anon".to_owned(), limits)].into();
+        let config = Config { role_limits, ..Config::default() };
+        assert_eq!(config.check(), ["rest.role_limits.anon.statement_timeout must be at least a millisecond"]);
     }
 
     #[test]

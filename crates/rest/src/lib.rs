@@ -25,7 +25,7 @@ use arc_swap::ArcSwap;
 use db::{Pool, Target};
 use kernel::{Health, Task};
 
-pub use config::{Config, OpenApiMode, TxEnd, Verbosity};
+pub use config::{Compatibility, Config, OpenApiMode, TxEnd, Verbosity};
 use response::Descriptions;
 use schema::Cache;
 

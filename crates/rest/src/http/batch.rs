@@ -11,7 +11,9 @@ use crate::plan::{self, Plan};
 use crate::request::batch::Batch;
 use crate::request::{self, ApiRequest};
 use crate::response::{self, Part};
-use crate::schema::SchemaCache;
+use crate::schema::Snapshot;
+
+use super::compatibility;
 
 /// Answers a batch.
 ///
@@ -20,7 +22,7 @@ use crate::schema::SchemaCache;
 /// What concerns the batch as a whole: its form, the connection, the end of the transaction.
 pub(super) async fn answer(
     shared: &Shared,
-    schema: &SchemaCache,
+    snapshot: &Snapshot,
     context: Context<'_>,
     headers: &HeaderMap,
     body: &[u8],
@@ -28,12 +30,15 @@ pub(super) async fn answer(
     let config = context.config;
     let batch = Batch::parse(body)?;
     let preferences = request::preferences(headers, config);
-    let parsed: Vec<_> = batch.items.iter().map(|item| item.parse(headers, config)).collect();
+    let mut parsed: Vec<_> = batch.items.iter().map(|item| item.parse(headers, config)).collect();
+    for request in parsed.iter_mut().flatten() {
+        compatibility::check_timezone(shared, snapshot, &mut request.preferences).await;
+    }
     let planned: Vec<_> = parsed
         .iter()
         .map(|parsed| {
             let request = parsed.as_ref().map_err(Error::clone)?;
-            match plan::plan(request, schema, config)? {
+            match plan::plan(request, &snapshot.schema, config, context.limits)? {
                 Plan::Describe(_) => Err(Error::BatchRoot),
                 plan => Ok((request, plan)),
             }
@@ -90,9 +95,8 @@ async fn run(
     atomic: bool,
     room: usize,
 ) -> Result<Part, Error> {
-    let verbosity = transaction.config().error_verbosity;
     let outcome = transaction.run(request, plan).await?;
-    let answered = response::answer(request, plan, outcome.as_ref(), verbosity).map(Part::from);
+    let answered = response::answer(request, plan, outcome.as_ref(), transaction.config()).map(Part::from);
     let fitting = answered.and_then(|part| {
         let limit = transaction.config().max_body.get();
         if part.len() <= room { Ok(part) } else { Err(Error::BatchAnswer(limit)) }

@@ -14,7 +14,7 @@ use crate::request::{self, ApiRequest, Incoming};
 use crate::response::{self, DescriptionKey, Timing, cors, etag};
 use crate::schema::Snapshot;
 
-use super::batch;
+use super::{batch, compatibility};
 
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
@@ -73,14 +73,17 @@ async fn serve(
     let mut timing = Timing::start();
     let identity = kernel::http::caller(request)?;
     timing.step("jwt");
-    let Snapshot { config, schema, roles, version } = snapshot.ok_or(Error::NoSchemaCache)?;
+    let snapshot = snapshot.ok_or(Error::NoSchemaCache)?;
+    let Snapshot { config, schema, roles, version, .. } = snapshot;
     let body = body(request, payload, config.max_body.get()).await?;
-    let context = Context { config, identity: &identity, role_settings: roles.get(identity.role.as_str()) };
+    let role = identity.role.as_str();
+    let role_settings = roles.get(role);
+    let context = Context { config, identity: &identity, role_settings, limits: config.limits(role) };
     if request::batch::is_meant(request.method().as_str(), path, request.headers()) {
-        return batch::answer(shared, schema, context, request.headers(), &body).await;
+        return batch::answer(shared, snapshot, context, request.headers(), &body).await;
     }
 
-    let parsed = ApiRequest::parse(
+    let mut parsed = ApiRequest::parse(
         Incoming {
             method: request.method().as_str(),
             path,
@@ -90,8 +93,9 @@ async fn serve(
         },
         config,
     )?;
+    compatibility::check_timezone(shared, snapshot, &mut parsed.preferences).await;
     timing.step("parse");
-    let plan = plan::plan(&parsed, schema, config)?;
+    let plan = plan::plan(&parsed, schema, config, context.limits)?;
     timing.step("plan");
     let answer = if let Plan::Describe(dialect) = plan {
         let rights = exec::describe(&shared.pool, &parsed, &plan, context).await?;
@@ -110,11 +114,11 @@ async fn serve(
         };
         let is_wanted = !parsed.action.is_headers_only();
         let description = is_wanted.then(|| shared.descriptions.get(key(), build)).transpose()?;
-        response::described(&parsed, dialect, description)
+        response::described(&parsed, dialect, description, config)
     } else {
-        let outcome = exec::run(&shared.pool, &parsed, &plan, context).await?;
+        let outcome = compatibility::run(shared, &parsed, &plan, context).await?;
         timing.step("transaction");
-        let mut answer = response::answer(&parsed, &plan, outcome.as_ref(), config.error_verbosity)?;
+        let mut answer = response::answer(&parsed, &plan, outcome.as_ref(), config)?;
         etag::apply(&mut answer, &plan, request.headers());
         answer
     };

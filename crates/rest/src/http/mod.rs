@@ -1,6 +1,7 @@
 //! One catch-all below the mount point: which resource is meant, `request` decides.
 
 mod batch;
+mod compatibility;
 mod data;
 
 use std::sync::Arc;

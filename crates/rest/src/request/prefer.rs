@@ -17,6 +17,8 @@ pub(crate) struct Preferences {
     pub handling: Option<Handling>,
     /// `timezone=`: the time zone of the transaction, unchecked.
     pub timezone: Option<String>,
+    /// How many of `invalid` came before the time zone.
+    timezone_place: usize,
     /// `max-affected=`: the greatest number of rows that a write may touch.
     pub max_affected: Option<i64>,
     /// Preferences that mean nothing here, as sent.
@@ -93,6 +95,7 @@ impl Preferences {
                 Some(("timezone", zone)) => {
                     if !std::mem::replace(&mut has_timezone, true) {
                         all.timezone = Some(zone.to_owned());
+                        all.timezone_place = all.invalid.len();
                     }
                 }
                 Some(("max-affected", rows)) => {
@@ -127,6 +130,14 @@ impl Preferences {
             "handling=strict" => first(&mut self.handling, Handling::Strict),
             "handling=lenient" => first(&mut self.handling, Handling::Lenient),
             unknown => self.invalid.push(unknown.to_owned()),
+        }
+    }
+
+    /// Counts the time zone among the preferences that mean nothing, as PostgREST 14 does with
+    /// those that Postgres does not know.
+    pub fn disown_timezone(&mut self) {
+        if let Some(zone) = self.timezone.take() {
+            self.invalid.insert(self.timezone_place, format!("timezone={zone}"));
         }
     }
 
@@ -221,6 +232,16 @@ mod tests {
         assert_eq!(parsed.invalid, ["anything", "count=some"]);
         let parsed = Preferences::parse(["tx=rollback"].into_iter(), false);
         assert_eq!(parsed, Preferences::default());
+    }
+
+    #[test]
+    fn a_disowned_time_zone_keeps_its_place_among_the_unknown() {
+        let mut parsed = parse(&["handling=strict, one, timezone=Nowhere, two"]);
+        assert_eq!(parsed.invalid, ["one", "two"]);
+        parsed.disown_timezone();
+        parsed.disown_timezone();
+        assert_eq!(parsed.invalid, ["one", "timezone=Nowhere", "two"]);
+        assert_eq!(parsed.applied().as_deref(), Some("handling=strict"));
     }
 
     #[test]

@@ -22,7 +22,7 @@ use actix_web::http::header::{
 };
 use bytes::Bytes;
 
-use crate::config::{Config, Verbosity};
+use crate::config::{Compatibility, Config, Verbosity};
 use crate::error::{Error, RangeError};
 use crate::exec::{Outcome, Rows, Visible};
 use crate::plan::{CallPlan, Dialect, Output, Plan, ReadPlan, WritePlan};
@@ -104,12 +104,16 @@ pub(crate) fn answer(
     request: &ApiRequest,
     plan: &Plan<'_>,
     outcome: Option<&Outcome>,
-    verbosity: Verbosity,
+    config: &Config,
 ) -> Result<Answer, Error> {
     let mut answer = match (plan, outcome) {
-        (Plan::Read(read), Some(Outcome::Rows(rows))) => rows_read(request, read, rows, verbosity)?,
+        (Plan::Read(read), Some(Outcome::Rows(rows))) => {
+            rows_read(request, read, rows, config.error_verbosity)?
+        }
         (Plan::Write(write), Some(Outcome::Rows(rows))) => rows_written(request, write, rows)?,
-        (Plan::Call(call), Some(Outcome::Rows(rows))) => rows_called(request, call, rows, verbosity)?,
+        (Plan::Call(call), Some(Outcome::Rows(rows))) => {
+            rows_called(request, call, rows, config.error_verbosity)?
+        }
         (
             Plan::Read(ReadPlan { output, .. })
             | Plan::Write(WritePlan { output, .. })
@@ -121,11 +125,13 @@ pub(crate) fn answer(
         (Plan::RootInfo, _) => info::root(),
         _ => return Err(Error::Internal("a plan that needs the database was not run".to_owned())),
     };
-    if !answer.headers.contains_key(VARY) {
-        answer.set(VARY, VARIES_BY);
-    }
-    if let Some(warning) = legacy_warning(plan) {
-        answer.set(WARNING, &warning);
+    if config.compatibility == Compatibility::V16 {
+        if !answer.headers.contains_key(VARY) {
+            answer.set(VARY, VARIES_BY);
+        }
+        if let Some(warning) = legacy_warning(plan) {
+            answer.set(WARNING, &warning);
+        }
     }
     Ok(answer)
 }
@@ -143,14 +149,21 @@ pub(crate) fn description(
 }
 
 /// The answer that carries a description; none for HEAD.
-pub(crate) fn described(request: &ApiRequest, dialect: Dialect, description: Option<Bytes>) -> Answer {
+pub(crate) fn described(
+    request: &ApiRequest,
+    dialect: Dialect,
+    description: Option<Bytes>,
+    config: &Config,
+) -> Answer {
     let mut answer = Answer::new(StatusCode::OK);
     let media_type = match dialect {
         Dialect::Swagger2 => MediaType::OpenApi,
         Dialect::OpenApi31 => MediaType::OpenApi31,
     };
     answer.set_type(&media_type, request);
-    answer.set(VARY, VARIES_BY);
+    if config.compatibility == Compatibility::V16 {
+        answer.set(VARY, VARIES_BY);
+    }
     answer.body = description.map_or(Body::Absent, Body::Bytes);
     answer
 }

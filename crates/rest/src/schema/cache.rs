@@ -17,6 +17,7 @@ use super::contents::SchemaCache;
 use super::in_database;
 use super::load::{Scope, load};
 use super::model::RoleSettings;
+use super::zones::Zones;
 use crate::config::Config;
 
 /// Signals that come within this time of a reload share the next one.
@@ -35,6 +36,8 @@ pub struct Snapshot {
     pub roles: HashMap<String, RoleSettings>,
     /// The database.
     pub schema: Arc<SchemaCache>,
+    /// The time zones, if somebody asks.
+    pub zones: Zones,
     /// Another number for every snapshot: a key for what is derived from one.
     pub version: u64,
 }
@@ -199,7 +202,7 @@ impl Cache {
             }
         };
         let version = self.version.fetch_add(1, Ordering::Relaxed) + 1;
-        Ok(Arc::new(Snapshot { config, roles, schema, version }))
+        Ok(Arc::new(Snapshot { config, roles, schema, zones: Zones::default(), version }))
     }
 }
 

@@ -3,6 +3,7 @@
 //! - `model`: tables, relationships, functions, casts, media handlers; `contents`: the cache that holds them.
 //! - `cache`: the snapshot that requests share, and its reload; `in_database`: settings kept in the database.
 //! - `load`: reads them from the catalogue; `view`, `infer`: what follows from keys and view definitions.
+//! - `zones`: the names of time zones.
 //! - `find`, `hint`, `fuzzy`: a relationship by the names of a request; similar names for errors.
 
 mod cache;
@@ -15,6 +16,7 @@ mod infer;
 mod load;
 mod model;
 mod view;
+mod zones;
 
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@
 
 mod batch;
 mod change;
+mod compatibility;
 mod protocol;
 mod reads;
 mod rpc;

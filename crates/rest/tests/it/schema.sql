@@ -61,4 +61,18 @@ create function recall() returns text language sql stable as $$ select current_s
 create function newest_project(clients) returns setof projects rows 1 language sql stable as
     'select * from projects where client_id = $1.id order by id desc limit 1';
 create function shout(clients) returns text language sql immutable as 'select upper($1.name)';
+-- Answers headers of its own; fails to be serialized so often before it succeeds, and says at which try it did.
+create function varied() returns int language sql volatile as
+    $$ select length(set_config('response.headers', '[{"Vary": "X-Weather"}]', true)) $$;
+create sequence tries;
+grant usage on tries to anon, authenticated, service_role;
+create function unlucky(times int) returns int language plpgsql volatile as $$
+declare
+    try bigint := nextval('tries');
+begin
+    if try <= times then
+        raise serialization_failure;
+    end if;
+    return try;
+end $$;
 insert into counters values (1, 0, 'clicks');
