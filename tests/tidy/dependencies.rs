@@ -27,6 +27,8 @@ const DOORS: &[(&str, &[&str])] = &[
     ("deadpool-postgres", &["db"]),
     ("refinery", &["db", "auth", "vault"]),
     ("anyhow", &["gateway"]),
+    ("reqwest", &["auth"]),
+    ("lettre", &["auth"]),
     ("jsonwebtoken", &["jwt"]),
     ("actix-web", &["kernel", "auth", "rest", "gateway"]),
 ];

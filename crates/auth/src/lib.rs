@@ -21,6 +21,7 @@ mod error;
 mod http;
 mod identifier;
 mod otp;
+mod outbound;
 mod password;
 mod pkce;
 mod rate;
@@ -32,6 +33,7 @@ mod session;
 mod signup;
 mod store;
 mod task;
+mod template;
 mod user;
 mod verify;
 

@@ -4,14 +4,19 @@
 //! has a name in the same manner. The defaults suit production: confirmation on, anonymous
 //! sign-ins off, rotation on.
 
-use std::collections::BTreeMap;
+mod email;
+mod sms;
+
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use kernel::units::Span;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
+
+pub use email::{Email, UrlPaths};
+pub(crate) use email::DEFAULT_PATH;
+pub use sms::Sms;
 
 use crate::redirect::Glob;
 
@@ -126,70 +131,6 @@ pub struct RateLimits {
     pub sso: u32,
 }
 
-/// Accounts with an e-mail address.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Email {
-    /// Whether accounts can be created and entered by address.
-    pub enable_signup: bool,
-    /// Whether one can sign in by a mailed link or code.
-    pub enable_magic_link: bool,
-    /// Whether an address must be confirmed before the first sign-in. Without it anyone can claim
-    /// any address; with it, mail must be set up.
-    pub enable_confirmations: bool,
-    /// Whether a change of address must be confirmed from the old one too.
-    pub double_confirm_changes: bool,
-    /// Whether a password change needs a mailed code when the session is older than a day.
-    pub secure_password_change: bool,
-    /// Whether a password change needs the current password.
-    pub require_current_password: bool,
-    /// The least time between two mails of one kind to one user.
-    pub max_frequency: Span,
-    /// Digits of a code, 6 to 10.
-    pub otp_length: u8,
-    /// How long a link or code is good for.
-    pub otp_expiry: Span,
-    /// If not empty, the only addresses that mail is sent to.
-    pub authorized_addresses: Vec<String>,
-    /// Paths of the links in mails, below the external URL.
-    pub url_paths: UrlPaths,
-}
-
-/// Paths of the links in mails, resolved against the external URL.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct UrlPaths {
-    /// Of invitations.
-    pub invite: String,
-    /// Of address confirmations.
-    pub confirmation: String,
-    /// Of password recoveries and magic links.
-    pub recovery: String,
-    /// Of address changes.
-    pub email_change: String,
-}
-
-/// Accounts with a phone number.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Sms {
-    /// Whether accounts can be created and entered by phone number.
-    pub enable_signup: bool,
-    /// Whether a number must be confirmed before the first sign-in.
-    pub enable_confirmations: bool,
-    /// The least time between two messages of one kind to one user.
-    pub max_frequency: Span,
-    /// Digits of a code, 6 to 10.
-    pub otp_length: u8,
-    /// How long a code is good for.
-    pub otp_expiry: Span,
-    /// Numbers that always have the given code and are sent nothing.
-    pub test_otp: BTreeMap<String, String>,
-    /// When the test codes end.
-    #[schemars(with = "Option<String>")]
-    pub test_otp_valid_until: Option<DateTime<Utc>>,
-}
-
 /// How long sessions last.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -255,46 +196,9 @@ impl Default for RateLimits {
     }
 }
 
-impl Default for Email {
-    fn default() -> Self {
-        Self {
-            enable_signup: true,
-            enable_magic_link: true,
-            enable_confirmations: true,
-            double_confirm_changes: true,
-            secure_password_change: false,
-            require_current_password: false,
-            max_frequency: Span::secs(60),
-            otp_length: 6,
-            otp_expiry: Span::secs(3600),
-            authorized_addresses: Vec::new(),
-            url_paths: UrlPaths::default(),
-        }
-    }
-}
-
-/// Where links lead unless told otherwise.
-pub(crate) const DEFAULT_PATH: &str = "/verify";
-
-impl Default for UrlPaths {
-    fn default() -> Self {
-        let verify = || DEFAULT_PATH.to_owned();
-        Self { invite: verify(), confirmation: verify(), recovery: verify(), email_change: verify() }
-    }
-}
-
-impl Default for Sms {
-    fn default() -> Self {
-        Self {
-            enable_signup: false,
-            enable_confirmations: true,
-            max_frequency: Span::secs(60),
-            otp_length: 6,
-            otp_expiry: Span::secs(60),
-            test_otp: BTreeMap::new(),
-            test_otp_valid_until: None,
-        }
-    }
+/// A configured length of codes, brought into what is safe.
+pub(crate) fn otp_length(configured: u8) -> usize {
+    if (6..=10).contains(&configured) { usize::from(configured) } else { 6 }
 }
 
 /// A setting that cannot be used.
@@ -372,36 +276,6 @@ impl Config {
     }
 }
 
-impl Email {
-    /// New addresses count as confirmed.
-    pub(crate) fn autoconfirm(&self) -> bool {
-        !self.enable_confirmations
-    }
-}
-
-impl Sms {
-    /// New numbers count as confirmed.
-    pub(crate) fn autoconfirm(&self) -> bool {
-        !self.enable_confirmations
-    }
-
-    /// The code that `phone` always has, if it is a test number.
-    pub(crate) fn test_code(&self, phone: &str, now: DateTime<Utc>) -> Option<&str> {
-        if self.test_otp_valid_until.is_some_and(|end| now > end) {
-            return None;
-        }
-        self.test_otp
-            .iter()
-            .find(|(number, _)| number.trim_start_matches('+').replace(' ', "") == phone)
-            .map(|(_, code)| code.as_str())
-    }
-}
-
-/// A configured length of codes, brought into what is safe.
-pub(crate) fn otp_length(configured: u8) -> usize {
-    if (6..=10).contains(&configured) { usize::from(configured) } else { 6 }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -427,18 +301,5 @@ mod tests {
         };
         let keys: Vec<_> = config.check().into_iter().map(|problem| problem.key).collect();
         assert_eq!(keys, ["site_url", "refresh_token_algorithm_version", "sessions.timebox"]);
-    }
-
-    #[test]
-    fn test_codes_are_found_however_the_number_is_written() {
-        let sms = Sms {
-            test_otp: BTreeMap::from([("+1 234567890".to_owned(), "123456".to_owned())]),
-            ..Sms::default()
-        };
-        let now = DateTime::from_timestamp(1_700_000_000, 0).unwrap_or_default();
-        assert_eq!(sms.test_code("1234567890", now), Some("123456"));
-        assert_eq!(sms.test_code("1234567891", now), None);
-        let ended = Sms { test_otp_valid_until: Some(now - chrono::TimeDelta::seconds(1)), ..sms };
-        assert_eq!(ended.test_code("1234567890", now), None);
     }
 }
