@@ -261,8 +261,14 @@ mod tests {
             .into();
         let mut config = Config { max_rows: Some(1000), role_limits, ..Config::default() };
         let rows = |config: &Config, role| config.limits(role).max_rows;
-        assert_eq!(["few", "many", "any", "other"].map(|role| rows(&config, role).unwrap()), [10, 1000, 1000, 1000]);
-        assert_eq!((config.limits("any").max_plan_cost, config.limits("other").max_plan_cost), (Some(9), None));
+        assert_eq!(
+            ["few", "many", "any", "other"].map(|role| rows(&config, role).unwrap()),
+            [10, 1000, 1000, 1000]
+        );
+        assert_eq!(
+            (config.limits("any").max_plan_cost, config.limits("other").max_plan_cost),
+            (Some(9), None)
+        );
         config.max_rows = None;
         assert_eq!([rows(&config, "many"), rows(&config, "any")], [Some(5000), None]);
     }
@@ -272,7 +278,10 @@ mod tests {
         let limits = Limits { statement_timeout: Some(Span::secs(0)), ..Limits::default() };
         let role_limits = [("anon".to_owned(), limits)].into();
         let config = Config { role_limits, ..Config::default() };
-        assert_eq!(config.check(), ["rest.role_limits.anon.statement_timeout must be at least a millisecond"]);
+        assert_eq!(
+            config.check(),
+            ["rest.role_limits.anon.statement_timeout must be at least a millisecond"]
+        );
     }
 
     #[test]

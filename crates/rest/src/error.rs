@@ -183,6 +183,16 @@ pub(crate) enum Error {
     #[error("The description of the schema is not available in a batch")]
     BatchRoot,
 
+    /// The request embeds deeper than its role may, which is so many levels.
+    #[error("Resources may be embedded no deeper than {0} levels")]
+    EmbedDepth(u32),
+    /// The planner expects the request to cost more than its role may spend.
+    #[error("The request is estimated to cost more than the limit of {0}")]
+    PlanCost(u64),
+    /// As many streams are under way as there may be.
+    #[error("Too many streams are under way")]
+    Streams,
+
     /// The caller's token is not acceptable.
     #[error("{0}")]
     Token(#[from] TokenError),
@@ -348,6 +358,9 @@ impl Error {
             Self::BatchAbandoned(_) => "BSLT001",
             Self::BatchAnswer(_) => "BSLT002",
             Self::BatchRoot => "BSLT003",
+            Self::EmbedDepth(_) => "BSLT004",
+            Self::PlanCost(_) => "BSLT005",
+            Self::Streams => "BSLT006",
             Self::Token(error) => token_code(error),
             Self::Database(error) => error.code(),
             Self::Internal(_) => "PGRSTX00",
@@ -362,7 +375,7 @@ impl Error {
     /// The HTTP status. May be any number from 100 on if the database chose it.
     pub fn status(&self) -> u16 {
         match self {
-            Self::Unreachable(_) | Self::ConnectionLost(_) | Self::NoSchemaCache => 503,
+            Self::Unreachable(_) | Self::ConnectionLost(_) | Self::NoSchemaCache | Self::Streams => 503,
             Self::PoolTimeout => 504,
             Self::RpcMethod(_) | Self::PutFilters | Self::Method(_) => 405,
             Self::BodyTooLarge(_) | Self::BatchAnswer(_) => 413,
@@ -388,7 +401,9 @@ impl Error {
             | Self::MaxAffectedRoutine
             | Self::NoRelationship { .. }
             | Self::NoColumn { .. }
-            | Self::BatchRoot => 400,
+            | Self::BatchRoot
+            | Self::EmbedDepth(_)
+            | Self::PlanCost(_) => 400,
         }
     }
 

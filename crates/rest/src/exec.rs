@@ -8,15 +8,17 @@
 //! unless it changes nothing and it is all the same how it ends.
 
 mod batch;
+mod cost;
 mod describe;
 mod row;
 mod settings;
+mod stream;
 
 use bytes::Bytes;
 use db::{Access, End, Flight, Isolation, Landed, Open, Pool, Query};
 use kernel::Identity;
 
-use crate::config::Config;
+use crate::config::{Config, Limits};
 use crate::error::Error;
 use crate::error::database::{ServerReport, read};
 use crate::plan::{Output, Plan};
@@ -27,6 +29,7 @@ use crate::sql;
 pub(crate) use batch::Batch;
 pub(crate) use describe::{Visible, describe};
 pub(crate) use row::Rows;
+pub(crate) use stream::{Streams, stream};
 
 /// What the database answered.
 #[derive(Clone, Debug)]
@@ -46,6 +49,8 @@ pub(crate) struct Context<'a> {
     pub identity: &'a Identity,
     /// What the caller's role has set for itself.
     pub role_settings: Option<&'a RoleSettings>,
+    /// What the caller's role may ask for.
+    pub limits: Limits,
 }
 
 /// Runs a plan that needs the database; none for those that do not.
@@ -59,7 +64,10 @@ pub(crate) async fn run(
     plan: &Plan<'_>,
     context: Context<'_>,
 ) -> Result<Option<Outcome>, Error> {
-    let Some(statement) = sql::statement(request, plan, context.config) else { return Ok(None) };
+    let Some(statement) = sql::statement(request, plan, context.limits) else { return Ok(None) };
+    if context.limits.max_plan_cost.is_some() {
+        return batch::alone(pool, request, plan, context).await;
+    }
     let settings = settings::of(request, plan, context);
     let before = context.config.pre_request.as_deref().map(sql::call_without_arguments);
     let rules = Rules::of(request, plan);
@@ -92,7 +100,7 @@ pub(crate) async fn run(
         return Err(broken);
     }
     finish(open, request, context).await?;
-    rows.total = estimate(request, plan, context.config, rows.total, row::planned(&aside));
+    rows.total = estimate(request, plan, context.limits, rows.total, row::planned(&aside));
     Ok(Some(Outcome::Rows(rows)))
 }
 
@@ -202,7 +210,7 @@ impl Rules {
 fn estimate(
     request: &ApiRequest,
     plan: &Plan<'_>,
-    config: &Config,
+    limits: Limits,
     exact: Option<i64>,
     planned: Option<i64>,
 ) -> Option<i64> {
@@ -210,7 +218,7 @@ fn estimate(
         (Plan::Read(_), Some(Count::Planned)) => planned,
         (Plan::Read(_), Some(Count::Estimated)) => {
             // One more than the limit says that there are more; how many, the planner guesses.
-            let limit = config.max_rows.map(i64::from);
+            let limit = limits.max_rows.map(i64::from);
             let exact = exact.map(|exact| limit.map_or(exact, |limit| exact.min(limit.saturating_add(1))));
             if exact > limit { exact.zip(planned).map(|(exact, planned)| exact.max(planned)) } else { exact }
         }

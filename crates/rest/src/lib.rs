@@ -25,7 +25,8 @@ use arc_swap::ArcSwap;
 use db::{Pool, Target};
 use kernel::{Health, Task};
 
-pub use config::{Compatibility, Config, OpenApiMode, TxEnd, Verbosity};
+pub use config::{Compatibility, Config, Limits, OpenApiMode, TxEnd, Verbosity};
+use exec::Streams;
 use response::Descriptions;
 use schema::Cache;
 
@@ -54,6 +55,8 @@ pub(crate) struct Shared {
     pub(crate) pool: Pool,
     pub(crate) target: Target,
     pub(crate) cache: Cache,
+    /// The streams under way.
+    pub(crate) streams: Streams,
     /// Descriptions of the schema that were built already.
     pub(crate) descriptions: Descriptions,
     /// The settings as given: those that hold until the cache has its first snapshot.
@@ -72,7 +75,9 @@ impl Rest {
         let cache = Cache::new(deps.pool.clone(), config.clone());
         let config = ArcSwap::from_pointee(config);
         let descriptions = Descriptions::default();
-        let shared = Arc::new(Shared { pool: deps.pool, target: deps.target, cache, descriptions, config });
+        let streams = Streams::of(&deps.pool);
+        let shared =
+            Arc::new(Shared { pool: deps.pool, target: deps.target, cache, streams, descriptions, config });
         // The cache has logged why, and says so in `health`.
         let _ = shared.cache.refresh().await;
         Ok(Self(shared))

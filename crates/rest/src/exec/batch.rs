@@ -6,7 +6,7 @@
 use db::{Access, Isolation, Journey, Leg, Pool};
 
 use super::{
-    Context, Outcome, Rules, access, estimate, isolation, query, refusal, rolls_back, row, settings,
+    Context, Outcome, Rules, access, cost, estimate, isolation, query, refusal, rolls_back, row, settings,
 };
 use crate::config::Config;
 use crate::error::Error;
@@ -21,6 +21,27 @@ pub(crate) struct Batch<'a> {
     context: Context<'a>,
     /// A request was run, and neither kept nor forgotten yet.
     is_open: bool,
+}
+
+/// Runs one request in a transaction of its own, where a single round trip is not enough.
+///
+/// # Errors
+///
+/// As [`Batch::run`] and [`Batch::finish`].
+pub(super) async fn alone(
+    pool: &Pool,
+    request: &ApiRequest,
+    plan: &Plan<'_>,
+    context: Context<'_>,
+) -> Result<Option<Outcome>, Error> {
+    let mut transaction = Batch::begin(pool, std::iter::once(plan), context).await?;
+    match transaction.run(request, plan).await {
+        Ok(outcome) => transaction.finish(&request.preferences).await.map(|_| outcome),
+        Err(error) => {
+            transaction.abandon().await?;
+            Err(error)
+        }
+    }
 }
 
 impl<'a> Batch<'a> {
@@ -62,8 +83,8 @@ impl<'a> Batch<'a> {
     }
 
     async fn fly(&mut self, request: &ApiRequest, plan: &Plan<'_>) -> Result<Option<Outcome>, Error> {
-        let Context { config, identity, .. } = self.context;
-        let Some(statement) = sql::statement(request, plan, config) else { return Ok(None) };
+        let Context { config, identity, limits, .. } = self.context;
+        let Some(statement) = sql::statement(request, plan, limits) else { return Ok(None) };
         let role = identity.role.as_str();
         let settings = settings::of(request, plan, self.context);
         let before = config.pre_request.as_deref().map(sql::call_without_arguments);
@@ -74,7 +95,7 @@ impl<'a> Batch<'a> {
             before: before.as_deref(),
             main: query(&statement.main),
         };
-        let rows = self.journey.fly(&leg).await.map_err(|error| refusal(error, self.context))?;
+        let rows = cost::fly(&mut self.journey, leg, statement.price(), self.context).await?;
         self.is_open = true;
         if statement.is_explain {
             return Ok(Some(Outcome::Explained(row::explained(&rows)?)));
@@ -88,7 +109,7 @@ impl<'a> Batch<'a> {
             }
             None => None,
         };
-        rows.total = estimate(request, plan, config, rows.total, planned);
+        rows.total = estimate(request, plan, limits, rows.total, planned);
         Ok(Some(Outcome::Rows(rows)))
     }
 

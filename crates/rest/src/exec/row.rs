@@ -53,6 +53,12 @@ impl Rows {
         Ok(rows)
     }
 
+    /// What SQL said about an answer whose rows are sent one by one.
+    pub(super) fn said(row: Option<&Row>) -> Result<Self, Error> {
+        let Some(row) = row else { return Ok(Self::default()) };
+        Ok(Self { headers: get(row, 0)?, status: get(row, 1)?, ..Self::default() })
+    }
+
     fn beside_body(row: &Row, is_write: bool) -> Result<Self, Error> {
         let mut rows = Self {
             total: get(row, 0)?,
@@ -81,7 +87,7 @@ pub(super) fn get<'a, T: FromSql<'a>>(row: &'a Row, index: usize) -> Result<T, E
     row.try_get(index).map_err(|error| Error::Internal(error.to_string()))
 }
 
-fn bytes(row: &Row, index: usize) -> Result<Bytes, Error> {
+pub(super) fn bytes(row: &Row, index: usize) -> Result<Bytes, Error> {
     let value: Option<Wire<'_>> = get(row, index)?;
     Ok(value.map(|Wire(bytes)| Bytes::copy_from_slice(bytes)).unwrap_or_default())
 }
@@ -127,4 +133,12 @@ pub(super) fn planned(rows: &[Row]) -> Option<i64> {
     let plan = bytes(rows.first()?, 0).ok()?;
     let plan: serde_json::Value = serde_json::from_slice(&plan).ok()?;
     plan.get(0)?.get("Plan")?.get("Plan Rows")?.as_i64()
+}
+
+/// What the planner expects a statement to cost, from a plan in JSON. Rules make several of one.
+pub(super) fn cost(rows: &[Row]) -> Option<f64> {
+    let plans = bytes(rows.first()?, 0).ok()?;
+    let plans: Vec<serde_json::Value> = serde_json::from_slice(&plans).ok()?;
+    let costs = plans.iter().filter_map(|plan| plan.get("Plan"));
+    costs.map(|plan| plan.get("Total Cost").and_then(serde_json::Value::as_f64)).sum()
 }

@@ -1,5 +1,6 @@
 //! A request from token to answer.
 
+use actix_web::body::BoxBody;
 use actix_web::http::Method;
 use actix_web::http::header::{HOST, HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -97,6 +98,7 @@ async fn serve(
     timing.step("parse");
     let plan = plan::plan(&parsed, schema, config, context.limits)?;
     timing.step("plan");
+    let mut lines = None;
     let answer = if let Plan::Describe(dialect) = plan {
         let rights = exec::describe(&shared.pool, &parsed, &plan, context).await?;
         timing.step("transaction");
@@ -115,6 +117,11 @@ async fn serve(
         let is_wanted = !parsed.action.is_headers_only();
         let description = is_wanted.then(|| shared.descriptions.get(key(), build)).transpose()?;
         response::described(&parsed, dialect, description, config)
+    } else if plan.is_stream() {
+        let (said, rows) = exec::stream(&shared.pool, &shared.streams, &parsed, &plan, context).await?;
+        timing.step("transaction");
+        lines = Some(rows);
+        response::answer(&parsed, &plan, Some(&said), config)?
     } else {
         let outcome = compatibility::run(shared, &parsed, &plan, context).await?;
         timing.step("transaction");
@@ -123,6 +130,9 @@ async fn serve(
         answer
     };
     let mut answer = answer.into_response();
+    if let Some(lines) = lines {
+        answer = answer.set_body(BoxBody::new(lines));
+    }
     timing.step("response");
     if config.server_timing
         && let Ok(value) = HeaderValue::from_str(&timing.to_string())

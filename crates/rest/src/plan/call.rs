@@ -81,7 +81,7 @@ impl<'a> Planner<'a> {
         let tree = self.tree(&relation)?;
         let arguments = self.arguments(routine, &names, invoke);
         let returning = returned_columns(&tree);
-        let output = self.negotiate(&relation, tree.is_default_select())?;
+        let output = self.negotiate(&relation, tree.is_default_select(), routine.returns.is_set)?;
         self.check_preferences()?;
         let preferences = &request.preferences;
         let is_limited = preferences.max_affected.is_some() && preferences.handling == Some(Handling::Strict);

@@ -19,7 +19,7 @@ pub(crate) mod write;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use crate::config::Config;
+use crate::config::{Config, Limits};
 use crate::error::Error;
 use crate::request::{Action, ApiRequest, Handling, Invoke, MediaType};
 use crate::schema::{QualifiedName, Routine, SchemaCache, Table};
@@ -47,6 +47,18 @@ pub(crate) enum Plan<'a> {
     RootInfo,
 }
 
+impl Plan<'_> {
+    /// True if the rows are sent as they are read, not built into one body.
+    pub fn is_stream(&self) -> bool {
+        let output = match self {
+            Self::Read(read) => &read.output,
+            Self::Call(call) => &call.output,
+            _ => return false,
+        };
+        output.render == Render::Lines && output.media_type == MediaType::NdJson
+    }
+}
+
 /// The form of a description.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Dialect {
@@ -71,6 +83,8 @@ pub(crate) enum Render<'a> {
         /// Keys whose value is null are left out.
         nulls_stripped: bool,
     },
+    /// A JSON object per row, each on a line of its own.
+    Lines,
     /// Comma-separated values with a header line.
     Csv,
     /// A GeoJSON FeatureCollection.
@@ -109,8 +123,9 @@ pub(crate) fn plan<'a>(
     request: &'a ApiRequest,
     cache: &'a SchemaCache,
     config: &'a Config,
+    limits: Limits,
 ) -> Result<Plan<'a>, Error> {
-    let planner = Planner { request, cache, config };
+    let planner = Planner { request, cache, config, limits };
     match &request.action {
         Action::Read { relation, headers_only } => {
             Ok(Plan::Read(planner.read(planner.table(relation)?, *headers_only)?))
@@ -135,6 +150,8 @@ pub(crate) struct Planner<'a> {
     request: &'a ApiRequest,
     cache: &'a SchemaCache,
     config: &'a Config,
+    /// Those of the caller.
+    limits: Limits,
 }
 
 impl<'a> Planner<'a> {

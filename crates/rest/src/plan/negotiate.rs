@@ -7,13 +7,18 @@ use crate::schema::QualifiedName;
 
 impl<'a> Planner<'a> {
     /// The first accepted media type that can be produced for rows of `relation`. Handlers of the
-    /// relation's row type apply only to whole rows.
-    pub(super) fn negotiate(self, relation: &QualifiedName, whole_rows: bool) -> Result<Output<'a>, Error> {
+    /// relation's row type apply only to whole rows; lines only to what is `streamable`.
+    pub(super) fn negotiate(
+        self,
+        relation: &QualifiedName,
+        whole_rows: bool,
+        streamable: bool,
+    ) -> Result<Output<'a>, Error> {
         let accept = &self.request.accept;
         let relation = whole_rows.then_some(relation);
         let mut output = accept
             .iter()
-            .find_map(|media_type| self.output(media_type, relation))
+            .find_map(|media_type| self.output(media_type, relation, streamable))
             .ok_or_else(|| not_available(accept))?;
         if !self.wants_body() {
             output.render = Render::Nothing;
@@ -31,10 +36,15 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn output(self, media_type: &MediaType, relation: Option<&QualifiedName>) -> Option<Output<'a>> {
+    fn output(
+        self,
+        media_type: &MediaType,
+        relation: Option<&QualifiedName>,
+        streamable: bool,
+    ) -> Option<Output<'a>> {
         match media_type {
             MediaType::Plan { of, .. } => {
-                let output = self.config.plan.then(|| self.output(of, relation))??;
+                let output = self.config.plan.then(|| self.output(of, relation, streamable))??;
                 Some(Output { render: output.render, media_type: media_type.clone() })
             }
             // Ours alone: no handler of the database replaces them.
@@ -46,11 +56,16 @@ impl<'a> Planner<'a> {
                 render: Render::Json { nulls_stripped: true },
                 media_type: MediaType::ArrayStripped,
             }),
-            other => self.handled(other, relation),
+            other => self.handled(other, relation, streamable),
         }
     }
 
-    fn handled(self, media_type: &MediaType, relation: Option<&QualifiedName>) -> Option<Output<'a>> {
+    fn handled(
+        self,
+        media_type: &MediaType,
+        relation: Option<&QualifiedName>,
+        streamable: bool,
+    ) -> Option<Output<'a>> {
         let name = media_type.mime();
         let custom = |target: Option<&QualifiedName>, name: &str| {
             let handler = self.cache.media_handler(target, name)?;
@@ -60,14 +75,15 @@ impl<'a> Planner<'a> {
         relation
             .and_then(|relation| custom(Some(relation), "*/*").or_else(|| custom(Some(relation), &name)))
             .or_else(|| custom(None, &name))
-            .or_else(|| built_in(media_type))
+            .or_else(|| built_in(media_type, streamable))
     }
 }
 
-fn built_in<'a>(media_type: &MediaType) -> Option<Output<'a>> {
+fn built_in<'a>(media_type: &MediaType, streamable: bool) -> Option<Output<'a>> {
     let json = Render::Json { nulls_stripped: false };
     let (render, media_type) = match media_type {
         MediaType::Any | MediaType::Json => (json, MediaType::Json),
+        MediaType::NdJson if streamable => (Render::Lines, MediaType::NdJson),
         MediaType::Csv => (Render::Csv, MediaType::Csv),
         MediaType::GeoJson => (Render::GeoJson, MediaType::GeoJson),
         _ => return None,

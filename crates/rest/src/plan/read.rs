@@ -250,7 +250,7 @@ impl Node<'_> {
 impl<'a> Planner<'a> {
     pub(super) fn read(self, table: &'a Table, headers_only: bool) -> Result<ReadPlan<'a>, Error> {
         let tree = self.tree(&table.name)?;
-        let output = self.negotiate(&table.name, tree.is_default_select())?;
+        let output = self.negotiate(&table.name, tree.is_default_select(), true)?;
         self.check_preferences()?;
         Ok(ReadPlan { table, tree, output, headers_only })
     }

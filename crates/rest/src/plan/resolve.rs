@@ -59,7 +59,7 @@ impl<'a> Planner<'a> {
         tree.hoist_aggregates();
         tree.sort_spreads()?;
         if !self.is_write()
-            && let Some(rows) = self.config.max_rows
+            && let Some(rows) = self.limits.max_rows
         {
             cap_rows(&mut tree, rows.into());
         }
@@ -109,8 +109,13 @@ impl<'a> Planner<'a> {
         above_needs_names: bool,
     ) -> Result<Embed<'a>, Error> {
         let item = draft.item.ok_or_else(|| Error::Internal("an embed without a name".to_owned()))?;
-        let relationship = self.relationship(parent.relation, item)?;
         let depth = parent.depth + 1;
+        if let Some(most) = self.limits.max_embed_depth
+            && depth > usize::try_from(most).unwrap_or(usize::MAX)
+        {
+            return Err(Error::EmbedDepth(most));
+        }
+        let relationship = self.relationship(parent.relation, item)?;
         let parent_name: Qualifier<'a> = match &parent.alias {
             Some(alias) => Qualifier::Alias(Cow::Owned(alias.clone())),
             None => Qualifier::Relation(&relationship.table),

@@ -13,7 +13,7 @@ fn refusal(method: &str, target: &str, headers: &[(&str, &str)], body: &str) -> 
     let config = Config { legacy_target_names: false, ..config() };
     let cache = cache();
     let request: ApiRequest = request(method, target, headers, body, &config);
-    match plan(&request, &cache, &config) {
+    match plan(&request, &cache, &config, config.limits("")) {
         Ok(_) => "ok".to_owned(),
         Err(error) => format!("{} {error}", error.code()),
     }
@@ -63,7 +63,7 @@ fn a_legacy_name_is_remembered() {
     let config = config();
     let cache = cache();
     let request = request("GET", "/clients?select=*,all:projects(*)&projects.id=eq.1", &[], "", &config);
-    let Ok(Plan::Read(read)) = plan(&request, &cache, &config) else { panic!("a read") };
+    let Ok(Plan::Read(read)) = plan(&request, &cache, &config, config.limits("")) else { panic!("a read") };
     assert_eq!(read.tree.legacy_names(), [("projects", "all")]);
 }
 
@@ -139,6 +139,6 @@ fn aggregates_inside_arrays_are_not_made() {
     let config = Config { aggregates: true, ..config() };
     let cache = cache();
     let request = request("GET", "/clients?select=...projects(id.sum())", &[], "", &config);
-    let error = plan(&request, &cache, &config).map(|_| ()).unwrap_err();
+    let error = plan(&request, &cache, &config, config.limits("")).map(|_| ()).unwrap_err();
     assert_eq!(error.code(), "PGRST127");
 }

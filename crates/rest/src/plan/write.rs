@@ -79,7 +79,7 @@ impl<'a> Planner<'a> {
         let tree = self.tree(&table.name)?;
         let change = self.change(table, mutation)?;
         self.check_preferences()?;
-        let output = self.negotiate(&table.name, tree.is_default_select())?;
+        let output = self.negotiate(&table.name, tree.is_default_select(), false)?;
         let representation = self.request.preferences.representation.unwrap_or(Representation::Minimal);
         let returning = match representation {
             Representation::Minimal => Vec::new(),

@@ -24,6 +24,8 @@ pub(crate) enum MediaType {
     OpenApi,
     /// `application/vnd.oai.openapi+json;version=3.1`, in exactly this spelling: ours.
     OpenApi31,
+    /// `application/x-ndjson`, in exactly this spelling: ours.
+    NdJson,
     /// `application/x-www-form-urlencoded`.
     UrlEncoded,
     /// `application/octet-stream`.
@@ -67,14 +69,19 @@ pub(crate) enum PlanOption {
     Wal,
 }
 
+/// Lines of JSON.
+const NDJSON: &str = "application/x-ndjson";
+
 /// The registered name of OpenAPI's own media type.
 const OPENAPI_31: &str = "application/vnd.oai.openapi+json;version=3.1";
 
 impl MediaType {
     /// Reads one media type with its parameters; what is not understood is [`Self::Other`].
     pub fn parse(text: &str) -> Self {
-        if text == OPENAPI_31 {
-            return Self::OpenApi31;
+        match text {
+            OPENAPI_31 => return Self::OpenApi31,
+            NDJSON => return Self::NdJson,
+            _ => {}
         }
         let other = || Self::Other(text.to_owned());
         let Some(Tokens { kind, subtype, parameters }) = tokens(text) else { return other() };
@@ -161,6 +168,7 @@ impl MediaType {
             Self::TextXml => "text/xml".to_owned(),
             Self::OpenApi => "application/openapi+json".to_owned(),
             Self::OpenApi31 => OPENAPI_31.to_owned(),
+            Self::NdJson => NDJSON.to_owned(),
             Self::UrlEncoded => "application/x-www-form-urlencoded".to_owned(),
             Self::OctetStream => "application/octet-stream".to_owned(),
             Self::Any => "*/*".to_owned(),
@@ -183,7 +191,7 @@ impl MediaType {
     /// The value of `Content-Type`.
     pub fn content_type(&self) -> String {
         match self {
-            Self::OctetStream | Self::OpenApi31 | Self::Other(_) => self.mime(),
+            Self::OctetStream | Self::OpenApi31 | Self::NdJson | Self::Other(_) => self.mime(),
             text => text.mime() + "; charset=utf-8",
         }
     }
@@ -285,6 +293,8 @@ mod tests {
                 "application/vnd.oai.openapi+json;version=3.0",
                 MediaType::Other("application/vnd.oai.openapi+json;version=3.0".to_owned()),
             ),
+            ("application/x-ndjson", MediaType::NdJson),
+            ("application/X-NDJSON", MediaType::Other("application/X-NDJSON".to_owned())),
             ("nonsense", MediaType::Other("nonsense".to_owned())),
             ("", MediaType::Other(String::new())),
         ] {

@@ -180,11 +180,12 @@ impl Cache {
 
     async fn build(&self, what: Reload) -> Result<Arc<Snapshot>, db::Error> {
         let base = self.base.load_full();
-        let (config, roles) = if base.in_database {
+        let (config, mut roles) = if base.in_database {
             in_database::read(&self.pool, &base).await?
         } else {
             (Config::clone(&base), HashMap::new())
         };
+        in_database::complete_timeouts(&self.pool, &config, &mut roles).await?;
         let scope = Scope::of(&config);
         let kept = match (what, self.snapshot()) {
             (Reload::Config, Some(snapshot)) if Scope::of(&snapshot.config) == scope => {

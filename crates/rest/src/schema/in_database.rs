@@ -67,6 +67,30 @@ pub(super) async fn read(
     Ok((overridden(base, &settings), roles))
 }
 
+/// Gives roles whose time is limited, and who have set none for themselves, the `statement_timeout`
+/// that their requests have anyway: a limit only lowers, so it has to be compared with something.
+pub(super) async fn complete_timeouts(
+    pool: &Pool,
+    config: &Config,
+    roles: &mut HashMap<String, RoleSettings>,
+) -> Result<(), db::Error> {
+    let limited = config.role_limits.iter().filter(|(_, limits)| limits.statement_timeout.is_some());
+    let limited: Vec<&String> = limited.map(|(role, _)| role).collect();
+    if limited.is_empty() {
+        return Ok(());
+    }
+    let mut session = pool.session().await?;
+    let row = session.query_one("select current_setting('statement_timeout')", &[]).await?;
+    let own: String = row.try_get(0)?;
+    for role in limited {
+        let settings = &mut roles.entry(role.clone()).or_default().settings;
+        if !settings.iter().any(|(name, _)| name == "statement_timeout") {
+            settings.push(("statement_timeout".to_owned(), own.clone()));
+        }
+    }
+    Ok(())
+}
+
 /// `base` with those of `settings` that can be read. If the whole makes no sense, nothing of it counts.
 fn overridden(base: &Config, settings: &[(String, String)]) -> Config {
     let mut config = base.clone();

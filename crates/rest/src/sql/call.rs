@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use db::Text;
 
-use crate::config::Config;
 use crate::plan::call::{Arguments, Value};
 use crate::plan::write::is_object;
 use crate::plan::{CallPlan, Render};
@@ -21,7 +20,7 @@ use super::{ROWS, SCALAR, SOURCE};
 const CALL: &str = "basalt_call";
 
 impl Sql {
-    pub fn call(&mut self, plan: &CallPlan<'_>, request: &ApiRequest, config: &Config) {
+    pub fn call(&mut self, plan: &CallPlan<'_>, request: &ApiRequest, max_rows: Option<u32>) {
         let render = &plan.output.render;
         let form = Form::of(&plan.tree, render);
         let page = if plan.routine.returns.is_set { Page::Rows } else { Page::One };
@@ -29,7 +28,7 @@ impl Sql {
         if *render == Render::Csv {
             self.push(", ").push(NAMED_ROWS).push(" AS (").node(&plan.tree, form).push(")");
         }
-        self.push(" SELECT ").total(&plan.tree, page, request.preferences.count, request.range, config);
+        self.push(" SELECT ").total(&plan.tree, page, request.preferences.count, request.range, max_rows);
         self.push(", ").page(page).push(", ").body(render, Some(plan.routine));
         self.push(", ").response_settings().push(" FROM (");
         match render {
@@ -37,6 +36,13 @@ impl Sql {
             _ => self.node(&plan.tree, form),
         };
         self.push(") ").push(ROWS);
+    }
+
+    /// The rows of the result one by one.
+    pub fn lines_called(&mut self, plan: &CallPlan<'_>) {
+        let form = Form::of(&plan.tree, &plan.output.render);
+        self.push("WITH ").push(SOURCE).push(" AS (").result(plan).push(") SELECT ").line(is_scalar(plan));
+        self.push(" FROM (").node(&plan.tree, form).push(") ").push(ROWS);
     }
 
     /// The rows of the function; scalars in one column. `SELECT … FROM f(…)` lets the database

@@ -1,6 +1,5 @@
 //! How many rows there are in all, limits aside.
 
-use crate::config::Config;
 use crate::plan::read::{Embed, Node};
 use crate::request::{Count, Range};
 
@@ -42,12 +41,12 @@ impl Sql {
         page: Page,
         wanted: Option<Count>,
         requested: Range,
-        config: &Config,
+        max_rows: Option<u32>,
     ) -> &mut Self {
         if !matches!(wanted, Some(Count::Exact | Count::Estimated)) {
             return self.push("null::bigint");
         }
-        if config.max_rows.is_none() && requested == Range::ALL {
+        if max_rows.is_none() && requested == Range::ALL {
             return self.page(page);
         }
         let shortcut = (page == Page::Rows && rows_are_rows(tree)).then(|| lengths_before_end(tree.range));
@@ -60,7 +59,7 @@ impl Sql {
             self.push("::bigint ELSE ");
         }
         self.push("(SELECT count(*) FROM (").matching(tree);
-        if let (Some(Count::Estimated), Some(most)) = (wanted, config.max_rows) {
+        if let (Some(Count::Estimated), Some(most)) = (wanted, max_rows) {
             self.push(" LIMIT ").push(&(u64::from(most) + 1).to_string());
         }
         self.push(") basalt_count)");

@@ -32,6 +32,11 @@ impl Sql {
         Statement { text: self.text, params: self.params }
     }
 
+    /// Bytes of the text so far.
+    pub fn length(&self) -> usize {
+        self.text.len()
+    }
+
     /// Text of ours.
     pub fn push(&mut self, text: &str) -> &mut Self {
         self.text.push_str(text);

@@ -20,7 +20,9 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-use crate::config::Config;
+use db::Text;
+
+use crate::config::Limits;
 use crate::plan::{Output, Plan};
 use crate::request::{ApiRequest, Count, MediaType, PlanFormat, PlanOption};
 
@@ -46,31 +48,72 @@ pub(crate) struct Statements {
     pub count: Option<Statement>,
     /// The answer is an execution plan, not rows.
     pub is_explain: bool,
+    /// Where in `main` the statement begins that runs; none if it is only explained.
+    runs_from: Option<usize>,
+}
+
+impl Statements {
+    /// Asks the planner what `main` would cost; none if it would not run.
+    pub fn price(&self) -> Option<Statement> {
+        let runs = self.main.text.get(self.runs_from?..)?;
+        Some(priced(runs, &self.main.params))
+    }
+}
+
+impl Statement {
+    /// Asks the planner what the statement would cost.
+    pub fn price(&self) -> Self {
+        priced(&self.text, &self.params)
+    }
+}
+
+fn priced(text: &str, params: &[Text]) -> Statement {
+    Statement { text: format!("EXPLAIN (FORMAT JSON) {text}"), params: params.to_vec() }
 }
 
 /// The statements of a plan; none for plans that need no database.
-pub(crate) fn statement(request: &ApiRequest, plan: &Plan<'_>, config: &Config) -> Option<Statements> {
+pub(crate) fn statement(request: &ApiRequest, plan: &Plan<'_>, limits: Limits) -> Option<Statements> {
     let mut sql = Sql::default();
-    let (output, count) = match plan {
+    let (prefix, count) = match plan {
         Plan::Read(read) => {
-            let is_explain = sql.explain_as(&read.output);
-            sql.read(read, request, config);
+            let prefix = sql.explain_as(&read.output);
+            sql.read(read, request, limits.max_rows);
             let wants_plan = matches!(request.preferences.count, Some(Count::Planned | Count::Estimated));
-            (is_explain, (wants_plan && !is_explain).then(|| count::planned(&read.tree)))
+            (prefix, (wants_plan && prefix.length == 0).then(|| count::planned(&read.tree)))
         }
         Plan::Write(write) => {
-            let is_explain = sql.explain_as(&write.output);
+            let prefix = sql.explain_as(&write.output);
             sql.write(write);
-            (is_explain, None)
+            (prefix, None)
         }
         Plan::Call(call) => {
-            let is_explain = sql.explain_as(&call.output);
-            sql.call(call, request, config);
-            (is_explain, None)
+            let prefix = sql.explain_as(&call.output);
+            sql.call(call, request, limits.max_rows);
+            (prefix, None)
         }
         Plan::Describe(_) | Plan::RelationInfo(_) | Plan::RoutineInfo(_) | Plan::RootInfo => return None,
     };
-    Some(Statements { main: sql.finish(), count, is_explain: output })
+    let is_explain = prefix.length > 0;
+    let runs_from = prefix.runs.then_some(prefix.length);
+    Some(Statements { main: sql.finish(), count, is_explain, runs_from })
+}
+
+/// The rows of a plan one by one, each a line of JSON; none for plans without rows of their own.
+pub(crate) fn lines(plan: &Plan<'_>) -> Option<Statement> {
+    let mut sql = Sql::default();
+    match plan {
+        Plan::Read(read) => sql.lines_read(read),
+        Plan::Call(call) => sql.lines_called(call),
+        _ => return None,
+    }
+    Some(sql.finish())
+}
+
+/// What SQL says about its own answer: headers and status.
+pub(crate) fn response_settings() -> Statement {
+    let mut sql = Sql::default();
+    sql.push("SELECT ").response_settings();
+    sql.finish()
 }
 
 /// `select f()` for a function named `schema.name` or `name`.
@@ -82,10 +125,21 @@ pub(crate) fn call_without_arguments(function: &str) -> String {
     format!("SELECT {name}()")
 }
 
+/// What stands before a statement.
+#[derive(Clone, Copy)]
+struct Prefix {
+    /// Bytes of it; 0 unless the plan is what is wanted.
+    length: usize,
+    /// The statement behind it runs.
+    runs: bool,
+}
+
 impl Sql {
     /// `EXPLAIN (…)` if the plan is what is wanted.
-    fn explain_as(&mut self, output: &Output<'_>) -> bool {
-        let MediaType::Plan { format, options, .. } = &output.media_type else { return false };
+    fn explain_as(&mut self, output: &Output<'_>) -> Prefix {
+        let MediaType::Plan { format, options, .. } = &output.media_type else {
+            return Prefix { length: 0, runs: true };
+        };
         self.push(match format {
             PlanFormat::Json => "EXPLAIN (FORMAT JSON",
             PlanFormat::Text => "EXPLAIN (FORMAT TEXT",
@@ -100,6 +154,6 @@ impl Sql {
             });
         }
         self.push(") ");
-        true
+        Prefix { length: self.length(), runs: options.contains(&PlanOption::Analyze) }
     }
 }

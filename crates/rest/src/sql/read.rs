@@ -1,6 +1,5 @@
 //! Reading a relation.
 
-use crate::config::Config;
 use crate::plan::{ReadPlan, Render};
 use crate::request::ApiRequest;
 
@@ -11,14 +10,14 @@ use super::node::Form;
 use super::render::NAMED_ROWS;
 
 impl Sql {
-    pub fn read(&mut self, plan: &ReadPlan<'_>, request: &ApiRequest, config: &Config) {
+    pub fn read(&mut self, plan: &ReadPlan<'_>, request: &ApiRequest, max_rows: Option<u32>) {
         let render = &plan.output.render;
         let form = Form::of(&plan.tree, render);
         if *render == Render::Csv {
             self.push("WITH ").push(NAMED_ROWS).push(" AS (").node(&plan.tree, form).push(") ");
         }
         self.push("SELECT ");
-        self.total(&plan.tree, Page::Rows, request.preferences.count, request.range, config);
+        self.total(&plan.tree, Page::Rows, request.preferences.count, request.range, max_rows);
         self.push(", ").page(Page::Rows).push(", ").body(render, None).push(", ").response_settings();
         self.push(" FROM (");
         match render {
@@ -26,5 +25,11 @@ impl Sql {
             _ => self.node(&plan.tree, form),
         };
         self.push(") ").push(ROWS);
+    }
+
+    /// The rows one by one.
+    pub fn lines_read(&mut self, plan: &ReadPlan<'_>) {
+        let form = Form::of(&plan.tree, &plan.output.render);
+        self.push("SELECT ").line(false).push(" FROM (").node(&plan.tree, form).push(") ").push(ROWS);
     }
 }

@@ -21,6 +21,7 @@ impl Sql {
                 self.json(is_scalar || is_scalars, is_scalar || is_row, *nulls_stripped)
             }
             Render::Singular { nulls_stripped } => self.json(is_scalar, true, *nulls_stripped),
+            Render::Lines => self.push("coalesce(string_agg(").line(is_scalars).push(" || E'\\n', ''), '')"),
             Render::Csv => self.csv(),
             Render::GeoJson => self.push(
                 "json_build_object('type', 'FeatureCollection', 'features', \
@@ -47,6 +48,17 @@ impl Sql {
             self.push(".").push(SCALAR);
         }
         self.push(if first { ")->0), 'null')" } else { ")), '[]')" })
+    }
+
+    /// A row or scalar as JSON on one line. The breaks in such a text are mere space: of arrays of
+    /// rows, and of values of type `json` as somebody wrote them.
+    pub fn line(&mut self, of_scalars: bool) -> &mut Self {
+        self.push("replace(replace(");
+        match of_scalars {
+            true => self.push("to_json(").push(ROWS).push(".").push(SCALAR),
+            false => self.push("row_to_json(").push(ROWS),
+        };
+        self.push(")::text, E'\\n', ' '), E'\\r', ' ')")
     }
 
     /// A line of keys, then each row in the database's own text form without its parentheses.

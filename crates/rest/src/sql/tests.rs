@@ -7,6 +7,7 @@ use insta::assert_snapshot;
 use proptest::prelude::*;
 
 use super::*;
+use crate::config::Config;
 use crate::plan::plan;
 use crate::plan::tests::world::{cache, config, request};
 
@@ -19,8 +20,9 @@ fn statements(
 ) -> Statements {
     let cache = cache();
     let request = request(method, target, headers, body, config);
-    let plan = plan(&request, &cache, config).unwrap();
-    statement(&request, &plan, config).unwrap()
+    let limits = config.limits("");
+    let plan = plan(&request, &cache, config, limits).unwrap();
+    statement(&request, &plan, limits).unwrap()
 }
 
 /// The text, broken into lines at its clauses, and the values.
