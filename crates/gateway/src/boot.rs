@@ -225,9 +225,15 @@ async fn start_rest(
     login: &Target,
     pools: &mut Vec<Pool>,
 ) -> anyhow::Result<rest::Rest> {
-    let target = named(login, "basalt rest");
-    let pool = Pool::new(&target, settings.database.pool(settings.database.pool_size));
+    let pool = Pool::new(&named(login, "basalt rest"), settings.database.pool(settings.database.pool_size));
     pools.push(pool.clone());
+    let target = named(&settings.database.listener(login)?, "basalt rest");
+    if settings.rest.channel_enabled && settings.database.hears_through_pooler() {
+        tracing::warn!(
+            "behind a transaction pooler a change of the schema is not heard: set database.direct_url, or \
+             rest.channel_enabled = false if the service is restarted after each"
+        );
+    }
     rest::Rest::start(settings.rest.clone(), rest::Deps { pool, target }).await.context("rest")
 }
 

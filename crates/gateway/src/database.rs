@@ -25,6 +25,9 @@ pub struct Config {
     /// URL of a Postgres that runs elsewhere (15 or newer), as a superuser. Empty: Basalt runs its
     /// own in the data directory.
     pub url: Secret,
+    /// URL of the same database past a transaction pooler that `url` leads to, for the one connection
+    /// that hears of changes of the schema: a pooler does not pass on what is notified. Empty: `url`.
+    pub direct_url: Secret,
     /// Directory of the Postgres server programs. Empty: look for them.
     pub bin_dir: PathBuf,
     /// Operating system user that Postgres runs as when Basalt is started by root. Empty:
@@ -58,6 +61,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             url: Secret::default(),
+            direct_url: Secret::default(),
             bin_dir: PathBuf::new(),
             run_as: String::new(),
             listen: None,
@@ -85,6 +89,19 @@ impl Config {
             prepared: self.prepared_statements,
             ..PoolOptions::default()
         }
+    }
+
+    /// Where notifications are heard for those who log in with `login`.
+    pub(crate) fn listener(&self, login: &Target) -> anyhow::Result<Target> {
+        if self.direct_url.is_empty() {
+            return Ok(login.clone());
+        }
+        Target::parse(self.direct_url.expose()).context("database.direct_url")
+    }
+
+    /// True if all that was said speaks for a transaction pooler that keeps notifications to itself.
+    pub(crate) fn hears_through_pooler(&self) -> bool {
+        !self.url.is_empty() && !self.prepared_statements && self.direct_url.is_empty()
     }
 }
 
