@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what a fresh Debian or Ubuntu machine lacks. Says what it does; does nothing when all is there.
 #   setup.sh run    to build and run: C compiler, PostgreSQL server (15 or newer), Rust
-#   setup.sh test   that, and Node.js (20 or newer) for the client tests
+#   setup.sh test   that, Node.js (20 or newer) for the client tests, and PgBouncer
 set -euo pipefail
 
 purpose="${1:-run}"
@@ -107,11 +107,18 @@ ensure_node() {
   [ "$(node_version)" -ge "$node_least" ] || { say "node is still $(node_version)"; exit 1; }
 }
 
+ensure_pgbouncer() {
+  if have pgbouncer || [ -x /usr/sbin/pgbouncer ]; then return; fi
+  apt_install pgbouncer
+  # Tests start their own; the service that the package starts is not wanted.
+  if have systemctl; then as_root systemctl disable --now pgbouncer >/dev/null 2>&1 || true; fi
+}
+
 ensure_build_tools
 ensure_postgres
 ensure_rust
 case "$purpose" in
   run) ;;
-  test) ensure_node ;;
+  test) ensure_node; ensure_pgbouncer ;;
   *) say "unknown purpose: $purpose"; exit 2 ;;
 esac

@@ -54,7 +54,7 @@ export async function freePorts(count) {
   return ports
 }
 
-function cleanEnvironment(extra) {
+export function cleanEnvironment(extra) {
   const kept = Object.entries(process.env).filter(([name]) => !FOREIGN_ENV.test(name))
   return { ...Object.fromEntries(kept), ...extra }
 }
