@@ -2,6 +2,8 @@
 
 use std::error::Error as _;
 
+use fallible_iterator::FallibleIterator;
+use postgres_protocol::message::backend::ErrorResponseBody;
 use tokio_postgres::error::DbError;
 
 /// An error Postgres itself sent. Its texts may be shown to the caller only where SQL is the
@@ -77,11 +79,6 @@ impl Error {
         self.code() == Some("23505")
     }
 
-    /// A statement that failed only because an earlier one of its transaction did (25P02).
-    pub(crate) fn is_aftermath(&self) -> bool {
-        self.code() == Some("25P02")
-    }
-
     /// A prepared statement that Postgres no longer honours: its result type changed under it, or
     /// a pooler moved us to a server that never saw it.
     pub(crate) fn is_stale_statement(&self) -> bool {
@@ -121,6 +118,37 @@ impl From<&DbError> for ServerError {
             column: own(error.column()),
             constraint: own(error.constraint()),
         }
+    }
+}
+
+impl From<&ErrorResponseBody> for ServerError {
+    fn from(body: &ErrorResponseBody) -> Self {
+        let mut error = Self {
+            code: String::new(),
+            message: String::new(),
+            detail: None,
+            hint: None,
+            schema: None,
+            table: None,
+            column: None,
+            constraint: None,
+        };
+        let mut fields = body.fields();
+        while let Ok(Some(field)) = fields.next() {
+            let value = String::from_utf8_lossy(field.value_bytes()).into_owned();
+            match field.type_() {
+                b'C' => error.code = value,
+                b'M' => error.message = value,
+                b'D' => error.detail = Some(value),
+                b'H' => error.hint = Some(value),
+                b's' => error.schema = Some(value),
+                b't' => error.table = Some(value),
+                b'c' => error.column = Some(value),
+                b'n' => error.constraint = Some(value),
+                _ => {}
+            }
+        }
+        error
     }
 }
 

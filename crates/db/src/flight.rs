@@ -1,32 +1,27 @@
 //! A whole transaction in one round trip.
 //!
 //! A request of the data API is: begin, settings (role, claims, search path …), one statement,
-//! commit. Sent one by one that is four round trips; here all are written before the first answer
-//! is read. Three facts make it safe:
+//! commit. Sent one by one that is four round trips; here all travel together (see `wire`). Three
+//! facts make it safe:
 //!
 //! - The settings are a statement of their own *before* the query: permissions and row policies
 //!   are bound when a statement starts, so a `set_config` inside it would come too late.
-//! - The login role can do nothing by itself (`authenticator`, no inherited rights). If `begin` or
-//!   the settings fail, everything behind them fails too, with 25P02.
-//! - `commit` after a failed statement answers success but rolls back; so the outcome is read off
-//!   the statements, in order, and the commit's own answer last (deferred constraints).
+//! - What follows a failed statement is skipped by the server, up to the end of the trip: nothing
+//!   runs without the settings, and nothing is committed.
+//! - The login role can do nothing by itself (`authenticator`, no inherited rights).
+//!
+//! A transaction that only reads needs no `begin` and no `commit`: the statements of one trip are
+//! one transaction anyway, and a setting makes it read-only before anybody else's code runs.
 //!
 //! `reset all` travels behind the end: what a function of the user set for the session
 //! (`set_config(…, false)`) does not outlive its request. A connection on which that fails is not
 //! used again, so that no transaction begins under a `statement_timeout` that somebody left.
-//!
-//! A statement seen for the first time needs its own round trip to be prepared; that happens
-//! inside the transaction, after the settings, because names in it are resolved under the
-//! request's search path and role.
 
 use std::borrow::Cow;
+use std::sync::OnceLock;
 
-use futures_util::future::{Either, Ready, join, join3, join5, ready};
-use tokio_postgres::types::Type;
-use tokio_postgres::{Row, Statement};
-
-use crate::pool::{Connection, Pool, Pooled};
-use crate::session::{Param, Session};
+use crate::fleet::{Fleet, Lease};
+use crate::wire::{Record, Status, Step, Values};
 use crate::{Error, Text};
 
 /// Whether the transaction may write.
@@ -97,15 +92,15 @@ pub struct Flight<'a> {
 /// What came back.
 pub struct Landed {
     /// Rows of [`Flight::aside`].
-    pub aside: Vec<Row>,
+    pub aside: Vec<Record>,
     /// Rows of [`Flight::main`].
-    pub rows: Vec<Row>,
+    pub rows: Vec<Record>,
     /// The open transaction, after [`End::Decide`].
     pub open: Option<Open>,
 }
 
 /// A transaction that waits for the caller's decision. Dropping it rolls back.
-pub struct Open(Session);
+pub struct Open(Lease);
 
 impl Open {
     /// Keeps the work.
@@ -113,8 +108,8 @@ impl Open {
     /// # Errors
     ///
     /// A deferred constraint, or a lost connection.
-    pub async fn commit(self) -> Result<(), Error> {
-        self.0.commit().await
+    pub async fn commit(mut self) -> Result<(), Error> {
+        self.0.end(&[COMMIT]).await
     }
 
     /// Forgets the work.
@@ -122,8 +117,8 @@ impl Open {
     /// # Errors
     ///
     /// A lost connection.
-    pub async fn rollback(self) -> Result<(), Error> {
-        self.0.rollback().await
+    pub async fn rollback(mut self) -> Result<(), Error> {
+        self.0.end(&[ROLLBACK]).await
     }
 
     /// Checks deferred constraints and forgets the work.
@@ -132,12 +127,11 @@ impl Open {
     ///
     /// A violated constraint, or a lost connection.
     pub async fn check_and_rollback(mut self) -> Result<(), Error> {
-        self.0.batch("set constraints all immediate").await?;
-        self.0.rollback().await
+        self.0.end(&[CHECK, ROLLBACK]).await
     }
 }
 
-impl Pool {
+impl Fleet {
     /// Runs a flight.
     ///
     /// If the future is dropped before it is done (the client went away), the statement is
@@ -145,88 +139,110 @@ impl Pool {
     ///
     /// # Errors
     ///
-    /// The first failure in the order of the statements.
+    /// The failure that ended it; nothing is kept then.
     pub async fn run(&self, flight: &Flight<'_>) -> Result<Landed, Error> {
-        let mut leash = Leash::of(self.connection().await?);
-        let mut result = leash.fly(flight, self.prepared()).await;
-        if result.as_ref().is_err_and(Error::is_stale_statement) {
+        let mut lease = self.lease().await?;
+        let route = Route::of(flight);
+        let mut trip = lease.travel(&route.steps).await?;
+        if trip.answers.len() < route.end && lease.may_retry(&trip) {
             // The transaction is rolled back: with fresh statements it may run again, once.
-            if let Some(connection) = &mut leash.0 {
-                connection.forget_statements();
-            }
-            result = leash.fly(flight, self.prepared()).await;
+            lease.settle().await?;
+            trip = lease.travel(&route.steps).await?;
         }
-        let (aside, rows) = match result {
-            Ok(rows) => rows,
-            Err(error) => {
-                leash.release();
+        if trip.answers.len() < route.end {
+            lease.settle().await?;
+            return Err(trip.error.unwrap_or(Error::Closed));
+        }
+        if let Some(error) = trip.error {
+            lease.spoil();
+            // The end of a transaction without `commit` is that of the trip.
+            if trip.answers.len() == route.steps.len() {
                 return Err(error);
             }
-        };
-        let open = match (flight.end, leash.release()) {
-            (End::Decide, Some(connection)) => Some(Open(Session::within(connection, self.prepared()))),
-            (_, Some(connection)) if is_bulky(flight, &rows) => {
-                drop(Pooled::take(connection));
-                None
-            }
-            _ => None,
-        };
+        }
+        let mut take = |index: usize| trip.answers.get_mut(index).map(std::mem::take).unwrap_or_default();
+        let aside = route.aside.map(&mut take).unwrap_or_default();
+        let rows = take(route.main);
+        let open = (flight.end == End::Decide).then_some(Open(lease));
         Ok(Landed { aside, rows, open })
     }
 }
 
-/// Bytes of a row or a value from which its connection is not kept.
-const BULKY: usize = 4 * 1024 * 1024;
-
-/// The buffers of a connection grow to the largest thing that went through them and never shrink:
-/// after a large one, a new connection costs less than the memory that the old one holds.
-fn is_bulky(flight: &Flight<'_>, rows: &[Row]) -> bool {
-    let is_large = |param: &Text| match param {
-        Text::Null => false,
-        Text::Value(text) => text.len() >= BULKY,
-        Text::Body(bytes) => bytes.len() >= BULKY,
-    };
-    rows.iter().any(|row| row.raw_size_bytes() >= BULKY) || flight.main.params.iter().any(is_large)
+/// The statements of a flight, in order.
+struct Route<'a> {
+    steps: Vec<Step<'a>>,
+    aside: Option<usize>,
+    main: usize,
+    /// So many steps must succeed for the flight to succeed.
+    end: usize,
 }
 
-/// Holds a connection while statements are under way on it.
-pub(crate) struct Leash(Option<Pooled>);
-
-impl Leash {
-    pub(crate) fn of(connection: Pooled) -> Self {
-        Self(Some(connection))
-    }
-
-    pub(crate) fn connection(&mut self) -> Result<&mut Connection, Error> {
-        self.0.as_deref_mut().ok_or(Error::Closed)
-    }
-
-    async fn fly(&mut self, flight: &Flight<'_>, prepared: bool) -> Result<(Vec<Row>, Vec<Row>), Error> {
-        let connection = self.connection()?;
-        connection.soil();
-        match prepared {
-            true => connection.fly_prepared(flight).await,
-            false => connection.fly_unprepared(flight).await,
+impl<'a> Route<'a> {
+    fn of(flight: &'a Flight<'a>) -> Self {
+        let role = flight.role;
+        let run = |query: Query<'a>| Step { role, sql: query.sql, values: Values::Texts(query.params) };
+        let is_implicit = flight.end == End::Commit
+            && flight.access == Access::ReadOnly
+            && flight.isolation == Isolation::ReadCommitted;
+        let mut steps = Vec::with_capacity(8);
+        if !is_implicit {
+            steps.push(Step::plain(begin(flight.access, flight.isolation)));
         }
-    }
-
-    pub(crate) fn release(&mut self) -> Option<Pooled> {
-        self.0.take()
+        steps.push(settings(flight.settings, is_implicit));
+        steps.extend(flight.before.map(|sql| run(Query { sql, params: &[] })));
+        let aside = flight.aside.map(|query| {
+            steps.push(run(query));
+            steps.len() - 1
+        });
+        let main = steps.len();
+        steps.push(run(flight.main));
+        if !is_implicit {
+            steps.extend_from_slice(match flight.end {
+                End::Commit => &[COMMIT],
+                End::Rollback => &[CHECK, ROLLBACK],
+                End::Decide => &[],
+            });
+        }
+        let end = steps.len();
+        if flight.end != End::Decide {
+            steps.push(RESET);
+        }
+        Self { steps, aside, main, end }
     }
 }
 
-impl Drop for Leash {
-    fn drop(&mut self) {
-        // Still held: the caller went away half-way. The connection leaves the pool for good, so
-        // that the cancel request cannot hit a statement of its next user.
-        let Some(connection) = self.0.take().map(Pooled::take) else { return };
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        runtime.spawn(async move {
-            if let Err(error) = connection.cancel().await {
-                tracing::debug!(%error, "could not cancel an abandoned statement");
+pub(crate) const COMMIT: Step<'_> = Step::plain("commit");
+pub(crate) const ROLLBACK: Step<'_> = Step::plain("rollback");
+pub(crate) const CHECK: Step<'_> = Step::plain("set constraints all immediate");
+pub(crate) const RESET: Step<'_> = Step::plain("reset all");
+
+impl Lease {
+    /// Ends an open transaction. Whatever comes of it, nothing of it is left on the connection.
+    pub(crate) async fn end(&mut self, steps: &[Step<'_>]) -> Result<(), Error> {
+        let all = [steps, &[RESET]].concat();
+        let trip = self.travel(&all).await?;
+        if trip.answers.len() >= steps.len() {
+            // It has ended as it should; if the settings could not be reset, that is ours to bear.
+            if trip.error.is_some() {
+                self.spoil();
             }
-            drop(connection);
-        });
+            return Ok(());
+        }
+        self.settle().await?;
+        Err(trip.error.unwrap_or(Error::Closed))
+    }
+
+    /// After a failure: rolls back what is open. Settings of a transaction that failed are gone
+    /// with it.
+    pub(crate) async fn settle(&mut self) -> Result<(), Error> {
+        if self.status() == Status::Idle {
+            return Ok(());
+        }
+        let trip = self.travel(&[ROLLBACK, RESET]).await?;
+        if trip.error.is_some() {
+            self.spoil();
+        }
+        Ok(())
     }
 }
 
@@ -243,239 +259,24 @@ pub(crate) const fn begin(access: Access, isolation: Isolation) -> &'static str 
     }
 }
 
-const fn end(end: End) -> Option<&'static str> {
-    match end {
-        End::Commit => Some("commit"),
-        End::Rollback => Some("set constraints all immediate; rollback"),
-        End::Decide => None,
-    }
-}
+/// Local settings that one transaction may make.
+const MOST_SETTINGS: usize = 128;
 
-/// `select set_config($1, $2, true), …` for so many settings.
-pub(crate) fn settings_sql(count: usize) -> String {
-    let calls = (0..count).map(|n| format!("set_config(${}, ${}, true)", 2 * n + 1, 2 * n + 2));
-    format!("select {}", calls.collect::<Vec<_>>().join(", "))
-}
+/// The texts of the statements that make so many settings; the second of each makes the
+/// transaction read-only first.
+static SETTINGS: [[OnceLock<String>; 2]; MOST_SETTINGS + 1] =
+    [const { [const { OnceLock::new() }; 2] }; MOST_SETTINGS + 1];
 
-pub(crate) fn setting_params<'a>(settings: &'a [Setting<'a>]) -> Vec<Param<'a>> {
-    let mut params = Vec::with_capacity(2 * settings.len());
-    params.extend(settings.iter().flat_map(|(name, value)| [name as Param<'_>, value as Param<'_>]));
-    params
-}
-
-pub(crate) fn text_params(params: &[Text]) -> Vec<Param<'_>> {
-    params.iter().map(|param| param as Param<'_>).collect()
-}
-
-/// Parameters of a statement that is not prepared. As `unknown`, Postgres infers the type.
-pub(crate) fn typed<'a>(params: Vec<Param<'a>>, kind: &Type) -> Vec<(Param<'a>, Type)> {
-    params.into_iter().map(|param| (param, kind.clone())).collect()
-}
-
-/// The first error that is not a mere consequence of an earlier one.
-pub(crate) fn first_error<const N: usize>(results: [Option<Error>; N]) -> Result<(), Error> {
-    let mut aftermath = None;
-    for error in results.into_iter().flatten() {
-        if !error.is_aftermath() {
-            return Err(error);
-        }
-        aftermath = aftermath.or(Some(error));
-    }
-    aftermath.map_or(Ok(()), Err)
-}
-
-impl Connection {
-    async fn fly_prepared(&mut self, flight: &Flight<'_>) -> Result<(Vec<Row>, Vec<Row>), Error> {
-        let settings = self.settings_statement(flight.settings.len()).await?;
-        let known = (
-            self.known(flight.role, flight.before),
-            self.known(flight.role, flight.aside.map(|query| query.sql)),
-            self.known(flight.role, Some(flight.main.sql)),
-        );
-        let (Some(before), Some(aside), Some(Some(main))) = known else {
-            return self.fly_first_time(flight, &settings).await;
-        };
-        let client = &self.client;
-        let setting_values = setting_params(flight.settings);
-        let main_params = text_params(flight.main.params);
-        let aside_params = text_params(flight.aside.map_or(&[], |query| query.params));
-        self.fly_at_once(
-            flight,
-            client.query(&settings, &setting_values),
-            before.as_ref().map(|statement| client.query(statement, &[])),
-            aside.as_ref().map(|statement| client.query(statement, &aside_params)),
-            client.query(&main, &main_params),
-        )
-        .await
-    }
-
-    /// Without prepared statements all can still travel together: each is parsed where it runs.
-    async fn fly_unprepared(&mut self, flight: &Flight<'_>) -> Result<(Vec<Row>, Vec<Row>), Error> {
-        let client = &self.client;
-        let settings = settings_sql(flight.settings.len());
-        let setting_values = typed(setting_params(flight.settings), &Type::TEXT);
-        let main_params = typed(text_params(flight.main.params), &Type::UNKNOWN);
-        let aside_params = typed(text_params(flight.aside.map_or(&[], |query| query.params)), &Type::UNKNOWN);
-        self.fly_at_once(
-            flight,
-            client.query_typed(&settings, &setting_values),
-            flight.before.map(|sql| client.query_typed(sql, &[])),
-            flight.aside.map(|query| client.query_typed(query.sql, &aside_params)),
-            client.query_typed(flight.main.sql, &main_params),
-        )
-        .await
-    }
-
-    /// Sends everything before the first answer is read.
-    async fn fly_at_once(
-        &self,
-        flight: &Flight<'_>,
-        set: impl Future<Output = Answer>,
-        before: Option<impl Future<Output = Answer>>,
-        aside: Option<impl Future<Output = Answer>>,
-        main: impl Future<Output = Answer>,
-    ) -> Result<(Vec<Row>, Vec<Row>), Error> {
-        // Polled in order: the order of first polls is the order of sending.
-        let (begun, set, (before, aside), main, (ended, ())) = join5(
-            self.client.batch_execute(begin(flight.access, flight.isolation)),
-            set,
-            join(optional(before), optional(aside)),
-            main,
-            join(self.end(flight.end), self.cleanse_after(flight.end)),
-        )
-        .await;
-        let (aside, aside_error) = split(aside);
-        let (main, main_error) = split(main);
-        let outcome = first_error([
-            begun.err().map(Error::from),
-            set.err().map(Error::from),
-            before.err().map(Error::from),
-            aside_error,
-            main_error,
-            ended.err(),
-        ]);
-        self.settle(flight.end, outcome).await?;
-        Ok((aside, main))
-    }
-
-    /// Step by step, preparing what is new where names mean what they mean to the request.
-    async fn fly_first_time(
-        &mut self,
-        flight: &Flight<'_>,
-        settings: &Statement,
-    ) -> Result<(Vec<Row>, Vec<Row>), Error> {
-        let (aside, statement) = match self.approach(flight, settings).await {
-            Ok(ready) => ready,
-            Err(error) => {
-                // The error that matters is the one already in hand.
-                let _ = self.client.batch_execute("rollback").await;
-                self.cleanse().await;
-                return Err(error);
-            }
-        };
-        let params = text_params(flight.main.params);
-        let (rows, ended, ()) = join3(
-            self.client.query(&statement, &params),
-            self.end(flight.end),
-            self.cleanse_after(flight.end),
-        )
-        .await;
-        let (rows, error) = split(rows);
-        self.settle(flight.end, first_error([error, ended.err()])).await?;
-        Ok((aside, rows))
-    }
-
-    /// Everything before the main statement, which is then prepared.
-    async fn approach(
-        &mut self,
-        flight: &Flight<'_>,
-        settings: &Statement,
-    ) -> Result<(Vec<Row>, Statement), Error> {
-        let setting_values = setting_params(flight.settings);
-        let (begun, set) = join(
-            self.client.batch_execute(begin(flight.access, flight.isolation)),
-            self.client.query(settings, &setting_values),
-        )
-        .await;
-        first_error([begun.err().map(Error::from), set.err().map(Error::from)])?;
-        if let Some(sql) = flight.before {
-            let statement = self.prepare(flight.role, sql).await?;
-            self.client.query(&statement, &[]).await?;
-        }
-        let aside = match flight.aside {
-            Some(query) => {
-                let statement = self.prepare(flight.role, query.sql).await?;
-                self.client.query(&statement, &text_params(query.params)).await?
-            }
-            None => Vec::new(),
-        };
-        Ok((aside, self.prepare(flight.role, flight.main.sql).await?))
-    }
-
-    async fn end(&self, how: End) -> Result<(), Error> {
-        match end(how) {
-            Some(sql) => self.client.batch_execute(sql).await.map_err(Error::from),
-            None => Ok(()),
-        }
-    }
-
-    /// Nothing while the transaction stays open: then its end sees to it.
-    async fn cleanse_after(&self, how: End) {
-        if how != End::Decide {
-            self.cleanse().await;
-        }
-    }
-
-    /// Every `commit` ends its transaction, a failed one too; after other ends that failed, or none,
-    /// it is still open.
-    async fn settle(&self, how: End, outcome: Result<(), Error>) -> Result<(), Error> {
-        if outcome.is_err() && how != End::Commit {
-            let _ = self.client.batch_execute("rollback").await;
-        }
-        outcome
-    }
-
-    pub(crate) async fn settings_statement(&mut self, count: usize) -> Result<Statement, Error> {
-        if let Some(statement) = self.settings.get(&count) {
-            return Ok(statement.clone());
-        }
-        let statement = self.client.prepare(&settings_sql(count)).await?;
-        self.settings.insert(count, statement.clone());
-        Ok(statement)
-    }
-
-    pub(crate) async fn prepare(&mut self, role: &str, sql: &str) -> Result<Statement, Error> {
-        if let Some(statement) = self.statements.get(role, sql) {
-            return Ok(statement);
-        }
-        let statement = self.client.prepare(sql).await?;
-        self.statements.put(role, sql, statement.clone());
-        Ok(statement)
-    }
-
-    /// `None` if there is a text but no statement for it yet.
-    fn known(&mut self, role: &str, sql: Option<&str>) -> Option<Option<Statement>> {
-        match sql {
-            Some(sql) => self.statements.get(role, sql).map(Some),
-            None => Some(None),
-        }
-    }
-}
-
-/// What the driver answers to a query.
-type Answer = Result<Vec<Row>, tokio_postgres::Error>;
-
-/// Runs a query if there is one.
-fn optional<F: Future<Output = Answer>>(query: Option<F>) -> Either<F, Ready<Answer>> {
-    match query {
-        Some(query) => Either::Left(query),
-        None => Either::Right(ready(Ok(Vec::new()))),
-    }
-}
-
-fn split(answer: Answer) -> (Vec<Row>, Option<Error>) {
-    match answer {
-        Ok(rows) => (rows, None),
-        Err(error) => (Vec::new(), Some(error.into())),
-    }
+/// The statement that makes these settings, and the transaction read-only if that is wanted.
+pub(crate) fn settings<'a>(settings: &'a [Setting<'a>], read_only: bool) -> Step<'a> {
+    // More than there is a text for: the server refuses the values that have no place.
+    let count = settings.len().min(MOST_SETTINGS);
+    let text = || {
+        let first = read_only.then(|| "set_config('transaction_read_only', 'on', true)".to_owned());
+        let call = |n: usize| format!("set_config(${}, ${}, true)", 2 * n + 1, 2 * n + 2);
+        let calls: Vec<String> = first.into_iter().chain((0..count).map(call)).collect();
+        format!("select {}", calls.join(", "))
+    };
+    let text = SETTINGS.get(count).map(|texts| texts[usize::from(read_only)].get_or_init(text));
+    Step { role: "", sql: text.map_or("", String::as_str), values: Values::Settings(settings) }
 }

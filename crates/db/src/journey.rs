@@ -9,31 +9,29 @@
 //! leg set, or a function in it, reaches the next one. A leg that may only read is read-only even
 //! where the transaction as a whole may write; Postgres restores that when the savepoint ends.
 
-use futures_util::future::join;
-use tokio_postgres::Row;
-use tokio_postgres::types::Type;
-
 use crate::Error;
-use crate::flight::{
-    Access, Isolation, Leash, Query, Setting, begin, first_error, setting_params, settings_sql, text_params,
-    typed,
-};
-use crate::pool::{Connection, Pool};
+use crate::fleet::{Fleet, Lease};
+use crate::flight::{Access, CHECK, COMMIT, Isolation, Query, RESET, ROLLBACK, Setting, begin, settings};
+use crate::wire::{Record, Step, Trip, Values};
 
-const READ_WRITE: &str = "savepoint basalt_leg; reset all; reset role";
-const READ_ONLY: &str = "savepoint basalt_leg; reset all; reset role; set transaction read only";
-const KEEP: &str = "release savepoint basalt_leg";
-const FORGET: &str = "rollback to savepoint basalt_leg; release savepoint basalt_leg";
+const MARK: Step<'_> = Step::plain("savepoint basalt_leg");
+const RESET_ROLE: Step<'_> = Step::plain("reset role");
+const READ_ONLY: Step<'_> = Step::plain("set transaction read only");
+const BACK: Step<'_> = Step::plain("rollback to savepoint basalt_leg");
+const RELEASE: Step<'_> = Step::plain("release savepoint basalt_leg");
 
 /// What is checked is checked again at the end: a trigger must not run twice for good.
-const CHECK: &str = "savepoint basalt_check; set constraints all immediate; \
-                     rollback to savepoint basalt_check; release savepoint basalt_check";
+const TRIAL: &[Step<'_>] = &[
+    Step::plain("savepoint basalt_check"),
+    CHECK,
+    Step::plain("rollback to savepoint basalt_check"),
+    Step::plain("release savepoint basalt_check"),
+];
 
 /// A transaction of several legs. Dropping it rolls back, cancels what is under way and closes the
 /// connection: it is for callers who went away.
 pub struct Journey {
-    leash: Leash,
-    prepared: bool,
+    lease: Lease,
 }
 
 /// One part of a journey.
@@ -51,17 +49,20 @@ pub struct Leg<'a> {
     pub main: Query<'a>,
 }
 
-impl Pool {
+impl Fleet {
     /// Begins a journey.
     ///
     /// # Errors
     ///
     /// No connection, or what Postgres said.
     pub async fn journey(&self, access: Access, isolation: Isolation) -> Result<Journey, Error> {
-        let mut journey = Journey { leash: Leash::of(self.connection().await?), prepared: self.prepared() };
-        journey.connection()?.soil();
-        journey.batch(begin(access, isolation)).await?;
-        Ok(journey)
+        let mut lease = self.lease().await?;
+        let start = [Step::plain(begin(access, isolation))];
+        let mut trip = lease.travel(&start).await?;
+        if trip.error.is_some() && lease.may_retry(&trip) {
+            trip = lease.travel(&start).await?;
+        }
+        last(trip).map(|_| Journey { lease })
     }
 }
 
@@ -72,13 +73,14 @@ impl Journey {
     /// # Errors
     ///
     /// The first failure. Nothing of the leg is left then, it has ended, and others may follow.
-    pub async fn fly(&mut self, leg: &Leg<'_>) -> Result<Vec<Row>, Error> {
-        let mut result = self.attempt(leg).await;
-        if result.as_ref().is_err_and(Error::is_stale_statement) {
+    pub async fn fly(&mut self, leg: &Leg<'_>) -> Result<Vec<Record>, Error> {
+        let steps = steps(leg);
+        let mut trip = self.lease.travel(&steps).await?;
+        if trip.error.is_some() && self.lease.may_retry(&trip) {
             self.forget().await?;
-            self.connection()?.forget_statements();
-            result = self.attempt(leg).await;
+            trip = self.lease.travel(&steps).await?;
         }
+        let result = last(trip);
         if result.is_err() {
             self.forget().await?;
         }
@@ -90,9 +92,9 @@ impl Journey {
     /// # Errors
     ///
     /// What Postgres said; then the leg can only be forgotten.
-    pub async fn query(&mut self, role: &str, query: Query<'_>) -> Result<Vec<Row>, Error> {
-        let prepared = self.prepared;
-        self.connection()?.ask(prepared, role, query).await
+    pub async fn query(&mut self, role: &str, query: Query<'_>) -> Result<Vec<Record>, Error> {
+        let step = Step { role, sql: query.sql, values: Values::Texts(query.params) };
+        last(self.lease.travel(&[step]).await?)
     }
 
     /// Ends the leg under way and keeps its work within the transaction.
@@ -101,7 +103,7 @@ impl Journey {
     ///
     /// A lost connection.
     pub async fn keep(&mut self) -> Result<(), Error> {
-        self.batch(KEEP).await
+        self.go(&[RELEASE]).await
     }
 
     /// Ends the leg under way and undoes its work.
@@ -110,7 +112,7 @@ impl Journey {
     ///
     /// A lost connection.
     pub async fn forget(&mut self) -> Result<(), Error> {
-        self.batch(FORGET).await
+        self.go(&[BACK, RELEASE]).await
     }
 
     /// Checks deferred constraints as the end of the transaction will. What triggers do meanwhile
@@ -120,7 +122,7 @@ impl Journey {
     ///
     /// A violated constraint; then the leg under way can only be forgotten.
     pub async fn check(&mut self) -> Result<(), Error> {
-        self.batch(CHECK).await
+        self.go(TRIAL).await
     }
 
     /// Keeps the work of all legs.
@@ -129,7 +131,7 @@ impl Journey {
     ///
     /// A deferred constraint, or a lost connection.
     pub async fn commit(mut self) -> Result<(), Error> {
-        self.end("commit").await
+        self.lease.end(&[COMMIT]).await
     }
 
     /// Forgets the work of all legs.
@@ -138,7 +140,7 @@ impl Journey {
     ///
     /// A lost connection.
     pub async fn rollback(mut self) -> Result<(), Error> {
-        self.end("rollback").await
+        self.lease.end(&[ROLLBACK]).await
     }
 
     /// Checks deferred constraints and forgets the work of all legs.
@@ -147,65 +149,31 @@ impl Journey {
     ///
     /// A violated constraint, or a lost connection.
     pub async fn check_and_rollback(mut self) -> Result<(), Error> {
-        let checked = self.batch("set constraints all immediate").await;
-        self.end("rollback").await?;
-        checked
+        self.lease.end(&[CHECK, ROLLBACK]).await
     }
 
-    async fn end(&mut self, sql: &str) -> Result<(), Error> {
-        let ended = self.batch(sql).await;
-        self.connection()?.cleanse().await;
-        // A failed `commit` ends the transaction as well.
-        drop(self.leash.release());
-        ended
-    }
-
-    async fn batch(&mut self, sql: &str) -> Result<(), Error> {
-        Ok(self.connection()?.client.batch_execute(sql).await?)
-    }
-
-    async fn attempt(&mut self, leg: &Leg<'_>) -> Result<Vec<Row>, Error> {
-        let prepared = self.prepared;
-        let connection = self.connection()?;
-        connection.depart(prepared, leg).await?;
-        if let Some(sql) = leg.before {
-            connection.ask(prepared, leg.role, Query { sql, params: &[] }).await?;
-        }
-        connection.ask(prepared, leg.role, leg.main).await
-    }
-
-    fn connection(&mut self) -> Result<&mut Connection, Error> {
-        self.leash.connection()
+    async fn go(&mut self, steps: &[Step<'_>]) -> Result<(), Error> {
+        last(self.lease.travel(steps).await?).map(drop)
     }
 }
 
-impl Connection {
-    /// Savepoint and settings, in one round trip.
-    async fn depart(&mut self, prepared: bool, leg: &Leg<'_>) -> Result<(), Error> {
-        let start = match leg.access {
-            Access::ReadOnly => READ_ONLY,
-            Access::ReadWrite => READ_WRITE,
-        };
-        let values = setting_params(leg.settings);
-        let results = if prepared {
-            let statement = self.settings_statement(leg.settings.len()).await?;
-            join(self.client.batch_execute(start), self.client.query(&statement, &values)).await
-        } else {
-            let sql = settings_sql(leg.settings.len());
-            let values = typed(values, &Type::TEXT);
-            join(self.client.batch_execute(start), self.client.query_typed(&sql, &values)).await
-        };
-        let (started, set) = results;
-        first_error([started.err().map(Error::from), set.err().map(Error::from)])
+/// Savepoint, settings, statements, in one round trip.
+fn steps<'a>(leg: &'a Leg<'a>) -> Vec<Step<'a>> {
+    let role = leg.role;
+    let mut steps = vec![MARK, RESET, RESET_ROLE];
+    if leg.access == Access::ReadOnly {
+        steps.push(READ_ONLY);
     }
+    steps.push(settings(leg.settings, false));
+    steps.extend(leg.before.map(|sql| Step { role, sql, values: Values::None }));
+    steps.push(Step { role, sql: leg.main.sql, values: Values::Texts(leg.main.params) });
+    steps
+}
 
-    /// Runs a statement, prepared under the role if it may be.
-    async fn ask(&mut self, prepared: bool, role: &str, query: Query<'_>) -> Result<Vec<Row>, Error> {
-        let params = text_params(query.params);
-        if prepared {
-            let statement = self.prepare(role, query.sql).await?;
-            return Ok(self.client.query(&statement, &params).await?);
-        }
-        Ok(self.client.query_typed(query.sql, &typed(params, &Type::UNKNOWN)).await?)
+/// The rows of the last statement.
+fn last(mut trip: Trip) -> Result<Vec<Record>, Error> {
+    match trip.error {
+        Some(error) => Err(error),
+        None => Ok(trip.answers.pop().unwrap_or_default()),
     }
 }

@@ -4,6 +4,7 @@
 //! - [`Pool`]: bounded connections of one login role. The data API's logs in as `authenticator`,
 //!   which can become API roles and nothing else; each service's own logs in as its schema's owner.
 //! - [`Session`]: a connection for the service's own statements, in a transaction or not.
+//! - [`Fleet`]: bounded connections for callers' transactions, over our own `wire`.
 //! - [`flight`]: a caller's whole transaction in one round trip.
 //! - [`journey`]: several statements of a caller in one transaction.
 //! - [`Listener`]: `LISTEN`, reconnecting.
@@ -14,6 +15,7 @@
 
 pub mod bootstrap;
 mod error;
+mod fleet;
 pub mod flight;
 pub mod journey;
 mod listen;
@@ -25,8 +27,10 @@ mod statements;
 mod target;
 mod text;
 mod tls;
+mod wire;
 
 pub use error::{Error, ServerError};
+pub use fleet::Fleet;
 pub use flight::{Access, End, Flight, Isolation, Landed, Open, Query, Setting};
 pub use journey::{Journey, Leg};
 pub use listen::{Event, Listener};
@@ -38,3 +42,4 @@ pub use target::Target;
 pub use text::Text;
 pub use tokio_postgres::Row;
 pub use tokio_postgres::types;
+pub use wire::{Record, Value};

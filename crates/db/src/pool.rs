@@ -1,13 +1,10 @@
 //! Connections of one login role, bounded and reused.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use deadpool::managed::{self, Hook, HookError, Metrics, PoolError, RecycleError, RecycleResult, Timeouts};
 use deadpool_postgres::{ClientWrapper, ManagerConfig, RecyclingMethod};
 use tokio_postgres::Statement;
-use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::error::with_causes;
 use crate::statements::Statements;
@@ -51,8 +48,6 @@ pub struct PoolStatus {
     pub open: usize,
     /// Of these, free.
     pub free: usize,
-    /// Callers waiting.
-    pub waiting: usize,
     /// Connections at most.
     pub limit: usize,
 }
@@ -69,49 +64,12 @@ pub(crate) type Pooled = managed::Object<Connector>;
 /// An open connection with the statements prepared on it.
 pub(crate) struct Connection {
     pub(crate) client: ClientWrapper,
-    pub(crate) statements: Statements,
-    /// Statements that make so many settings.
-    pub(crate) settings: BTreeMap<usize, Statement>,
-    tls: MakeRustlsConnect,
-    is_dirty: AtomicBool,
-}
-
-impl Connection {
-    /// Statements of a caller run here from now on. What they set for the session must not reach
-    /// the next caller: until [`Connection::cleanse`] has succeeded, the pool does not take the
-    /// connection back.
-    pub(crate) fn soil(&self) {
-        self.is_dirty.store(true, Ordering::Relaxed);
-    }
-
-    /// Sets every setting back. It is its own statement, behind the end of the transaction, and may
-    /// fail: a caller's function can leave a `statement_timeout` of a millisecond behind.
-    pub(crate) async fn cleanse(&self) {
-        if self.client.batch_execute("reset all").await.is_ok() {
-            self.is_dirty.store(false, Ordering::Relaxed);
-        }
-    }
-
-    /// Whether a caller's settings may still be in force.
-    pub(crate) fn is_dirty(&self) -> bool {
-        self.is_dirty.load(Ordering::Relaxed)
-    }
-
-    /// Drops what was prepared: it is prepared anew when it is asked for.
-    pub(crate) fn forget_statements(&mut self) {
-        self.statements.clear();
-        self.settings.clear();
-    }
-
-    /// Asks the server to give up the statement that runs here.
-    pub(crate) async fn cancel(&self) -> Result<(), Error> {
-        Ok(self.client.cancel_token().cancel_query(self.tls.clone()).await?)
-    }
+    pub(crate) statements: Statements<Statement>,
 }
 
 pub(crate) struct Connector {
     /// An address whose certificate authorities cannot be read fails when it is used.
-    way: Result<(deadpool_postgres::Manager, MakeRustlsConnect), Error>,
+    way: Result<deadpool_postgres::Manager, Error>,
     max_lifetime: Duration,
     statements: usize,
 }
@@ -121,24 +79,17 @@ impl managed::Manager for Connector {
     type Error = Error;
 
     async fn create(&self) -> Result<Connection, Error> {
-        let (manager, tls) = self.way.as_ref().map_err(Clone::clone)?;
+        let manager = self.way.as_ref().map_err(Clone::clone)?;
         let client = managed::Manager::create(manager).await.map_err(|error| match error.as_db_error() {
             Some(_) => Error::from(error),
             None => Error::Connect(with_causes(&error)),
         })?;
         let statements = Statements::new(self.statements);
-        Ok(Connection {
-            client,
-            statements,
-            settings: BTreeMap::new(),
-            tls: tls.clone(),
-            is_dirty: AtomicBool::new(false),
-        })
+        Ok(Connection { client, statements })
     }
 
     async fn recycle(&self, connection: &mut Connection, metrics: &Metrics) -> RecycleResult<Error> {
-        let is_dirty = connection.is_dirty.load(Ordering::Relaxed);
-        if is_dirty || connection.client.is_closed() || metrics.age() > self.max_lifetime {
+        if connection.client.is_closed() || metrics.age() > self.max_lifetime {
             return Err(RecycleError::Backend(Error::Closed));
         }
         Ok(())
@@ -151,10 +102,9 @@ impl Pool {
     pub fn new(target: &Target, options: PoolOptions) -> Self {
         let config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let connector = Connector {
-            way: target.tls().map(|tls| {
-                let target = target.config().clone();
-                (deadpool_postgres::Manager::from_config(target, tls.clone(), config), tls)
-            }),
+            way: target
+                .tls()
+                .map(|tls| deadpool_postgres::Manager::from_config(target.config().clone(), tls, config)),
             max_lifetime: options.max_lifetime,
             statements: options.statements,
         };
@@ -207,34 +157,17 @@ impl Pool {
         })
     }
 
-    /// True if statements are prepared and kept.
-    #[must_use]
-    pub fn prepared(&self) -> bool {
-        self.options.prepared
-    }
-
     /// Connections in use and at rest.
     #[must_use]
     pub fn status(&self) -> PoolStatus {
         let status = self.inner.status();
-        PoolStatus {
-            open: status.size,
-            free: status.available,
-            waiting: status.waiting,
-            limit: status.max_size,
-        }
+        PoolStatus { open: status.size, free: status.available, limit: status.max_size }
     }
 
     /// Closes the connections that nobody used for a while, so that an idle installation is small.
     pub fn reap(&self) {
         let idle = self.options.idle;
         self.inner.retain(|_, metrics| metrics.last_used() < idle);
-    }
-
-    /// Closes every free connection: they are replaced as they are asked for. After a change of
-    /// the schema this frees the plans that were made for the old one.
-    pub fn flush(&self) {
-        self.inner.retain(|_, _| false);
     }
 
     /// Closes the pool; callers get [`Error::Closed`] from now on.

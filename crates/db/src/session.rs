@@ -23,11 +23,6 @@ impl Session {
         Self { connection, prepared, in_transaction: false, has_failed: false }
     }
 
-    /// A session over a connection on which a transaction is open already.
-    pub(crate) fn within(connection: Pooled, prepared: bool) -> Self {
-        Self { connection, prepared, in_transaction: true, has_failed: false }
-    }
-
     pub(crate) async fn begin(&mut self) -> Result<(), Error> {
         // Set first: if this future is dropped half-way, the transaction may have begun.
         self.in_transaction = true;
@@ -112,9 +107,6 @@ impl Session {
     async fn end(&mut self, how: &str) -> Result<(), Error> {
         let result = self.connection.client.batch_execute(how).await;
         self.in_transaction = false;
-        if self.connection.is_dirty() {
-            self.connection.cleanse().await;
-        }
         result.map_err(Error::from)
     }
 
@@ -127,7 +119,7 @@ impl Session {
         if let Err(error) = &result
             && error.is_stale_statement()
         {
-            self.connection.forget_statements();
+            self.connection.statements.drain();
             if !self.in_transaction {
                 result = self.run_kept(wanted, sql, params).await;
             }
@@ -179,7 +171,7 @@ impl Session {
 
     async fn statement(&mut self, sql: &str) -> Result<Statement, Error> {
         if let Some(statement) = self.connection.statements.get("", sql) {
-            return Ok(statement);
+            return Ok(statement.clone());
         }
         let statement = self.connection.client.prepare(sql).await?;
         self.connection.statements.put("", sql, statement.clone());

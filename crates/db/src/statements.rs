@@ -8,39 +8,43 @@ use std::hash::{BuildHasher, RandomState};
 use std::num::NonZeroUsize;
 
 use lru::LruCache;
-use tokio_postgres::Statement;
 
-struct Entry {
+struct Entry<S> {
     role: Box<str>,
     sql: Box<str>,
-    statement: Statement,
+    statement: S,
 }
 
-/// A bounded, least-recently-used set of prepared statements. Dropping a statement closes it on
-/// the server with the next message.
-pub(crate) struct Statements {
+/// A bounded, least-recently-used set of prepared statements.
+pub(crate) struct Statements<S> {
     hasher: RandomState,
-    entries: LruCache<u64, Entry>,
+    entries: LruCache<u64, Entry<S>>,
 }
 
-impl Statements {
+impl<S> Statements<S> {
     pub(crate) fn new(capacity: usize) -> Self {
         let capacity = NonZeroUsize::new(capacity).unwrap_or(NonZeroUsize::MIN);
-        Self { hasher: RandomState::new(), entries: LruCache::new(capacity) }
+        // Not allocated ahead: most connections see few shapes of statements.
+        let mut entries = LruCache::unbounded();
+        entries.resize(capacity);
+        Self { hasher: RandomState::new(), entries }
     }
 
-    pub(crate) fn get(&mut self, role: &str, sql: &str) -> Option<Statement> {
+    pub(crate) fn get(&mut self, role: &str, sql: &str) -> Option<&S> {
         let key = self.hasher.hash_one((role, sql));
         let entry = self.entries.get(&key)?;
-        (*entry.role == *role && *entry.sql == *sql).then(|| entry.statement.clone())
+        (*entry.role == *role && *entry.sql == *sql).then_some(&entry.statement)
     }
 
-    pub(crate) fn put(&mut self, role: &str, sql: &str, statement: Statement) {
+    /// Returns the statement whose place it took, to be closed on the server.
+    pub(crate) fn put(&mut self, role: &str, sql: &str, statement: S) -> Option<S> {
         let key = self.hasher.hash_one((role, sql));
-        self.entries.put(key, Entry { role: role.into(), sql: sql.into(), statement });
+        let entry = Entry { role: role.into(), sql: sql.into(), statement };
+        self.entries.push(key, entry).map(|(_, replaced)| replaced.statement)
     }
 
-    pub(crate) fn clear(&mut self) {
-        self.entries.clear();
+    /// Forgets all; returns them, to be closed on the server.
+    pub(crate) fn drain(&mut self) -> Vec<S> {
+        std::iter::from_fn(|| self.entries.pop_lru()).map(|(_, entry)| entry.statement).collect()
     }
 }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use db::{Pool, Target, bootstrap, migrate};
-use kernel::{Clock, RoleName, Stop, Task};
+use db::{Fleet, Pool, Target, bootstrap, migrate};
+use kernel::{Clock, RoleName, Stop};
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::connections::Connections;
 use crate::database::{AUTH_ADMIN, AUTHENTICATOR, Database, one_connection};
 use crate::edge::{Edge, address};
 use crate::health::Health;
@@ -73,7 +74,7 @@ struct Running {
     database: Database,
     edge: Arc<Edge>,
     services: Services,
-    pools: Vec<Pool>,
+    connections: Connections,
     tasks: tokio::task::JoinSet<()>,
     stop: kernel::task::StopHandle,
 }
@@ -99,9 +100,7 @@ impl Running {
         if tokio::time::timeout(Duration::from_secs(5), ended).await.is_err() {
             tracing::warn!("background tasks did not end in time");
         }
-        for pool in &self.pools {
-            pool.close();
-        }
+        self.connections.close();
         if let Some(cluster) = &self.database.cluster
             && let Err(error) = cluster.stop().await
         {
@@ -114,7 +113,7 @@ async fn start(plan: &ServePlan) -> anyhow::Result<Running> {
     let settings = &plan.settings;
     let clock = Clock::system();
     let database = Database::open(&settings.database, &plan.data_dir).await?;
-    let mut pools = Vec::new();
+    let mut connections = Connections::default();
     let mut tasks = Vec::new();
 
     let (auth, rest) = match &plan.secrets {
@@ -126,7 +125,7 @@ async fn start(plan: &ServePlan) -> anyhow::Result<Running> {
                         &named(&auth_admin, "basalt auth").with_option("statement_timeout", "10s"),
                         settings.database.pool(settings.database.auth_pool_size),
                     );
-                    pools.push(pool.clone());
+                    connections.pool(&pool);
                     let deps = auth::Deps {
                         pool,
                         keys: keys::signing(settings, Some(secrets))?,
@@ -137,13 +136,13 @@ async fn start(plan: &ServePlan) -> anyhow::Result<Running> {
                 false => None,
             };
             let rest = match settings.runs(Service::Rest) {
-                true => Some(start_rest(settings, &authenticator, &mut pools).await?),
+                true => Some(start_rest(settings, &authenticator, &mut connections).await?),
                 false => None,
             };
             (auth, rest)
         }
         // The data API alone, on a database that is not ours: log in as we were told, write nothing.
-        None => (None, Some(start_rest(settings, database.login(), &mut pools).await?)),
+        None => (None, Some(start_rest(settings, database.login(), &mut connections).await?)),
     };
 
     if let Some(auth) = &auth {
@@ -152,7 +151,7 @@ async fn start(plan: &ServePlan) -> anyhow::Result<Running> {
     if let Some(rest) = &rest {
         tasks.extend(rest.tasks());
     }
-    tasks.push(reaper(pools.clone()));
+    tasks.push(connections.reaper());
     let (handle, stop) = Stop::pair();
     let tasks = supervisor::run(tasks, &stop);
     let health = Health {
@@ -161,7 +160,14 @@ async fn start(plan: &ServePlan) -> anyhow::Result<Running> {
         cluster: database.cluster.as_ref().map(cluster::Cluster::state),
     };
     let edge = Arc::new(edge(plan, clock)?);
-    Ok(Running { database, edge, services: Services { auth, rest, health }, pools, tasks, stop: handle })
+    Ok(Running {
+        database,
+        edge,
+        services: Services { auth, rest, health },
+        connections,
+        tasks,
+        stop: handle,
+    })
 }
 
 /// Schemas, passwords, the vault's key. Returns how the services log in.
@@ -223,10 +229,14 @@ async fn migrated(administrator: &Target, owners: &[migrate::Migrations]) -> any
 async fn start_rest(
     settings: &Settings,
     login: &Target,
-    pools: &mut Vec<Pool>,
+    connections: &mut Connections,
 ) -> anyhow::Result<rest::Rest> {
-    let pool = Pool::new(&named(login, "basalt rest"), settings.database.pool(settings.database.pool_size));
-    pools.push(pool.clone());
+    let own = named(login, "basalt rest");
+    let fleet = Fleet::new(&own, settings.database.pool(settings.database.pool_size));
+    connections.fleet(&fleet);
+    // The schema is read by one session at a time; it is closed as soon as it is not needed.
+    let pool = Pool::new(&own, settings.database.pool(2));
+    connections.pool(&pool);
     let target = named(&settings.database.listener(login)?, "basalt rest");
     if settings.rest.channel_enabled && settings.database.hears_through_pooler() {
         tracing::warn!(
@@ -234,26 +244,11 @@ async fn start_rest(
              rest.channel_enabled = false if the service is restarted after each"
         );
     }
-    rest::Rest::start(settings.rest.clone(), rest::Deps { pool, target }).await.context("rest")
+    rest::Rest::start(settings.rest.clone(), rest::Deps { fleet, pool, target }).await.context("rest")
 }
 
 fn named(target: &Target, name: &str) -> Target {
     target.clone().with_application_name(name)
-}
-
-/// Closes connections that nobody uses, so that an idle installation is small.
-fn reaper(pools: Vec<Pool>) -> Task {
-    Task::new("pools", move |mut stop| {
-        let pools = pools.clone();
-        async move {
-            loop {
-                tokio::select! {
-                    () = tokio::time::sleep(Duration::from_secs(10)) => pools.iter().for_each(Pool::reap),
-                    () = stop.stopped() => return,
-                }
-            }
-        }
-    })
 }
 
 fn edge(plan: &ServePlan, clock: Clock) -> anyhow::Result<Edge> {
@@ -273,7 +268,8 @@ fn edge(plan: &ServePlan, clock: Clock) -> anyhow::Result<Edge> {
         anonymous,
         clock,
         bare: secrets.is_none(),
-        enabled: [Service::Auth, Service::Rest, Service::RestAdmin]
+        local: settings.is_local(),
+        enabled: [Service::Auth, Service::Rest, Service::RestAdmin, Service::Mailbox]
             .into_iter()
             .filter(|service| settings.runs(*service))
             .collect(),

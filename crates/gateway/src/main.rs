@@ -11,6 +11,7 @@
 mod banner;
 mod boot;
 mod cli;
+mod connections;
 mod database;
 mod edge;
 mod health;

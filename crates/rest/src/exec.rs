@@ -15,7 +15,7 @@ mod settings;
 mod stream;
 
 use bytes::Bytes;
-use db::{Access, End, Flight, Isolation, Landed, Open, Pool, Query};
+use db::{Access, End, Fleet, Flight, Isolation, Landed, Open, Query};
 use kernel::Identity;
 
 use crate::config::{Config, Limits};
@@ -59,14 +59,14 @@ pub(crate) struct Context<'a> {
 ///
 /// What the database refused, or a rule that the rows broke; then nothing is kept.
 pub(crate) async fn run(
-    pool: &Pool,
+    fleet: &Fleet,
     request: &ApiRequest,
     plan: &Plan<'_>,
     context: Context<'_>,
 ) -> Result<Option<Outcome>, Error> {
     let Some(statement) = sql::statement(request, plan, context.limits) else { return Ok(None) };
     if context.limits.max_plan_cost.is_some() {
-        return batch::alone(pool, request, plan, context).await;
+        return batch::alone(fleet, request, plan, context).await;
     }
     let settings = settings::of(request, plan, context);
     let before = context.config.pre_request.as_deref().map(sql::call_without_arguments);
@@ -87,12 +87,12 @@ pub(crate) async fn run(
         },
     };
     let refused = |error| refusal(error, context);
-    let Landed { aside, rows, open } = pool.run(&flight).await.map_err(refused)?;
+    let Landed { aside, rows, open } = fleet.run(&flight).await.map_err(refused)?;
     if statement.is_explain {
         let explained = row::explained(&rows)?;
         return finish(open, request, context).await.map(|()| Some(Outcome::Explained(explained)));
     }
-    let mut rows = Rows::read(rows.into_iter().next())?;
+    let mut rows = Rows::read(rows.first())?;
     if let Err(broken) = rules.check(rows.page) {
         if let Some(open) = open {
             open.rollback().await.map_err(refused)?;

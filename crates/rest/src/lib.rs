@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use actix_web::web::ServiceConfig;
 use arc_swap::ArcSwap;
-use db::{Pool, Target};
+use db::{Fleet, Pool, Target};
 use kernel::{Health, Task};
 
 pub use config::{Compatibility, Config, Limits, OpenApiMode, TxEnd, Verbosity};
@@ -36,7 +36,9 @@ pub struct Rest(Arc<Shared>);
 
 /// What the data API needs.
 pub struct Deps {
-    /// Connections of the login role that can become the API roles and nothing else.
+    /// Connections of the login role that can become the API roles and nothing else: for requests.
+    pub fleet: Fleet,
+    /// The same login, to read the schema.
     pub pool: Pool,
     /// The same login, for the one connection that hears of schema changes.
     pub target: Target,
@@ -52,6 +54,7 @@ pub enum StartError {
 
 /// What all clones share.
 pub(crate) struct Shared {
+    pub(crate) fleet: Fleet,
     pub(crate) pool: Pool,
     pub(crate) target: Target,
     pub(crate) cache: Cache,
@@ -72,12 +75,19 @@ impl Rest {
     /// Settings that cannot be.
     pub async fn start(config: Config, deps: Deps) -> Result<Self, StartError> {
         check(&config)?;
-        let cache = Cache::new(deps.pool.clone(), config.clone());
+        let cache = Cache::new(deps.pool.clone(), deps.fleet.clone(), config.clone());
         let config = ArcSwap::from_pointee(config);
         let descriptions = Descriptions::default();
-        let streams = Streams::of(&deps.pool);
-        let shared =
-            Arc::new(Shared { pool: deps.pool, target: deps.target, cache, streams, descriptions, config });
+        let streams = Streams::of(&deps.fleet);
+        let shared = Arc::new(Shared {
+            fleet: deps.fleet,
+            pool: deps.pool,
+            target: deps.target,
+            cache,
+            streams,
+            descriptions,
+            config,
+        });
         // The cache has logged why, and says so in `health`.
         let _ = shared.cache.refresh().await;
         Ok(Self(shared))

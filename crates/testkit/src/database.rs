@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
 use db::migrate::Owner;
-use db::{Error, Migrations, Pool, PoolOptions, Session, Target, ident};
+use db::{Error, Fleet, Migrations, Pool, PoolOptions, Session, Target, ident};
 
 use crate::server::Server;
 use crate::template;
@@ -72,6 +72,12 @@ impl Database {
     #[must_use]
     pub fn pool_as(&self, role: &str) -> Pool {
         pool(&self.target_as(role), 10)
+    }
+
+    /// Connections of a role that may log in, for callers' transactions.
+    #[must_use]
+    pub fn fleet_as(&self, role: &str) -> Fleet {
+        Fleet::new(&self.target_as(role), PoolOptions::default())
     }
 
     /// A session of the superuser.

@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use db::{Access, Error, Isolation, Journey, Leg, Pool, PoolOptions, Query, Row, Setting, Text};
+use db::{Access, Error, Fleet, Isolation, Journey, Leg, PoolOptions, Query, Record, Setting, Text};
 use testkit::{Database, code};
 
-/// A pool of one connection, so that what a journey leaves behind on it would be seen.
-async fn counters(prepared: bool) -> (Database, Pool) {
+/// A fleet of one connection, so that what a journey leaves behind on it would be seen.
+async fn counters(prepared: bool) -> (Database, Fleet) {
     let database = testkit::database(&[]).await;
     database
         .session_as("postgres")
@@ -21,12 +21,12 @@ async fn counters(prepared: bool) -> (Database, Pool) {
         .await
         .unwrap();
     let options = PoolOptions { size: 1, prepared, ..PoolOptions::default() };
-    let pool = Pool::new(&database.target_as("authenticator"), options);
-    (database, pool)
+    let fleet = Fleet::new(&database.target_as("authenticator"), options);
+    (database, fleet)
 }
 
-async fn writing(pool: &Pool) -> Journey {
-    pool.journey(Access::ReadWrite, Isolation::ReadCommitted).await.unwrap()
+async fn writing(fleet: &Fleet) -> Journey {
+    fleet.journey(Access::ReadWrite, Isolation::ReadCommitted).await.unwrap()
 }
 
 async fn leg_with(
@@ -34,14 +34,14 @@ async fn leg_with(
     access: Access,
     more: &[(&'static str, &'static str)],
     sql: &str,
-) -> Result<Vec<Row>, Error> {
+) -> Result<Vec<Record>, Error> {
     let mut settings: Vec<Setting<'_>> = vec![(Cow::from("role"), Cow::from("service_role"))];
     settings.extend(more.iter().map(|(name, value)| (Cow::from(*name), Cow::from(*value))));
     let main = Query { sql, params: &[] };
     journey.fly(&Leg { role: "service_role", access, settings: &settings, before: None, main }).await
 }
 
-async fn leg(journey: &mut Journey, sql: &str) -> Result<Vec<Row>, Error> {
+async fn leg(journey: &mut Journey, sql: &str) -> Result<Vec<Record>, Error> {
     leg_with(journey, Access::ReadWrite, &[], sql).await
 }
 
@@ -49,26 +49,26 @@ async fn insert(journey: &mut Journey, id: i32) -> Result<(), Error> {
     leg(journey, &format!("insert into public.counters values ({id}, 0)")).await.map(drop)
 }
 
-async fn ids(pool: &Pool) -> Vec<i32> {
-    let mut journey = writing(pool).await;
+async fn ids(fleet: &Fleet) -> Vec<i32> {
+    let mut journey = writing(fleet).await;
     let rows = leg(&mut journey, "select id from public.counters order by id").await.unwrap();
     journey.rollback().await.unwrap();
-    rows.iter().map(|row| row.get(0)).collect()
+    rows.iter().map(|row| row.get(0).unwrap()).collect()
 }
 
 #[tokio::test]
 async fn legs_are_kept_or_forgotten_together() {
     for prepared in [true, false] {
-        let (_database, pool) = counters(prepared).await;
-        let mut journey = writing(&pool).await;
+        let (_database, fleet) = counters(prepared).await;
+        let mut journey = writing(&fleet).await;
         for id in [1, 2] {
             insert(&mut journey, id).await.unwrap();
             journey.keep().await.unwrap();
         }
         journey.rollback().await.unwrap();
-        assert!(ids(&pool).await.is_empty());
+        assert!(ids(&fleet).await.is_empty());
 
-        let mut journey = writing(&pool).await;
+        let mut journey = writing(&fleet).await;
         insert(&mut journey, 1).await.unwrap();
         journey.keep().await.unwrap();
         insert(&mut journey, 2).await.unwrap();
@@ -78,42 +78,42 @@ async fn legs_are_kept_or_forgotten_together() {
         insert(&mut journey, 3).await.unwrap();
         journey.keep().await.unwrap();
         journey.commit().await.unwrap();
-        assert_eq!(ids(&pool).await, [1, 3]);
+        assert_eq!(ids(&fleet).await, [1, 3]);
     }
 }
 
 #[tokio::test]
 async fn a_dropped_journey_leaves_nothing() {
-    let (_database, pool) = counters(true).await;
-    let mut journey = writing(&pool).await;
+    let (_database, fleet) = counters(true).await;
+    let mut journey = writing(&fleet).await;
     insert(&mut journey, 1).await.unwrap();
     journey.keep().await.unwrap();
     drop(journey);
-    assert!(ids(&pool).await.is_empty());
+    assert!(ids(&fleet).await.is_empty());
 }
 
 #[tokio::test]
 async fn settings_of_a_leg_stay_in_it() {
     for prepared in [true, false] {
-        let (_database, pool) = counters(prepared).await;
-        let mut journey = writing(&pool).await;
+        let (_database, fleet) = counters(prepared).await;
+        let mut journey = writing(&fleet).await;
         let set = "select set_config('app.word', 'local', true), set_config('app.other', 'session', false)";
         leg_with(&mut journey, Access::ReadWrite, &[("timezone", "Asia/Tokyo")], set).await.unwrap();
         journey.keep().await.unwrap();
         let read = "select coalesce(current_setting('app.word', true), '')
             || coalesce(current_setting('app.other', true), '') || current_setting('timezone')";
         let rows = leg(&mut journey, read).await.unwrap();
-        assert!(!rows[0].get::<_, String>(0).contains("Tokyo"));
-        assert!(!rows[0].get::<_, String>(0).contains("local"));
-        assert!(!rows[0].get::<_, String>(0).contains("session"));
+        assert!(!rows[0].get::<String>(0).unwrap().contains("Tokyo"));
+        assert!(!rows[0].get::<String>(0).unwrap().contains("local"));
+        assert!(!rows[0].get::<String>(0).unwrap().contains("session"));
         journey.rollback().await.unwrap();
     }
 }
 
 #[tokio::test]
 async fn a_leg_cannot_assume_another_role_than_the_login_may() {
-    let (_database, pool) = counters(true).await;
-    let mut journey = writing(&pool).await;
+    let (_database, fleet) = counters(true).await;
+    let mut journey = writing(&fleet).await;
     let main = Query { sql: "select 1", params: &[] };
     for role in ["postgres", "supabase_admin"] {
         let settings: [Setting<'_>; 1] = [(Cow::from("role"), Cow::from(role))];
@@ -128,8 +128,8 @@ async fn a_leg_cannot_assume_another_role_than_the_login_may() {
 #[tokio::test]
 async fn a_reading_leg_cannot_write_and_does_not_bind_the_next() {
     for prepared in [true, false] {
-        let (_database, pool) = counters(prepared).await;
-        let mut journey = writing(&pool).await;
+        let (_database, fleet) = counters(prepared).await;
+        let mut journey = writing(&fleet).await;
         let write = "insert into public.counters values (9, 0)";
         for _ in 0..2 {
             let refused = leg_with(&mut journey, Access::ReadOnly, &[], write).await;
@@ -140,15 +140,15 @@ async fn a_reading_leg_cannot_write_and_does_not_bind_the_next() {
         insert(&mut journey, 1).await.unwrap();
         journey.keep().await.unwrap();
         journey.commit().await.unwrap();
-        assert_eq!(ids(&pool).await, [1]);
+        assert_eq!(ids(&fleet).await, [1]);
     }
 }
 
 #[tokio::test]
 async fn deferred_constraints_can_be_checked_on_the_way() {
-    let (_database, pool) = counters(true).await;
+    let (_database, fleet) = counters(true).await;
     let twice = "insert into public.late values (1)";
-    let mut journey = writing(&pool).await;
+    let mut journey = writing(&fleet).await;
     leg(&mut journey, twice).await.unwrap();
     assert_eq!(code(journey.check().await), "23505");
     journey.forget().await.unwrap();
@@ -167,11 +167,11 @@ async fn deferred_constraints_can_be_checked_on_the_way() {
     journey.keep().await.unwrap();
     journey.commit().await.unwrap();
 
-    let mut journey = writing(&pool).await;
+    let mut journey = writing(&fleet).await;
     leg(&mut journey, twice).await.unwrap();
     journey.keep().await.unwrap();
     assert_eq!(code(journey.commit().await), "23505");
-    let mut journey = writing(&pool).await;
+    let mut journey = writing(&fleet).await;
     leg(&mut journey, twice).await.unwrap();
     journey.keep().await.unwrap();
     assert_eq!(code(journey.check_and_rollback().await), "23505");
@@ -180,8 +180,8 @@ async fn deferred_constraints_can_be_checked_on_the_way() {
 #[tokio::test]
 async fn a_cursor_is_fetched_in_parts() {
     for prepared in [true, false] {
-        let (_database, pool) = counters(prepared).await;
-        let mut journey = pool.journey(Access::ReadOnly, Isolation::ReadCommitted).await.unwrap();
+        let (_database, fleet) = counters(prepared).await;
+        let mut journey = fleet.journey(Access::ReadOnly, Isolation::ReadCommitted).await.unwrap();
         let settings: [Setting<'_>; 1] = [(Cow::from("role"), Cow::from("service_role"))];
         let sql = "declare rows no scroll cursor for select n from generate_series(1, $1::int) n";
         let params = [Text::from("5")];
@@ -203,14 +203,14 @@ async fn a_cursor_is_fetched_in_parts() {
 
 #[tokio::test]
 async fn a_changed_table_is_read_anew() {
-    let (database, pool) = counters(true).await;
+    let (database, fleet) = counters(true).await;
     let read = "select * from public.counters";
-    let mut journey = writing(&pool).await;
+    let mut journey = writing(&fleet).await;
     leg(&mut journey, read).await.unwrap();
     journey.rollback().await.unwrap();
     let alter = "alter table public.counters add column more text";
     database.session_as("postgres").await.batch(alter).await.unwrap();
-    let mut journey = writing(&pool).await;
+    let mut journey = writing(&fleet).await;
     insert(&mut journey, 1).await.unwrap_or_else(|error| panic!("{error}"));
     journey.keep().await.unwrap();
     assert_eq!(leg(&mut journey, read).await.unwrap().len(), 1);
@@ -219,8 +219,8 @@ async fn a_changed_table_is_read_anew() {
 
 #[tokio::test]
 async fn an_abandoned_leg_is_cancelled_on_the_server() {
-    let (database, pool) = counters(true).await;
-    let mut journey = writing(&pool).await;
+    let (database, fleet) = counters(true).await;
+    let mut journey = writing(&fleet).await;
     let sleep = leg(&mut journey, "select pg_sleep(60), 'forsaken'");
     assert!(tokio::time::timeout(Duration::from_millis(200), sleep).await.is_err());
     drop(journey);

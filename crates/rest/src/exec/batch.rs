@@ -3,7 +3,7 @@
 //! Each runs as it would alone: with its own settings, the function of `pre_request` before it, and
 //! no right to write if it is one that may not. Only the end is common.
 
-use db::{Access, Isolation, Journey, Leg, Pool};
+use db::{Access, Fleet, Isolation, Journey, Leg};
 
 use super::{
     Context, Outcome, Rules, access, cost, estimate, isolation, query, refusal, rolls_back, row, settings,
@@ -29,12 +29,12 @@ pub(crate) struct Batch<'a> {
 ///
 /// As [`Batch::run`] and [`Batch::finish`].
 pub(super) async fn alone(
-    pool: &Pool,
+    fleet: &Fleet,
     request: &ApiRequest,
     plan: &Plan<'_>,
     context: Context<'_>,
 ) -> Result<Option<Outcome>, Error> {
-    let mut transaction = Batch::begin(pool, std::iter::once(plan), context).await?;
+    let mut transaction = Batch::begin(fleet, std::iter::once(plan), context).await?;
     match transaction.run(request, plan).await {
         Ok(outcome) => transaction.finish(&request.preferences).await.map(|_| outcome),
         Err(error) => {
@@ -52,14 +52,14 @@ impl<'a> Batch<'a> {
     ///
     /// No connection.
     pub async fn begin<'p>(
-        pool: &Pool,
+        fleet: &Fleet,
         plans: impl Iterator<Item = &'p Plan<'p>> + Clone,
         context: Context<'a>,
     ) -> Result<Self, Error> {
         let writes = plans.clone().any(|plan| access(plan) == Access::ReadWrite);
         let access = if writes { Access::ReadWrite } else { Access::ReadOnly };
         let isolation = plans.map(|plan| isolation(plan, context.role_settings)).max();
-        let begun = pool.journey(access, isolation.unwrap_or(Isolation::ReadCommitted)).await;
+        let begun = fleet.journey(access, isolation.unwrap_or(Isolation::ReadCommitted)).await;
         let journey = begun.map_err(|error| refusal(error, context))?;
         Ok(Self { journey, context, is_open: false })
     }
@@ -100,7 +100,7 @@ impl<'a> Batch<'a> {
         if statement.is_explain {
             return Ok(Some(Outcome::Explained(row::explained(&rows)?)));
         }
-        let mut rows = Rows::read(rows.into_iter().next())?;
+        let mut rows = Rows::read(rows.first())?;
         Rules::of(request, plan).check(rows.page)?;
         let planned = match &statement.count {
             Some(count) => {

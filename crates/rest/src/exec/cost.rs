@@ -1,6 +1,6 @@
 //! The cap on what a statement may cost, by the planner's own estimate.
 
-use db::{Journey, Leg, Row};
+use db::{Journey, Leg, Record};
 
 use super::{Context, query, refusal, row};
 use crate::error::Error;
@@ -18,7 +18,7 @@ pub(super) async fn fly(
     leg: Leg<'_>,
     price: Option<Statement>,
     context: Context<'_>,
-) -> Result<Vec<Row>, Error> {
+) -> Result<Vec<Record>, Error> {
     let refused = |error| refusal(error, context);
     let (Some(limit), Some(price)) = (context.limits.max_plan_cost, price) else {
         return journey.fly(&leg).await.map_err(refused);

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use db::{Access, Flight, Pool};
+use db::{Access, Fleet, Flight};
 use serde::Deserialize;
 
 use super::row::get;
@@ -46,7 +46,7 @@ struct Signature(String, Vec<String>);
 ///
 /// What the database refused.
 pub(crate) async fn describe(
-    pool: &Pool,
+    fleet: &Fleet,
     request: &ApiRequest,
     plan: &Plan<'_>,
     context: Context<'_>,
@@ -65,7 +65,7 @@ pub(crate) async fn describe(
         main: query(&statement),
         end: end(request, context.config),
     };
-    let landed = pool.run(&flight).await.map_err(|error| refusal(error, context))?;
+    let landed = fleet.run(&flight).await.map_err(|error| refusal(error, context))?;
     let row = landed.rows.first().ok_or_else(|| Error::Internal("a schema without a row".to_owned()))?;
     Ok(Rights { comment: get(row, 0)?, tables: get(row, 1)?, routines: get(row, 2)? })
 }

@@ -1,8 +1,7 @@
 //! The one row that a statement answers with.
 
 use bytes::Bytes;
-use db::Row;
-use db::types::{FromSql, Type};
+use db::{Record, Value};
 
 use crate::error::Error;
 
@@ -23,56 +22,42 @@ pub(crate) struct Rows {
     pub location: Vec<(String, String)>,
     /// Rows that an upsert inserted, not counting those it changed.
     pub inserted: Option<i32>,
+    /// The key of the last row, a JSON array of texts, where a read is continued by key.
+    pub last_key: Option<String>,
 }
 
-/// The columns of a statement that writes nothing.
+/// The columns of a statement that writes nothing; one more if it is continued by key.
 const READ_COLUMNS: usize = 5;
-
-/// A value as it came over the wire, whatever its type.
-struct Wire<'a>(&'a [u8]);
-
-impl<'a> FromSql<'a> for Wire<'a> {
-    fn from_sql(_: &Type, bytes: &'a [u8]) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
-        Ok(Self(bytes))
-    }
-
-    fn accepts(_: &Type) -> bool {
-        true
-    }
-}
 
 impl Rows {
     /// Reads the row that every statement of `sql` gives. A handler may group all rows away: that
     /// is an answer without rows.
-    pub(super) fn read(row: Option<Row>) -> Result<Self, Error> {
+    pub(super) fn read(row: Option<&Record>) -> Result<Self, Error> {
         let Some(row) = row else { return Ok(Self { total: Some(0), ..Self::default() }) };
-        let is_write = row.len() > READ_COLUMNS;
+        let is_write = row.width() > READ_COLUMNS + 1;
         let body = if is_write { 3 } else { 2 };
-        let mut rows = Self::beside_body(&row, is_write)?;
-        rows.body = owned(row, body)?;
-        Ok(rows)
-    }
-
-    /// What SQL said about an answer whose rows are sent one by one.
-    pub(super) fn said(row: Option<&Row>) -> Result<Self, Error> {
-        let Some(row) = row else { return Ok(Self::default()) };
-        Ok(Self { headers: get(row, 0)?, status: get(row, 1)?, ..Self::default() })
-    }
-
-    fn beside_body(row: &Row, is_write: bool) -> Result<Self, Error> {
         let mut rows = Self {
             total: get(row, 0)?,
             page: get::<Option<i64>>(row, 1)?.unwrap_or_default(),
+            body: bytes(row, body)?,
+            headers: get(row, body + 1)?,
+            status: get(row, body + 2)?,
             ..Self::default()
         };
-        let body = if is_write { 3 } else { 2 };
-        rows.headers = get(row, body + 1)?;
-        rows.status = get(row, body + 2)?;
+        if row.width() == READ_COLUMNS + 1 {
+            rows.last_key = get(row, READ_COLUMNS)?;
+        }
         if is_write {
             rows.location = location(get(row, 2)?);
             rows.inserted = get(row, body + 3)?;
         }
         Ok(rows)
+    }
+
+    /// What SQL said about an answer whose rows are sent one by one.
+    pub(super) fn said(row: Option<&Record>) -> Result<Self, Error> {
+        let Some(row) = row else { return Ok(Self::default()) };
+        Ok(Self { headers: get(row, 0)?, status: get(row, 1)?, ..Self::default() })
     }
 }
 
@@ -83,43 +68,17 @@ fn location(pairs: Option<Vec<String>>) -> Vec<(String, String)> {
     pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
 }
 
-pub(super) fn get<'a, T: FromSql<'a>>(row: &'a Row, index: usize) -> Result<T, Error> {
-    row.try_get(index).map_err(|error| Error::Internal(error.to_string()))
+pub(super) fn get<'a, T: Value<'a>>(row: &'a Record, index: usize) -> Result<T, Error> {
+    row.get(index).map_err(|error| Error::Internal(error.to_string()))
 }
 
-pub(super) fn bytes(row: &Row, index: usize) -> Result<Bytes, Error> {
-    let value: Option<Wire<'_>> = get(row, index)?;
-    Ok(value.map(|Wire(bytes)| Bytes::copy_from_slice(bytes)).unwrap_or_default())
-}
-
-/// From this size on, in bytes, a value is not copied out of its row: the answer keeps the row.
-const WORTH_KEEPING: usize = 16 * 1024;
-
-/// One value of a row as the owner of its bytes.
-struct Kept {
-    row: Row,
-    column: usize,
-}
-
-impl AsRef<[u8]> for Kept {
-    fn as_ref(&self) -> &[u8] {
-        // What could be read once can be read again.
-        let value = self.row.try_get::<_, Option<Wire<'_>>>(self.column).ok().flatten();
-        value.map(|Wire(bytes)| bytes).unwrap_or_default()
-    }
-}
-
-fn owned(row: Row, column: usize) -> Result<Bytes, Error> {
-    let value: Option<Wire<'_>> = get(&row, column)?;
-    match value {
-        Some(Wire(value)) if value.len() >= WORTH_KEEPING => Ok(Bytes::from_owner(Kept { row, column })),
-        Some(Wire(value)) => Ok(Bytes::copy_from_slice(value)),
-        None => Ok(Bytes::new()),
-    }
+pub(super) fn bytes(row: &Record, index: usize) -> Result<Bytes, Error> {
+    let value = row.bytes(index).map_err(|error| Error::Internal(error.to_string()))?;
+    Ok(value.unwrap_or_default())
 }
 
 /// The lines of an execution plan; in JSON it is one.
-pub(super) fn explained(rows: &[Row]) -> Result<Bytes, Error> {
+pub(super) fn explained(rows: &[Record]) -> Result<Bytes, Error> {
     let mut text = Vec::new();
     for row in rows {
         text.extend_from_slice(&bytes(row, 0)?);
@@ -129,14 +88,14 @@ pub(super) fn explained(rows: &[Row]) -> Result<Bytes, Error> {
 }
 
 /// The rows that the planner expects, from a plan in JSON.
-pub(super) fn planned(rows: &[Row]) -> Option<i64> {
+pub(super) fn planned(rows: &[Record]) -> Option<i64> {
     let plan = bytes(rows.first()?, 0).ok()?;
     let plan: serde_json::Value = serde_json::from_slice(&plan).ok()?;
     plan.get(0)?.get("Plan")?.get("Plan Rows")?.as_i64()
 }
 
 /// What the planner expects a statement to cost, from a plan in JSON. Rules make several of one.
-pub(super) fn cost(rows: &[Row]) -> Option<f64> {
+pub(super) fn cost(rows: &[Record]) -> Option<f64> {
     let plans = bytes(rows.first()?, 0).ok()?;
     let plans: Vec<serde_json::Value> = serde_json::from_slice(&plans).ok()?;
     let costs = plans.iter().filter_map(|plan| plan.get("Plan"));

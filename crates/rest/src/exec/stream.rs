@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use actix_web::body::{BodySize, MessageBody};
 use bytes::{Bytes, BytesMut};
-use db::{Journey, Leg, Pool, Query, Row};
+use db::{Fleet, Journey, Leg, Query, Record};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::row::{self, Rows};
@@ -46,9 +46,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Streams(Arc<Semaphore>);
 
 impl Streams {
-    /// Half of the connections of `pool`, and at least one.
-    pub fn of(pool: &Pool) -> Self {
-        Self(Arc::new(Semaphore::new((pool.status().limit / 2).max(1))))
+    /// Half of the connections of `fleet`, and at least one.
+    pub fn of(fleet: &Fleet) -> Self {
+        Self(Arc::new(Semaphore::new((fleet.status().limit / 2).max(1))))
     }
 
     /// # Errors
@@ -66,7 +66,7 @@ impl Streams {
 ///
 /// Too many streams, or what the database refused.
 pub(crate) async fn stream(
-    pool: &Pool,
+    fleet: &Fleet,
     streams: &Streams,
     request: &ApiRequest,
     plan: &Plan<'_>,
@@ -75,7 +75,7 @@ pub(crate) async fn stream(
     let rows = sql::lines(plan).ok_or_else(|| Error::Internal("a stream of no rows".to_owned()))?;
     let permit = streams.enter()?;
     let refused = |error| refusal(error, context);
-    let begun = pool.journey(access(plan), isolation(plan, context.role_settings)).await;
+    let begun = fleet.journey(access(plan), isolation(plan, context.role_settings)).await;
     let mut cursor = Cursor {
         journey: begun.map_err(refused)?,
         role: context.identity.role.to_string(),
@@ -154,7 +154,7 @@ impl Cursor {
         while !portion.is_last {
             let taken = tokio::time::timeout(PATIENCE, body.send(portion)).await;
             if !matches!(taken, Ok(Ok(()))) {
-                // Nothing is under way: the connection can go back to the pool.
+                // Nothing is under way: the connection can go back to the fleet.
                 if let Err(error) = self.journey.rollback().await {
                     tracing::debug!(%error, "a stream that nobody reads could not be rolled back");
                 }
@@ -195,7 +195,7 @@ fn next_size(size: usize, rows: usize, bytes: usize) -> usize {
     fitting.min(size + 1)
 }
 
-fn lines(rows: &[Row]) -> Bytes {
+fn lines(rows: &[Record]) -> Bytes {
     let mut text = BytesMut::new();
     for row in rows {
         // The one column of the cursor is never null.

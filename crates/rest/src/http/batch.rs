@@ -62,7 +62,7 @@ pub(super) async fn answer(
     }
 
     let plans = planned.iter().filter_map(|item| item.as_ref().ok().map(|(_, plan)| plan));
-    let mut transaction = Transaction::begin(&shared.pool, plans, context).await?;
+    let mut transaction = Transaction::begin(&shared.fleet, plans, context).await?;
     let mut parts = Vec::with_capacity(planned.len());
     let mut room = config.max_body.get();
     for (index, item) in planned.iter().enumerate() {

@@ -43,10 +43,10 @@ pub(super) async fn run(
         Compatibility::V16 => 1,
     };
     for _ in 1..tries {
-        match exec::run(&shared.pool, request, plan, context).await {
+        match exec::run(&shared.fleet, request, plan, context).await {
             Err(error) if error.code() == Cow::Borrowed(SERIALIZATION_FAILURE) => {}
             other => return other,
         }
     }
-    exec::run(&shared.pool, request, plan, context).await
+    exec::run(&shared.fleet, request, plan, context).await
 }

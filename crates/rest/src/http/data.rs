@@ -100,7 +100,7 @@ async fn serve(
     timing.step("plan");
     let mut lines = None;
     let answer = if let Plan::Describe(dialect) = plan {
-        let rights = exec::describe(&shared.pool, &parsed, &plan, context).await?;
+        let rights = exec::describe(&shared.fleet, &parsed, &plan, context).await?;
         timing.step("transaction");
         let host = host(request);
         let build = || -> Result<Bytes, Error> {
@@ -118,7 +118,7 @@ async fn serve(
         let description = is_wanted.then(|| shared.descriptions.get(key(), build)).transpose()?;
         response::described(&parsed, dialect, description, config)
     } else if plan.is_stream() {
-        let (said, rows) = exec::stream(&shared.pool, &shared.streams, &parsed, &plan, context).await?;
+        let (said, rows) = exec::stream(&shared.fleet, &shared.streams, &parsed, &plan, context).await?;
         timing.step("transaction");
         lines = Some(rows);
         response::answer(&parsed, &plan, Some(&said), config)?

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use db::{Event, Listener, Pool, Target};
+use db::{Event, Fleet, Listener, Pool, Target};
 use kernel::{Health, Stop};
 use tokio::sync::{Mutex, Notify};
 
@@ -54,6 +54,8 @@ enum Reload {
 /// The current snapshot and its upkeep.
 pub struct Cache {
     pool: Pool,
+    /// Where requests run.
+    fleet: Fleet,
     base: ArcSwap<Config>,
     current: ArcSwapOption<Snapshot>,
     /// Why the last reload failed, while the next is due.
@@ -68,9 +70,10 @@ pub struct Cache {
 
 impl Cache {
     /// An empty cache: [`Cache::refresh`] or [`Cache::run`] fills it.
-    pub fn new(pool: Pool, config: Config) -> Self {
+    pub fn new(pool: Pool, fleet: Fleet, config: Config) -> Self {
         Self {
             pool,
+            fleet,
             base: ArcSwap::from_pointee(config),
             current: ArcSwapOption::empty(),
             failure: ArcSwapOption::empty(),
@@ -198,7 +201,7 @@ impl Cache {
             None => {
                 let schema = Arc::new(load(&self.pool, &scope).await?);
                 // Open connections hold statements that were prepared for the old schema.
-                self.pool.flush();
+                self.fleet.flush();
                 schema
             }
         };

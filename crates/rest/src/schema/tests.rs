@@ -275,7 +275,11 @@ async fn the_cache_follows_notifications() {
     let database = testkit::database(&[]).await;
     let mut session = database.admin().await;
     session.batch(SCHEMA).await.unwrap();
-    let cache = Arc::new(Cache::new(database.pool_as("authenticator"), config(&["api"])));
+    let cache = Arc::new(Cache::new(
+        database.pool_as("authenticator"),
+        database.fleet_as("authenticator"),
+        config(&["api"]),
+    ));
     assert!(cache.snapshot().is_none());
     assert!(!cache.health().is_ready());
 
@@ -335,7 +339,7 @@ async fn settings_of_roles_are_read() {
     );
     session.batch(&create).await.unwrap();
     let config = Config { pre_config: Some("settings.pre".to_owned()), ..config(&["public"]) };
-    let cache = Cache::new(database.pool_as("authenticator"), config);
+    let cache = Cache::new(database.pool_as("authenticator"), database.fleet_as("authenticator"), config);
     let result = cache.refresh().await;
     session.batch(&format!("drop role {role}")).await.unwrap();
     result.unwrap();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use actix_web::http::StatusCode;
-use actix_web::{App, HttpMessage, body, test, web};
+use actix_web::{App, HttpMessage, HttpResponse, body, test, web};
 use kernel::identity::Proof;
 use kernel::{Claims, Credential, Identity, RoleName};
 use rest::{Config, Deps, Rest};
@@ -55,10 +55,19 @@ impl Service {
     }
 
     pub async fn with(config: Config) -> Self {
+        Self::over(config, "").await
+    }
+
+    /// Over a database that has more than the schema of all tests.
+    pub async fn over(config: Config, more: &str) -> Self {
         let database = testkit::database(&[]).await;
         database.admin().await.batch(SCHEMA).await.expect("the schema is created");
-        let deps =
-            Deps { pool: database.pool_as("authenticator"), target: database.target_as("authenticator") };
+        database.admin().await.batch(more).await.expect("more is created");
+        let deps = Deps {
+            fleet: database.fleet_as("authenticator"),
+            pool: database.pool_as("authenticator"),
+            target: database.target_as("authenticator"),
+        };
         let rest = Rest::start(config, deps).await.expect("the service starts");
         Self { rest, database }
     }
@@ -75,6 +84,26 @@ impl Service {
         headers: &[(&str, &str)],
         payload: &str,
     ) -> Answer {
+        let answer = self.open(caller, method, path, headers, payload).await;
+        let status: StatusCode = answer.status();
+        let headers = answer
+            .headers()
+            .iter()
+            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
+        let headers = headers.collect();
+        let bytes = body::to_bytes(answer.into_body()).await.expect("a body");
+        Answer { status: status.as_u16(), headers, text: String::from_utf8_lossy(&bytes).into_owned() }
+    }
+
+    /// The answer with its body still to be read.
+    pub async fn open(
+        &self,
+        caller: Caller,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        payload: &str,
+    ) -> HttpResponse {
         let rest = self.rest.clone();
         let scope = web::scope("/rest/v1").configure(move |cfg| rest.routes(cfg));
         let app = test::init_service(App::new().service(scope)).await;
@@ -86,15 +115,12 @@ impl Service {
         }
         let request = request.to_request();
         request.extensions_mut().insert(Credential::Verified(Arc::new(caller.identity())));
-        let answer = test::call_service(&app, request).await;
-        let status: StatusCode = answer.status();
-        let headers = answer
-            .headers()
-            .iter()
-            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
-        let headers = headers.collect();
-        let bytes = body::to_bytes(answer.into_body()).await.expect("a body");
-        Answer { status: status.as_u16(), headers, text: String::from_utf8_lossy(&bytes).into_owned() }
+        test::call_service(&app, request).await.map_into_boxed_body().into()
+    }
+
+    /// The service, to be mounted on a server.
+    pub fn rest(&self) -> Rest {
+        self.rest.clone()
     }
 
     /// What keeps the cache fresh; it is not run by itself.
@@ -110,7 +136,7 @@ impl Service {
 }
 
 impl Caller {
-    fn identity(self) -> Identity {
+    pub fn identity(self) -> Identity {
         let (role, claims) = match self {
             Self::Anonymous => ("anon", json!({})),
             Self::User(id) => ("authenticated", json!({ "sub": id })),
