@@ -97,6 +97,15 @@ describe('behind PgBouncer', { skip: !isInstalled() && 'pgbouncer is not install
         const notes = await send(caller, 'GET', '/notes?select=owner&limit=100')
         assert.deepEqual([...new Set(notes.map(({ owner }) => owner))].filter((owner) => owner !== caller.sub), [])
       },
+      async (caller) => {
+        const requests = [
+          { method: 'POST', path: '/notes', body: { body: 'y' }, headers: { Prefer: 'return=representation' } },
+          { method: 'POST', path: '/rpc/whoami', body: {} },
+        ]
+        const headers = { 'Content-Type': 'application/vnd.basalt.batch+json' }
+        const { responses: [noted, asked] } = await send(caller, 'POST', '/batch', { body: { requests }, headers })
+        assert.deepEqual([noted.body[0].owner, asked.body.role, asked.body.sub], [caller.sub, caller.role, caller.sub])
+      },
       (caller) => send(caller, 'PATCH', '/notes', { body: { body: 'z' }, headers: one, expect: 406 }), // not one
       (caller) => send(caller, 'POST', '/notes', { body: { body: '' }, expect: 400 }), // refused by the table
     ]
