@@ -189,6 +189,9 @@ pub(crate) enum Error {
     /// The planner expects the request to cost more than its role may spend.
     #[error("The request is estimated to cost more than the limit of {0}")]
     PlanCost(u64),
+    /// A cursor that leads nowhere in this request; the text says why.
+    #[error("The cursor cannot be used: {0}")]
+    Cursor(&'static str),
     /// As many streams are under way as there may be.
     #[error("Too many streams are under way")]
     Streams,
@@ -361,6 +364,7 @@ impl Error {
             Self::EmbedDepth(_) => "BSLT004",
             Self::PlanCost(_) => "BSLT005",
             Self::Streams => "BSLT006",
+            Self::Cursor(_) => "BSLT007",
             Self::Token(error) => token_code(error),
             Self::Database(error) => error.code(),
             Self::Internal(_) => "PGRSTX00",
@@ -403,7 +407,8 @@ impl Error {
             | Self::NoColumn { .. }
             | Self::BatchRoot
             | Self::EmbedDepth(_)
-            | Self::PlanCost(_) => 400,
+            | Self::PlanCost(_)
+            | Self::Cursor(_) => 400,
         }
     }
 

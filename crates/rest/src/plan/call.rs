@@ -82,7 +82,7 @@ impl<'a> Planner<'a> {
         let arguments = self.arguments(routine, &names, invoke);
         let returning = returned_columns(&tree);
         let output = self.negotiate(&relation, tree.is_default_select(), routine.returns.is_set)?;
-        self.check_preferences()?;
+        self.check_preferences(false)?;
         let preferences = &request.preferences;
         let is_limited = preferences.max_affected.is_some() && preferences.handling == Some(Handling::Strict);
         if is_limited && !routine.returns.is_set {
@@ -141,6 +141,7 @@ fn filtered_columns<'a>(condition: &Condition<'a>, columns: &mut BTreeSet<&'a st
         Condition::Filter { field, .. } => {
             columns.insert(field.name);
         }
-        Condition::Embedded { .. } => {}
+        // A call is not continued by key.
+        Condition::Embedded { .. } | Condition::After(_) => {}
     }
 }

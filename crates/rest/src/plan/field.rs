@@ -28,7 +28,7 @@ pub(crate) struct Field<'a> {
 
 impl<'a> Field<'a> {
     /// A column without anything known of it.
-    fn plain(name: &'a str, path: &'a [JsonStep]) -> Self {
+    pub(super) fn plain(name: &'a str, path: &'a [JsonStep]) -> Self {
         Self { name, path, to_json: !path.is_empty(), transform: None, whole_row: false }
     }
 

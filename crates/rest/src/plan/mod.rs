@@ -8,6 +8,7 @@
 pub(crate) mod call;
 mod embed;
 pub(crate) mod field;
+pub(crate) mod keyset;
 mod negotiate;
 pub(crate) mod read;
 mod resolve;
@@ -21,10 +22,12 @@ pub(crate) mod tests;
 
 use crate::config::{Config, Limits};
 use crate::error::Error;
+use crate::request::keyset::PREFERENCE;
 use crate::request::{Action, ApiRequest, Handling, Invoke, MediaType};
 use crate::schema::{QualifiedName, Routine, SchemaCache, Table};
 
 pub(crate) use call::CallPlan;
+pub(crate) use keyset::KeysetPlan;
 pub(crate) use read::ReadPlan;
 pub(crate) use write::WritePlan;
 
@@ -50,12 +53,11 @@ pub(crate) enum Plan<'a> {
 impl Plan<'_> {
     /// True if the rows are sent as they are read, not built into one body.
     pub fn is_stream(&self) -> bool {
-        let output = match self {
-            Self::Read(read) => &read.output,
-            Self::Call(call) => &call.output,
-            _ => return false,
-        };
-        output.render == Render::Lines && output.media_type == MediaType::NdJson
+        match self {
+            Self::Read(read) => read.output.is_stream(),
+            Self::Call(call) => call.output.is_stream(),
+            _ => false,
+        }
     }
 }
 
@@ -108,6 +110,11 @@ pub(crate) struct Output<'a> {
 }
 
 impl Output<'_> {
+    /// True if the rows are sent as they are read, not built into one body.
+    pub fn is_stream(&self) -> bool {
+        self.render == Render::Lines && self.media_type == MediaType::NdJson
+    }
+
     /// True if the answer must be exactly one row.
     pub fn is_singular(&self) -> bool {
         matches!(self.media_type, MediaType::Singular { .. })
@@ -164,13 +171,17 @@ impl<'a> Planner<'a> {
         })
     }
 
-    /// Unknown preferences are an error when the client asked for strictness.
-    fn check_preferences(self) -> Result<(), Error> {
+    /// Unknown preferences are an error when the client asked for strictness; so is that for a
+    /// keyset where there is none.
+    fn check_preferences(self, has_keyset: bool) -> Result<(), Error> {
         let preferences = &self.request.preferences;
-        if preferences.handling == Some(Handling::Strict) && !preferences.invalid.is_empty() {
-            return Err(Error::Preferences(preferences.invalid.clone()));
+        if preferences.handling != Some(Handling::Strict) {
+            return Ok(());
         }
-        Ok(())
+        let is_followed = |preference: &str| has_keyset && preference == PREFERENCE;
+        let invalid = preferences.invalid.iter().filter(|preference| !is_followed(preference));
+        let invalid: Vec<_> = invalid.cloned().collect();
+        if invalid.is_empty() { Ok(()) } else { Err(Error::Preferences(invalid)) }
     }
 
     fn describe(self) -> Result<Plan<'a>, Error> {

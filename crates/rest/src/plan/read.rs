@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use super::field::{Field, SelectColumn};
-use super::{Output, Planner};
+use super::keyset::Bound;
+use super::{KeysetPlan, Output, Planner};
 use crate::error::Error;
 use crate::request::{Aggregate, Direction, LogicOperator, Nulls, OpExpr, Range};
 use crate::schema::{Junction, QualifiedName, Relationship, Table};
@@ -19,6 +20,8 @@ pub(crate) struct ReadPlan<'a> {
     pub output: Output<'a>,
     /// True for HEAD.
     pub headers_only: bool,
+    /// The page is continued by the key of its last row.
+    pub keyset: Option<KeysetPlan>,
 }
 
 /// One level of the answer.
@@ -169,6 +172,8 @@ pub(crate) enum Condition<'a> {
         /// The field is turned into a tsvector first.
         to_tsvector: bool,
     },
+    /// After the row with these values, in the order of the rows.
+    After(Vec<Bound<'a>>),
     /// Whether an embed has rows.
     Embedded {
         /// Index into the node's children.
@@ -249,9 +254,10 @@ impl Node<'_> {
 
 impl<'a> Planner<'a> {
     pub(super) fn read(self, table: &'a Table, headers_only: bool) -> Result<ReadPlan<'a>, Error> {
-        let tree = self.tree(&table.name)?;
+        let mut tree = self.tree(&table.name)?;
         let output = self.negotiate(&table.name, tree.is_default_select(), true)?;
-        self.check_preferences()?;
-        Ok(ReadPlan { table, tree, output, headers_only })
+        let keyset = self.keyset(table, &mut tree, &output)?;
+        self.check_preferences(keyset.is_some())?;
+        Ok(ReadPlan { table, tree, output, headers_only, keyset })
     }
 }

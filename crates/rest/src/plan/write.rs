@@ -78,7 +78,7 @@ impl<'a> Planner<'a> {
     pub(super) fn write(self, table: &'a Table, mutation: Mutation) -> Result<WritePlan<'a>, Error> {
         let tree = self.tree(&table.name)?;
         let change = self.change(table, mutation)?;
-        self.check_preferences()?;
+        self.check_preferences(false)?;
         let output = self.negotiate(&table.name, tree.is_default_select(), false)?;
         let representation = self.request.preferences.representation.unwrap_or(Representation::Minimal);
         let returning = match representation {

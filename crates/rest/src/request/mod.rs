@@ -11,6 +11,7 @@ mod csv;
 mod cursor;
 pub(crate) mod filter;
 pub(crate) mod header;
+pub(crate) mod keyset;
 pub(crate) mod logic;
 pub(crate) mod media;
 mod name;
@@ -33,11 +34,13 @@ pub(crate) use body::Payload;
 pub(crate) use filter::{
     Filter, FtsOperator, IsValue, OpExpr, Operation, QuantOperator, Quantifier, SimpleOperator,
 };
+pub(crate) use keyset::{Keyset, Position};
 pub(crate) use logic::{LogicOperator, LogicTree};
 pub(crate) use media::{MediaType, PlanFormat, PlanOption};
 pub(crate) use order::{Direction, Nulls, OrderTerm};
 pub(crate) use prefer::{Count, Handling, Missing, Preferences, Representation, Resolution, Transaction};
 pub(crate) use query::Query;
+use query::Use;
 pub(crate) use range::Range;
 pub(crate) use select::{Aggregate, ColumnItem, EmbedItem, JoinType, JsonOperand, JsonStep, SelectItem};
 
@@ -55,6 +58,8 @@ pub(crate) struct ApiRequest {
     pub query: Query,
     /// The rows of the root that were asked for: limit and offset narrowed by the `Range` header.
     pub range: Range,
+    /// The page of a read that is continued by key.
+    pub keyset: Option<Keyset>,
     /// The body, where the action takes one.
     pub payload: Option<Payload>,
     /// The columns that the payload holds or `columns` names, in the order of the names.
@@ -187,8 +192,13 @@ impl ApiRequest {
         let (schema, negotiated_by_profile) = schema(method, headers, config)?;
         let action = Action::new(resource, method)?;
 
-        let is_safe_call = matches!(&action, Action::Call { invoke, .. } if invoke.is_safe());
-        let (query, clauses) = query::parse(query.as_bytes(), is_safe_call)?;
+        let preferences = preferences(headers, config);
+        let text = query;
+        let (query, clauses) = query::parse(text.as_bytes(), Use::of(&action))?;
+        let is_read = matches!(action, Action::Read { .. });
+        let keyset = (is_read && (preferences.keyset || query.cursor.is_some()))
+            .then(|| Keyset::parse(text, query.cursor.as_deref()))
+            .transpose()?;
         let range = range::root(clauses, header::text(headers, &RANGE), method)?;
 
         let content_type = header::text(headers, &CONTENT_TYPE).map_or(MediaType::Json, MediaType::parse);
@@ -217,9 +227,10 @@ impl ApiRequest {
             negotiated_by_profile,
             query,
             range,
+            keyset,
             payload,
             columns,
-            preferences: preferences(headers, config),
+            preferences,
             accept: header::text(headers, &ACCEPT)
                 .map_or_else(|| vec![MediaType::Any], MediaType::parse_accept),
             content_type,

@@ -1,5 +1,7 @@
 //! `Prefer` headers (RFC 7240).
 
+use super::keyset;
+
 /// The preferences of a request; `None` where the client has none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Preferences {
@@ -21,6 +23,9 @@ pub(crate) struct Preferences {
     timezone_place: usize,
     /// `max-affected=`: the greatest number of rows that a write may touch.
     pub max_affected: Option<i64>,
+    /// `cursor=keyset`, ours. It is among the `invalid` ones too: it means something only where the
+    /// rows can be continued by key.
+    pub keyset: bool,
     /// Preferences that mean nothing here, as sent.
     pub invalid: Vec<String>,
 }
@@ -129,7 +134,10 @@ impl Preferences {
             "missing=null" => first(&mut self.missing, Missing::Null),
             "handling=strict" => first(&mut self.handling, Handling::Strict),
             "handling=lenient" => first(&mut self.handling, Handling::Lenient),
-            unknown => self.invalid.push(unknown.to_owned()),
+            unknown => {
+                self.keyset |= unknown == keyset::PREFERENCE;
+                self.invalid.push(unknown.to_owned());
+            }
         }
     }
 
@@ -183,6 +191,9 @@ impl Preferences {
         if let (Some(rows), Some(Handling::Strict)) = (self.max_affected, self.handling) {
             push(&format!("max-affected={rows}"));
         }
+        if self.keyset {
+            push(keyset::PREFERENCE);
+        }
         (!applied.is_empty()).then(|| applied.join(", "))
     }
 }
@@ -224,6 +235,13 @@ mod tests {
             Some(Resolution::IgnoreDuplicates)
         );
         assert_eq!(parse(&["max-affected=x, max-affected=1"]).max_affected, None);
+    }
+
+    #[test]
+    fn our_own_counts_as_unknown_until_it_is_followed() {
+        let parsed = parse(&["cursor=keyset, count=exact"]);
+        assert!(parsed.keyset && parsed.invalid == ["cursor=keyset"]);
+        assert!(!parse(&["cursor=offset, cursor = keyset"]).keyset);
     }
 
     #[test]

@@ -11,10 +11,32 @@ use super::name::{names, tree_path};
 use super::order::{self, OrderTerm};
 use super::range::Range;
 use super::select::{self, SelectItem};
+use super::{Action, keyset};
 use crate::error::{Error, QueryError};
 
 /// The embeds from the root to a node, by alias or name; empty for the root.
 pub(crate) type EmbedPath = Vec<String>;
+
+/// What a query string is read for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Use {
+    /// Rows of a relation: one of the parameters may be a cursor.
+    Read,
+    /// A function: a value that does not begin like an operator is an argument.
+    Call,
+    /// Anything else.
+    Other,
+}
+
+impl Use {
+    pub fn of(action: &Action) -> Self {
+        match action {
+            Action::Read { .. } => Self::Read,
+            Action::Call { invoke, .. } if invoke.is_safe() => Self::Call,
+            _ => Self::Other,
+        }
+    }
+}
 
 /// The clauses of a query string, each in the order of the request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,6 +55,8 @@ pub(crate) struct Query {
     pub columns: Option<BTreeSet<String>>,
     /// `on_conflict`, if given.
     pub on_conflict: Option<Vec<String>>,
+    /// Where the page begins, if it is continued by key.
+    pub cursor: Option<String>,
     /// Arguments of a function called by GET or HEAD, in order; a repeated name is variadic.
     pub params: Vec<(String, String)>,
     /// The left sides of all filters and arguments as written: PUT compares them with the key.
@@ -41,9 +65,9 @@ pub(crate) struct Query {
     pub canonical: String,
 }
 
-/// Parses `text`, the query string without its question mark. With `is_call`, a value that does
-/// not begin like an operator is an argument. Also returns the root's limit and offset.
-pub(super) fn parse(text: &[u8], is_call: bool) -> Result<(Query, Range), Error> {
+/// Parses `text`, the query string without its question mark. Also returns the root's limit and
+/// offset.
+pub(super) fn parse(text: &[u8], used_for: Use) -> Result<(Query, Range), Error> {
     let pairs = pairs(text)?;
     let mut query = Query { canonical: canonical(&pairs), ..Query::default() };
     let present = pairs.iter().filter_map(|(key, value)| Some((key.as_str(), value.as_deref()?)));
@@ -59,7 +83,10 @@ pub(super) fn parse(text: &[u8], is_call: bool) -> Result<(Query, Range), Error>
             "limit" => limits.set(key, value),
             "offset" => offsets.set(key, value),
             _ if matches!(key, "select" | "columns" | "on_conflict") => {}
-            _ => filters.push((key, value)),
+            _ => match keyset::cursor(key, value).filter(|_| used_for == Use::Read) {
+                Some(cursor) => query.cursor = Some(cursor.to_owned()),
+                None => filters.push((key, value)),
+            },
         }
     }
     // The first failure of this order answers.
@@ -72,7 +99,7 @@ pub(super) fn parse(text: &[u8], is_call: bool) -> Result<(Query, Range), Error>
     }
     query.select = clause("select parameter", reserved("select").unwrap_or("*"), select::forest)?;
     for (key, value) in filters {
-        add_filter(&mut query, key, value, is_call)?;
+        add_filter(&mut query, key, value, used_for == Use::Call)?;
     }
     if let Some(text) = reserved("on_conflict") {
         query.on_conflict = Some(clause("on_conflict parameter", text, names)?);

@@ -17,7 +17,7 @@ use actix_web::HttpResponse;
 use actix_web::body::{BoxBody, None as NoBody};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
-    CONTENT_LOCATION, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, VARY,
+    CONTENT_LOCATION, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LINK, LOCATION, VARY,
     WARNING,
 };
 use bytes::Bytes;
@@ -27,7 +27,9 @@ use crate::error::{Error, RangeError};
 use crate::exec::{Outcome, Rows, Visible};
 use crate::plan::{CallPlan, Dialect, Output, Plan, ReadPlan, WritePlan};
 use crate::request::query::escape;
-use crate::request::{ApiRequest, Count, MediaType, Mutation, Preferences, Representation, Resolution};
+use crate::request::{
+    ApiRequest, Count, MediaType, Mutation, Position, Preferences, Representation, Resolution,
+};
 use crate::schema::SchemaCache;
 
 pub(crate) use batch::{Part, document as batch};
@@ -188,7 +190,12 @@ fn rows_read(
     };
     answer.set(CONTENT_LOCATION, &format!("/{}{parameters}", plan.table.name.name));
     answer.set_type(&plan.output.media_type, request);
-    answer.set_preferences(&applied(request, plan_kind(None)));
+    let mut applied = applied(request, plan_kind(None), &plan.output);
+    applied.keyset = request.preferences.keyset && plan.keyset.is_some();
+    answer.set_preferences(&applied);
+    if let Some(link) = next_page(request, plan, rows)? {
+        answer.set(LINK, &link);
+    }
     answer.body = match answer.status {
         StatusCode::RANGE_NOT_SATISFIABLE => Body::Bytes(out_of_bounds(request, rows, verbosity)),
         _ => Body::Bytes(rows.body.clone()),
@@ -200,6 +207,19 @@ fn rows_read(
     Ok(answer)
 }
 
+/// The link to the rows after a page that is full.
+fn next_page(request: &ApiRequest, plan: &ReadPlan<'_>, rows: &Rows) -> Result<Option<String>, Error> {
+    let (Some(keyset), Some(asked), Some(key)) = (&plan.keyset, &request.keyset, &rows.last_key) else {
+        return Ok(None);
+    };
+    if plan.tree.range.limit() != Some(rows.page) {
+        return Ok(None);
+    }
+    let values = serde_json::from_str(key).map_err(|error| Error::Internal(error.to_string()))?;
+    let position = Position { order: keyset.order.clone(), values };
+    asked.next(&position, request.range).map(Some)
+}
+
 fn rows_called(
     request: &ApiRequest,
     plan: &CallPlan<'_>,
@@ -208,7 +228,7 @@ fn rows_called(
 ) -> Result<Answer, Error> {
     let mut answer = Answer::new(range::status(request.range.offset(), rows.page, rows.total));
     answer.set(CONTENT_RANGE, &range::of_rows(request.range.offset(), rows.page, rows.total));
-    answer.set_preferences(&applied(request, Kind::Call));
+    answer.set_preferences(&applied(request, Kind::Call, &plan.output));
     if plan.routine.returns_void() {
         answer.status = StatusCode::NO_CONTENT;
     } else {
@@ -249,7 +269,7 @@ fn rows_written(request: &ApiRequest, plan: &WritePlan<'_>, rows: &Rows) -> Resu
             rows.location.iter().map(|(name, value)| format!("{}={}", escape(name), escape(value))).collect();
         answer.set(LOCATION, &format!("/{}?{}", plan.table.name.name, key.join("&")));
     }
-    answer.set_preferences(&applied(request, plan_kind(Some(plan))));
+    answer.set_preferences(&applied(request, plan_kind(Some(plan)), &plan.output));
     if wants_rows {
         answer.set_type(&plan.output.media_type, request);
         answer.body = Body::Bytes(rows.body.clone());
@@ -293,8 +313,9 @@ fn plan_kind(write: Option<&WritePlan<'_>>) -> Kind {
 }
 
 /// The preferences that had a meaning for the request.
-fn applied(request: &ApiRequest, kind: Kind) -> Preferences {
+fn applied(request: &ApiRequest, kind: Kind, output: &Output<'_>) -> Preferences {
     let mut applied = request.preferences.clone();
+    applied.keyset = false;
     let has_key = match kind {
         Kind::Create { has_key } => has_key || request.query.on_conflict.is_some(),
         _ => false,
@@ -307,6 +328,9 @@ fn applied(request: &ApiRequest, kind: Kind) -> Preferences {
     }
     if matches!(kind, Kind::Read | Kind::Call) {
         applied.representation = None;
+    }
+    if output.is_stream() {
+        applied.count = None;
     }
     if !matches!(kind, Kind::Update | Kind::Delete | Kind::Call) {
         applied.max_affected = None;

@@ -28,6 +28,7 @@ impl Sql {
                 self.push(")");
             }
             Condition::Filter { field, expr, to_tsvector } => self.filter(scope, field, expr, *to_tsvector),
+            Condition::After(bounds) => self.after(scope, bounds),
             Condition::Embedded { child, is_empty } => embedded(self, *child, *is_empty),
         }
     }

@@ -3,7 +3,8 @@
 //! Pure text. Every value is a parameter; every name from outside is quoted by `db::ident`. The
 //! text depends on the shape of a request alone (to which the limit of a page belongs), so that
 //! requests of one shape share a prepared statement. Columns of the answer, in this order: total, rows on the page, (of a write) the
-//! location, body, `response.headers`, `response.status`, (of a write) the inserted rows.
+//! location, body, `response.headers`, `response.status`, (of a write) the inserted rows, (of a read that is
+//! continued by key) the key of the last row.
 
 mod body;
 mod call;
@@ -12,6 +13,7 @@ mod count;
 mod describe;
 mod filter;
 mod fragment;
+mod keyset;
 mod node;
 mod read;
 mod render;

@@ -40,15 +40,26 @@ impl Sql {
         self.node_with(node, &[], form)
     }
 
-    fn node_with(&mut self, node: &Node<'_>, sort_columns: &[SortColumn<'_>], form: Form) -> &mut Self {
-        self.push("SELECT ");
-        // By position: a name could mean a column of the relation instead of the answer's.
-        let groups = self.select_list(node, sort_columns, form);
+    /// The columns of a node, where its rows are in scope.
+    pub fn columns_of(&mut self, node: &Node<'_>, form: Form) -> &mut Self {
+        self.push("SELECT ").select_list(node, &[], form);
+        self
+    }
+
+    /// What a node reads from, the nodes below it joined in.
+    pub fn sources(&mut self, node: &Node<'_>, form: Form) -> &mut Self {
         self.from(node);
         for child in &node.children {
             self.join(child, form);
         }
-        self.conditions(node);
+        self
+    }
+
+    fn node_with(&mut self, node: &Node<'_>, sort_columns: &[SortColumn<'_>], form: Form) -> &mut Self {
+        self.push("SELECT ");
+        // By position: a name could mean a column of the relation instead of the answer's.
+        let groups = self.select_list(node, sort_columns, form);
+        self.sources(node, form).conditions(node);
         if node.is_grouped() && !groups.is_empty() {
             self.push(" GROUP BY ").list(", ", groups, |sql, position| {
                 sql.push(&position.to_string());
@@ -165,7 +176,7 @@ impl Sql {
     }
 
     /// ` WHERE …`, or nothing.
-    fn conditions(&mut self, node: &Node<'_>) {
+    pub fn conditions(&mut self, node: &Node<'_>) {
         let joins = node.joins.as_slice();
         if node.filters.is_empty() && joins.is_empty() {
             return;
@@ -196,7 +207,7 @@ impl Sql {
         }
     }
 
-    fn limit(&mut self, range: Range) -> &mut Self {
+    pub fn limit(&mut self, range: Range) -> &mut Self {
         if let Some(limit) = range.limit() {
             self.push(" LIMIT ").number_of_rows(limit);
         }

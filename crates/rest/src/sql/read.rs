@@ -19,9 +19,13 @@ impl Sql {
         self.push("SELECT ");
         self.total(&plan.tree, Page::Rows, request.preferences.count, request.range, max_rows);
         self.push(", ").page(Page::Rows).push(", ").body(render, None).push(", ").response_settings();
+        if plan.keyset.is_some() {
+            self.push(", ").last_key();
+        }
         self.push(" FROM (");
         match render {
             Render::Csv => self.push("SELECT * FROM ").push(NAMED_ROWS),
+            _ if plan.keyset.is_some() => self.keyed_node(&plan.tree, form),
             _ => self.node(&plan.tree, form),
         };
         self.push(") ").push(ROWS);

@@ -5,6 +5,9 @@
 mod batch;
 mod change;
 mod compatibility;
+mod keyset;
+mod limits;
+mod ndjson;
 mod protocol;
 mod reads;
 mod rpc;

@@ -5,15 +5,24 @@ use crate::request::filter::{IsValue, OpExpr, Operation, QuantOperator};
 use proptest::prelude::*;
 
 fn query(text: &str) -> Query {
-    parse(text.as_bytes(), false).unwrap().0
+    parse(text.as_bytes(), Use::Read).unwrap().0
 }
 
 /// Message without its frame, and details.
 fn failure(text: &str, is_call: bool) -> (String, String) {
-    match parse(text.as_bytes(), is_call) {
+    match parse(text.as_bytes(), if is_call { Use::Call } else { Use::Read }) {
         Err(Error::Query(error)) => (error.message, error.details),
         other => panic!("{text}: {other:?}"),
     }
+}
+
+#[test]
+fn a_cursor_is_none_but_of_a_read() {
+    let parsed = query("cursor=keyset.abc&id=eq.1&cursor=eq.5");
+    assert_eq!((parsed.cursor.as_deref(), parsed.filters.len()), (Some("abc"), 2));
+    let called = parse(b"cursor=keyset.abc", Use::Call).unwrap().0;
+    assert_eq!((called.cursor, called.params), (None, vec![("cursor".to_owned(), "keyset.abc".to_owned())]));
+    assert!(parse(b"cursor=keyset.abc", Use::Other).is_err());
 }
 
 fn equal(value: &str) -> OpExpr {
@@ -62,7 +71,7 @@ fn the_six_texts_of_upstreams_suite() {
 fn parameters_are_sorted_by_their_last_segment() {
     let (parsed, root) = parse(
         b"select=id,kids(id)&id=eq.1&kids.id=eq.2&kids.order=id&kids.limit=3&offset=1&limit=2&kids.or=(a.is.null,b.eq.1)&not.and=(a.eq.1)&columns=b,a&on_conflict=b,a&ignored",
-        false,
+        Use::Read,
     )
     .unwrap();
     let kids = vec!["kids".to_owned()];
@@ -78,7 +87,7 @@ fn parameters_are_sorted_by_their_last_segment() {
 
 #[test]
 fn the_first_order_and_the_last_limit_count() {
-    let (parsed, root) = parse(b"order=a&order=b&limit=1&limit=5&select=x&select=y", false).unwrap();
+    let (parsed, root) = parse(b"order=a&order=b&limit=1&limit=5&select=x&select=y", Use::Read).unwrap();
     assert_eq!(parsed.order.len(), 1);
     assert_eq!(parsed.order[0].1[0].field.name, "a");
     assert_eq!(root.limit(), Some(5));
@@ -112,7 +121,7 @@ fn arguments_of_functions_are_what_does_not_begin_like_an_operator() {
         ("name=", 0, 1),
         ("name=is.null", 1, 0),
     ] {
-        let parsed = parse(text.as_bytes(), true).unwrap().0;
+        let parsed = parse(text.as_bytes(), Use::Call).unwrap().0;
         assert_eq!((parsed.filters.len(), parsed.params.len()), (filters, params), "{text}");
     }
     // Upstream's quirk: after these prefixes there is no way back.
@@ -159,7 +168,7 @@ fn monstrous_requests_are_refused_without_deep_recursion() {
 proptest! {
     #[test]
     fn no_text_makes_the_parser_panic(text in "\\PC{0,60}", is_call: bool) {
-        let _ = parse(text.as_bytes(), is_call);
+        let _ = parse(text.as_bytes(), if is_call { Use::Call } else { Use::Read });
     }
 
     #[test]
@@ -174,11 +183,11 @@ proptest! {
         ),
         is_call: bool,
     ) {
-        let _ = parse(parts.concat().as_bytes(), is_call);
+        let _ = parse(parts.concat().as_bytes(), if is_call { Use::Call } else { Use::Read });
     }
 
     #[test]
     fn bytes_of_any_kind_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
-        let _ = parse(&bytes, false);
+        let _ = parse(&bytes, Use::Read);
     }
 }
