@@ -236,9 +236,6 @@ pub enum Error {
     /// The authorization code is too old.
     #[error("invalid flow state, flow state has expired")]
     FlowStateExpired,
-    /// The message did not go out.
-    #[error("Error sending {0} OTP to provider: no SMS provider is configured")]
-    SmsNotSent(&'static str),
     /// Second factors of this kind are switched off.
     #[error("{text}")]
     MfaDisabled {
@@ -476,7 +473,6 @@ impl Error {
             Self::VerifyPhoneFirst => (422, "phone_not_confirmed"),
             Self::SsoManaged => (422, "user_sso_managed"),
             Self::FlowStateExpired => (422, "flow_state_expired"),
-            Self::SmsNotSent(_) => (422, "sms_send_failed"),
             Self::MfaDisabled { code, .. } => (422, code),
             Self::TooManyRequests(_) => (429, "over_request_rate_limit"),
             Self::TooSoonForEmail(_) | Self::EmailRateLimit => (429, "over_email_send_rate_limit"),

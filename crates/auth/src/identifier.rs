@@ -57,17 +57,6 @@ pub(crate) fn audience(text: &str) -> Result<&str, Error> {
     Ok(text)
 }
 
-/// `channel` of a message, where one is given.
-pub(crate) fn check_channel(channel: &str) -> Result<(), Error> {
-    match channel {
-        "" | "sms" => Ok(()),
-        _ => Err(Error::invalid(
-            "Invalid channel, supported values are 'sms' or 'whatsapp'. 'whatsapp' is only supported if Twilio or \
-             Twilio Verify is used as the provider.",
-        )),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,7 +2,9 @@
 //!
 //! - `http/`: one file per URL. It reads the request, calls a flow, shapes the answer.
 //! - Flows: [`signup`] and [`verify`] let people in, [`session`] keeps them in or puts them out,
-//!   [`account`] changes who they are, [`send`] gets codes on their way.
+//!   [`account`] changes who they are, [`send`] gets codes and notices on their way.
+//! - Delivery: [`mail`] and [`sms`] say what is sent and how, [`template`] is the language of their texts,
+//!   [`outbox`] keeps it until it is gone, [`mailbox`] in development. [`outbound`] is the door to HTTP.
 //! - Rules without IO: [`password`], [`otp`], [`pkce`], [`refresh_token`], [`access_token`],
 //!   [`redirect`], [`identifier`], [`rate`].
 //! - `store/`: the SQL of schema `auth`, one file per table; `task/`: background work.
@@ -10,7 +12,7 @@
 //! Its connections log in as `supabase_auth_admin`, who owns that schema and nothing else. It
 //! trusts the edge for who calls (`kernel::http::caller`) and checks user, session and ban itself.
 //! It refuses to say whether an account exists, except where clients depend on being told.
-//! Not here yet: sending mail and messages, other providers' accounts, second factors, passkeys,
+//! Not here yet: other providers' accounts, second factors, passkeys,
 //! SAML, being an OAuth server; their endpoints answer that they are switched off.
 
 mod access_token;
@@ -20,8 +22,12 @@ mod config;
 mod error;
 mod http;
 mod identifier;
+mod link;
+mod mail;
+mod mailbox;
 mod otp;
 mod outbound;
+mod outbox;
 mod password;
 mod pkce;
 mod rate;
@@ -31,6 +37,7 @@ mod send;
 mod service;
 mod session;
 mod signup;
+mod sms;
 mod store;
 mod task;
 mod template;
@@ -46,9 +53,13 @@ use jwt::KeySet;
 use kernel::{Clock, Health, Task};
 
 pub use crate::config::{
-    Config, Email, PasswordHash, PasswordRequirements, Problem, RateLimits, Sessions, Sms, UrlPaths,
+    Config, Email, HttpSms, Messagebird, Notification, Notifications, PasswordHash, PasswordRequirements,
+    Problem, RateLimits, Sessions, Sms, Smtp, SmtpTls, Template, Templates, Textlocal, Twilio, TwilioVerify,
+    UrlPaths, Vonage,
 };
 pub use crate::error::{Error, Expiry, Weakness};
+use crate::outbound::Outbound;
+use crate::outbox::Outbox;
 use crate::rate::Limiter;
 use crate::service::{Service, Settings, Turns};
 
@@ -85,6 +96,9 @@ pub enum StartError {
     /// Settings that cannot be used, each with what is wrong.
     #[error("{}", .0.iter().map(|p| format!("auth.{}: {}", p.key, p.text)).collect::<Vec<_>>().join("; "))]
     Settings(Vec<Problem>),
+    /// The HTTP client cannot be made.
+    #[error("no HTTP client: {0}")]
+    Http(String),
     /// The password hasher failed.
     #[error("passwords cannot be hashed: {0}")]
     Hasher(#[source] Error),
@@ -106,26 +120,27 @@ impl Auth {
     ///
     /// If the settings cannot be used.
     pub async fn start(config: Config, deps: Deps) -> Result<Self, StartError> {
-        let problems = config.check();
-        if !problems.is_empty() {
-            return Err(StartError::Settings(problems));
-        }
-        if config.email.enable_confirmations && config.email.enable_signup {
+        let settings = Settings::new(config).map_err(StartError::Settings)?;
+        let config = &settings.config;
+        if !config.email.is_sent() && config.email.enable_signup {
             tracing::warn!(
-                "new accounts must confirm their address (auth.email.enable_confirmations), but no mail can be sent: \
-                 nobody will be able to sign in with a new account except through the admin API. Turn confirmations \
-                 off, or hand out links made by /admin/generate_link"
+                confirmations = config.email.enable_confirmations,
+                "no mail server is set up (auth.email.smtp.host): mails are dropped. Where new accounts must \
+                 confirm their address (auth.email.enable_confirmations), nobody can sign in with one except \
+                 through the admin API"
             );
         }
+        let outbound = Outbound::new().map_err(|error| StartError::Http(error.to_string()))?;
         let hasher = password::Hasher::new(config.password_hash).await.map_err(StartError::Hasher)?;
         Ok(Self(Arc::new(Service {
-            settings: ArcSwap::from_pointee(Settings::new(config)),
+            settings: ArcSwap::from_pointee(settings),
             pool: deps.pool,
             keys: deps.keys,
             clock: deps.clock,
             hasher,
             refreshes: Turns::new(),
             wrong_codes: Limiter::new(WRONG_CODES.0, WRONG_CODES.1),
+            outbox: Arc::new(Outbox::new(outbound)),
         })))
     }
 
@@ -134,10 +149,16 @@ impl Auth {
         http::routes(&self.0, cfg);
     }
 
+    /// The mailbox of development, to be mounted where only the developer comes: `/mail` to look at it,
+    /// `/mail.json` for programs.
+    pub fn mailbox_routes(&self, cfg: &mut ServiceConfig) {
+        http::mailbox_routes(&self.0, cfg);
+    }
+
     /// Background work, to be supervised.
     #[must_use]
     pub fn tasks(&self) -> Vec<Task> {
-        vec![task::sweep::task(&self.0)]
+        vec![task::sweep::task(&self.0), task::deliver::task(&self.0), task::texts::task(&self.0)]
     }
 
     /// Whether the service can serve: it can if its database answers.
@@ -154,17 +175,18 @@ impl Auth {
     /// Takes over new settings, for requests that begin from now on.
     #[must_use]
     pub fn reload(&self, config: Config) -> Reload {
-        let problems = config.check();
-        if !problems.is_empty() {
-            return Reload::Refused(problems);
-        }
         let current = self.0.settings.load();
         let settings = if current.config.rate_limit == config.rate_limit {
             Settings::with_limits(config, Arc::clone(&current.limits))
         } else {
             Settings::new(config)
         };
-        self.0.settings.store(Arc::new(settings));
-        Reload::Applied
+        match settings {
+            Ok(settings) => {
+                self.0.settings.store(Arc::new(settings));
+                Reload::Applied
+            }
+            Err(problems) => Reload::Refused(problems),
+        }
     }
 }

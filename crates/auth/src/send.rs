@@ -1,35 +1,93 @@
-//! One-time codes on their way to their owner.
+//! One-time codes and notices on their way to their owner.
 //!
 //! A code is made and its hash stored, with the moment, in the account and among the one-time
-//! tokens; then it is sent. **This installation has no way to send yet**: codes for addresses are
-//! stored and dropped, as upstream does without SMTP (said once at start), codes for numbers are
-//! refused unless the number is a configured test number. Links made by the admin API work.
+//! tokens; what is to be sent goes into the outbox, in the same transaction. Where no mail server is set
+//! up, mails are dropped, as upstream does (said once at start); where no provider is, messages to
+//! phones are refused unless the number is a configured test number.
 
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use kernel::units::Span;
+use serde_json::{Value, json};
 
 use crate::access_token::delta;
 use crate::account::UPDATING;
 use crate::config;
 use crate::error::{Error, OrInternal};
-use crate::otp;
+use crate::mail::Kind;
+use crate::outbox::{self, Message, Phone, Post};
 use crate::pkce::Challenge;
 use crate::service::Context;
+use crate::sms::{self, Channel, Text};
 use crate::store::{one_time_tokens, users};
 use crate::user::User;
+use crate::{link, otp};
 
-/// What a mail is for.
+/// What a mail with a code is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mail {
     /// Confirm a new account's address.
     Confirmation,
     /// Come in for the first time.
     Invite,
-    /// Set a new password, or sign in by link: the same token.
+    /// Set a new password.
     Recovery,
+    /// Sign in by link; the same token as of a recovery.
+    MagicLink,
     /// Prove oneself before changing the password.
     Reauthentication,
+}
+
+impl Mail {
+    fn kind(self) -> Kind {
+        match self {
+            Self::Confirmation => Kind::Confirmation,
+            Self::Invite => Kind::Invite,
+            Self::Recovery => Kind::Recovery,
+            Self::MagicLink => Kind::MagicLink,
+            Self::Reauthentication => Kind::Reauthentication,
+        }
+    }
+
+    /// What its link tells `/verify`; none if it has no link.
+    fn verifies(self) -> Option<&'static str> {
+        match self {
+            Self::Confirmation => Some("signup"),
+            Self::Invite => Some("invite"),
+            Self::Recovery => Some("recovery"),
+            Self::MagicLink => Some("magiclink"),
+            Self::Reauthentication => None,
+        }
+    }
+}
+
+/// What upstream says when a mail cannot be sent.
+fn failed(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Confirmation => "Error sending confirmation email",
+        Kind::Invite => "Error sending invite email",
+        Kind::Recovery => "Error sending recovery email",
+        Kind::MagicLink => "Error sending magic link email",
+        Kind::EmailChange => "Error sending email change email",
+        Kind::Reauthentication => "Error sending reauthentication email",
+        _ => "Error sending notification email",
+    }
+}
+
+/// A code, and the hash that its link carries.
+struct Code {
+    code: String,
+    hash: String,
+}
+
+impl Code {
+    fn fresh(ctx: &Context, email: &str, challenge: Option<&Challenge>) -> Self {
+        let code = otp::fresh(config::otp_length(ctx.config().email.otp_length));
+        let hash = otp::hash(email, &code);
+        let hash = if challenge.is_some() { format!("{}{hash}", otp::PKCE_PREFIX) } else { hash };
+        Self { code, hash }
+    }
 }
 
 /// Sends a code for `mail` to the account's address.
@@ -43,13 +101,21 @@ pub(crate) async fn mail(
     let last = match mail {
         Mail::Confirmation => user.confirmation_sent_at,
         Mail::Invite => None,
-        Mail::Recovery => user.recovery_sent_at,
+        Mail::Recovery | Mail::MagicLink => user.recovery_sent_at,
         Mail::Reauthentication => user.reauthentication_sent_at,
     };
     check_mail_frequency(ctx, last)?;
-    check_mail_allowed(ctx, &user.email)?;
-    let hash = fresh_hash(ctx, &user.email, challenge);
-    store(ctx, tx, user, mail, &user.email, &hash).await
+    check_authorized(ctx, &user.email)?;
+    take_mail(ctx)?;
+    let Code { code, hash } = Code::fresh(ctx, &user.email, challenge);
+    store(ctx, tx, user, mail, &user.email, &hash).await?;
+    let mut data = json!({ "Email": user.email, "Token": code });
+    if let Some(verifies) = mail.verifies() {
+        data["ConfirmationURL"] = link::of(ctx.config(), verifies, &hash, &ctx.redirect_to)?.into();
+        data["TokenHash"] = hash.into();
+        data["RedirectTo"] = ctx.redirect_to.as_str().into();
+    }
+    write(ctx, tx, user, mail.kind(), &user.email, data).await
 }
 
 /// Stores what recognises a code.
@@ -65,7 +131,7 @@ pub(crate) async fn store(
     let (stored, token_type) = match mail {
         Mail::Confirmation => (users::set_confirmation(tx, id, hash, false, now).await, "confirmation_token"),
         Mail::Invite => (users::set_confirmation(tx, id, hash, true, now).await, "confirmation_token"),
-        Mail::Recovery => (users::set_recovery(tx, id, hash, now).await, "recovery_token"),
+        Mail::Recovery | Mail::MagicLink => (users::set_recovery(tx, id, hash, now).await, "recovery_token"),
         Mail::Reauthentication => {
             (users::set_reauthentication(tx, id, hash, now).await, "reauthentication_token")
         }
@@ -83,11 +149,30 @@ pub(crate) async fn email_change(
     challenge: Option<&Challenge>,
 ) -> Result<(), Error> {
     check_mail_frequency(ctx, user.email_change_sent_at)?;
-    check_mail_allowed(ctx, email)?;
-    let new = fresh_hash(ctx, email, challenge);
+    check_authorized(ctx, email)?;
     let both = ctx.config().email.double_confirm_changes && !user.email.is_empty();
-    let current = if both { fresh_hash(ctx, &user.email, challenge) } else { String::new() };
-    store_email_change(ctx, tx, user, email, (&current, &new)).await
+    if both {
+        check_authorized(ctx, &user.email)?;
+    }
+    take_mail(ctx)?;
+    let new = Code::fresh(ctx, email, challenge);
+    let current = both.then(|| Code::fresh(ctx, &user.email, challenge));
+    let current_hash = current.as_ref().map_or("", |code| code.hash.as_str());
+    store_email_change(ctx, tx, user, email, (current_hash, &new.hash)).await?;
+    let mails = [Some((email, new)), current.map(|code| (user.email.as_str(), code))];
+    for (to, Code { code, hash }) in mails.into_iter().flatten() {
+        let data = json!({
+            "ConfirmationURL": link::of(ctx.config(), "email_change", &hash, &ctx.redirect_to)?,
+            "Email": user.email,
+            "NewEmail": email,
+            "Token": code,
+            "TokenHash": hash,
+            "SendingTo": to,
+            "RedirectTo": ctx.redirect_to,
+        });
+        write(ctx, tx, user, Kind::EmailChange, to, data).await?;
+    }
+    Ok(())
 }
 
 /// Stores a pending change of address with the hashes that confirm it; empty for none.
@@ -112,6 +197,99 @@ pub(crate) async fn store_email_change(
     Ok(())
 }
 
+/// What an account's owner is told of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Notice<'a> {
+    PasswordChanged,
+    /// Goes to the old address.
+    EmailChanged {
+        old: &'a str,
+        new: &'a str,
+    },
+    PhoneChanged {
+        old: &'a str,
+        new: &'a str,
+    },
+    IdentityLinked {
+        provider: &'a str,
+    },
+    IdentityUnlinked {
+        provider: &'a str,
+    },
+    /// By the factor's type: `totp`, `phone`, `webauthn`.
+    FactorEnrolled {
+        factor_type: &'a str,
+    },
+    FactorUnenrolled {
+        factor_type: &'a str,
+    },
+}
+
+/// Tells the owner of `user`, an account as it was before the change, by mail, if that is switched on
+/// and there is an address. Limits keep a notice from being sent but never the change.
+pub(crate) async fn notify(
+    ctx: &Context,
+    tx: &mut db::Session,
+    user: &User,
+    notice: Notice<'_>,
+) -> Result<(), Error> {
+    let (kind, to, data) = match notice {
+        Notice::PasswordChanged => (Kind::PasswordChanged, user.email.as_str(), json!({})),
+        Notice::EmailChanged { old, new } => {
+            (Kind::EmailChanged, old, json!({ "Email": new, "OldEmail": old }))
+        }
+        Notice::PhoneChanged { old, new } => {
+            (Kind::PhoneChanged, user.email.as_str(), json!({ "Phone": new, "OldPhone": old }))
+        }
+        Notice::IdentityLinked { provider } => {
+            (Kind::IdentityLinked, user.email.as_str(), json!({ "Provider": provider }))
+        }
+        Notice::IdentityUnlinked { provider } => {
+            (Kind::IdentityUnlinked, user.email.as_str(), json!({ "Provider": provider }))
+        }
+        Notice::FactorEnrolled { factor_type } => {
+            (Kind::FactorEnrolled, user.email.as_str(), json!({ "FactorType": factor_type }))
+        }
+        Notice::FactorUnenrolled { factor_type } => {
+            (Kind::FactorUnenrolled, user.email.as_str(), json!({ "FactorType": factor_type }))
+        }
+    };
+    if !kind.is_enabled(&ctx.config().email) || to.is_empty() {
+        return Ok(());
+    }
+    if let Err(error) = check_authorized(ctx, to).and_then(|()| take_mail(ctx)) {
+        tracing::warn!(user_id = %user.id, notice = kind.message_type(), %error, "a notice is not sent");
+        return Ok(());
+    }
+    write(ctx, tx, user, kind, to, data).await
+}
+
+/// Writes a mail and puts it into the outbox.
+async fn write(
+    ctx: &Context,
+    tx: &mut db::Session,
+    user: &User,
+    kind: Kind,
+    to: &str,
+    mut data: Value,
+) -> Result<(), Error> {
+    if matches!(ctx.settings.ways.post, Post::Nowhere) {
+        return Ok(());
+    }
+    if data.get("Email").is_none() {
+        data["Email"] = user.email.as_str().into();
+    }
+    data["SiteURL"] = ctx.config().site_url.as_str().into();
+    data["Data"] = Value::Object(user.user_metadata.clone());
+    let letter = ctx.settings.wordings.mail.write(kind, to, &data).or_internal(failed(kind))?;
+    let lifetime = match kind.section().starts_with("email.template") {
+        true => ctx.config().email.otp_expiry,
+        // A notice has no code that ends.
+        false => Span::secs(86_400),
+    };
+    outbox::put(ctx, tx, &Message::Mail(letter), lifetime, failed(kind)).await.map(drop)
+}
+
 /// What a text message is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sms {
@@ -123,30 +301,34 @@ pub(crate) enum Sms {
     Reauthentication,
 }
 
-/// Sends a code to `phone`; returns the provider's id of the message.
+/// Sends a code to `phone`; returns the id of the message.
 pub(crate) async fn sms(
     ctx: &Context,
     tx: &mut db::Session,
     user: &User,
     phone: &str,
     sms: Sms,
+    channel: Channel,
 ) -> Result<String, Error> {
-    let (last, name) = match sms {
-        Sms::Confirmation => (user.confirmation_sent_at, "confirmation"),
-        Sms::PhoneChange => (user.phone_change_sent_at, "phone_change"),
-        Sms::Reauthentication => (user.reauthentication_sent_at, "reauthentication"),
+    let last = match sms {
+        Sms::Confirmation => user.confirmation_sent_at,
+        Sms::PhoneChange => user.phone_change_sent_at,
+        Sms::Reauthentication => user.reauthentication_sent_at,
     };
     let settings = &ctx.config().sms;
     if let Some(seconds) = wait(last, settings.max_frequency.0, ctx.now) {
         return Err(Error::TooSoonForSms(seconds));
     }
-    let Some(code) = settings.test_code(phone, ctx.now) else {
-        if !settings.autoconfirm() {
-            ctx.settings.limits.sms.take((), ctx.now).map_err(|_| Error::SmsRateLimit)?;
-        }
-        return Err(Error::SmsNotSent(name));
+    let message = PhoneCode {
+        phone,
+        channel,
+        length: settings.otp_length,
+        template: &ctx.settings.wordings.sms,
+        lifetime: settings.otp_expiry,
+        limited: !settings.autoconfirm(),
     };
-    let hash = otp::hash(phone, code);
+    let (code, message_id) = message.send(ctx, tx).await?;
+    let hash = otp::hash(phone, &code);
     let (id, now) = (user.id, ctx.now);
     let (stored, token_type) = match sms {
         Sms::Confirmation => (users::set_confirmation(tx, id, &hash, false, now).await, "confirmation_token"),
@@ -157,12 +339,72 @@ pub(crate) async fn sms(
     };
     stored.or_internal(UPDATING)?;
     one_time_tokens::put(tx, id, token_type, &hash, phone, now).await.or_internal(UPDATING)?;
-    Ok("test-otp".to_owned())
+    Ok(message_id)
 }
 
-fn fresh_hash(ctx: &Context, email: &str, challenge: Option<&Challenge>) -> String {
-    let hash = otp::hash(email, &otp::fresh(config::otp_length(ctx.config().email.otp_length)));
-    if challenge.is_some() { format!("{}{hash}", otp::PKCE_PREFIX) } else { hash }
+/// A code that is to be made and sent to a phone.
+pub(crate) struct PhoneCode<'a> {
+    /// In digits.
+    pub(crate) phone: &'a str,
+    pub(crate) channel: Channel,
+    /// Digits of the code, as configured.
+    pub(crate) length: u8,
+    pub(crate) template: &'a crate::template::Template,
+    /// How long the code is good for.
+    pub(crate) lifetime: Span,
+    /// Whether the server's limit of messages counts.
+    pub(crate) limited: bool,
+}
+
+impl PhoneCode<'_> {
+    /// Makes the code and puts its message into the outbox; returns the code and the message's id. Test
+    /// numbers get their own code, and no message.
+    pub(crate) async fn send(self, ctx: &Context, tx: &mut db::Session) -> Result<(String, String), Error> {
+        const FAILED: &str = "Unable to get SMS provider";
+        if let Some(code) = ctx.config().sms.test_code(self.phone, ctx.now) {
+            return Ok((code.to_owned(), "test-otp".to_owned()));
+        }
+        if self.limited {
+            ctx.settings.limits.sms.take((), ctx.now).map_err(|_| Error::SmsRateLimit)?;
+        }
+        if matches!(ctx.settings.ways.phone, Phone::Nowhere) {
+            return Err(Error::internal(FAILED, "no SMS provider is configured (auth.sms.*.enabled)"));
+        }
+        let code = otp::fresh(config::otp_length(self.length));
+        let body = sms::write(self.template, &code).or_internal("error generating sms template")?;
+        let text = Text { phone: self.phone.to_owned(), channel: self.channel, body, code: code.clone() };
+        let id = outbox::put(ctx, tx, &Message::Phone(text), self.lifetime, FAILED).await?;
+        Ok((code, id.to_string()))
+    }
+}
+
+/// Whether `code` is the one that the provider made for `phone`; none where the codes are ours.
+pub(crate) async fn provider_says(ctx: &Context, phone: &str, code: &str) -> Option<bool> {
+    match &ctx.settings.ways.phone {
+        Phone::Provider(provider) => provider.check(&ctx.service.outbox.outbound, phone, code).await,
+        _ => None,
+    }
+}
+
+/// The channel that a request names.
+///
+/// # Errors
+///
+/// If there is none of that name, or messages cannot travel that way here.
+pub(crate) fn channel(ctx: &Context, name: &str) -> Result<Channel, Error> {
+    let supported = || match &ctx.settings.ways.phone {
+        Phone::Provider(provider) => provider.supports(Channel::WhatsApp),
+        Phone::Mailbox => true,
+        Phone::Nowhere => false,
+    };
+    match name {
+        "" | "sms" => Ok(Channel::Sms),
+        "whatsapp" if supported() => Ok(Channel::WhatsApp),
+        _ => Err(Error::invalid(
+            "Invalid channel, supported values are 'sms' or 'whatsapp'. 'whatsapp' is only supported if Twilio or \
+             Twilio Verify is used as the provider.",
+        )),
+    }
 }
 
 fn check_mail_frequency(ctx: &Context, last: Option<DateTime<Utc>>) -> Result<(), Error> {
@@ -174,25 +416,28 @@ fn check_mail_frequency(ctx: &Context, last: Option<DateTime<Utc>>) -> Result<()
 
 /// Seconds until `last` is long enough ago.
 fn wait(last: Option<DateTime<Utc>>, interval: Duration, now: DateTime<Utc>) -> Option<u64> {
-    let left = last? + delta(kernel::units::Span(interval)) - now;
+    let left = last? + delta(Span(interval)) - now;
     left.to_std().ok().filter(|left| !left.is_zero()).map(|left| left.as_secs())
 }
 
-fn check_mail_allowed(ctx: &Context, email: &str) -> Result<(), Error> {
-    let settings = &ctx.config().email;
+/// Whether mail may go to this address at all.
+fn check_authorized(ctx: &Context, email: &str) -> Result<(), Error> {
+    let authorized = &ctx.config().email.authorized_addresses;
     // Labels do not make another address of it: `jane+x@` is `jane@`.
     let plain = match email.split_once('@') {
         Some((local, domain)) => format!("{}@{domain}", local.split('+').next().unwrap_or(local)),
         None => email.to_owned(),
     };
-    let listed = settings.authorized_addresses.iter().any(|address| address.eq_ignore_ascii_case(&plain));
-    if !settings.authorized_addresses.is_empty() && !listed {
-        return Err(Error::EmailNotAuthorized(email.to_owned()));
-    }
+    let listed = authorized.iter().any(|address| address.eq_ignore_ascii_case(&plain));
+    if authorized.is_empty() || listed { Ok(()) } else { Err(Error::EmailNotAuthorized(email.to_owned())) }
+}
+
+/// Counts a mail against the server's limit.
+fn take_mail(ctx: &Context) -> Result<(), Error> {
     if ctx.config().rate_limit.email_sent == 0 {
         return Err(Error::EmailRateLimit);
     }
-    if settings.autoconfirm() {
+    if ctx.config().email.autoconfirm() {
         return Ok(());
     }
     ctx.settings.limits.email.take((), ctx.now).map_err(|_| Error::EmailRateLimit)

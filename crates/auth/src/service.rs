@@ -9,11 +9,14 @@ use jwt::KeySet;
 use kernel::Clock;
 use uuid::Uuid;
 
-use crate::config::Config;
+use crate::config::{Config, Problem};
+use crate::mail::Texts;
 use crate::otp::Issued;
+use crate::outbox::{Bell, Outbox, Ways, Wordings};
 use crate::password::Hasher;
 use crate::rate::{Client, Limiter, Limits};
 use crate::redirect::Targets;
+use crate::sms;
 
 /// One running instance.
 pub(crate) struct Service {
@@ -25,6 +28,7 @@ pub(crate) struct Service {
     pub(crate) refreshes: Turns,
     /// Wrong guesses at a code: after so many it is void.
     pub(crate) wrong_codes: Limiter<Issued>,
+    pub(crate) outbox: Arc<Outbox>,
 }
 
 /// The settings with what is worked out from them; a request keeps one for its whole length.
@@ -32,18 +36,28 @@ pub(crate) struct Settings {
     pub(crate) config: Config,
     pub(crate) targets: Targets,
     pub(crate) limits: Arc<Limits>,
+    pub(crate) wordings: Wordings,
+    pub(crate) ways: Ways,
 }
 
 impl Settings {
-    pub(crate) fn new(config: Config) -> Self {
+    pub(crate) fn new(config: Config) -> Result<Self, Vec<Problem>> {
         let limits = Arc::new(Limits::new(&config.rate_limit));
         Self::with_limits(config, limits)
     }
 
     /// These settings with counters that go on where they were.
-    pub(crate) fn with_limits(config: Config, limits: Arc<Limits>) -> Self {
+    pub(crate) fn with_limits(config: Config, limits: Arc<Limits>) -> Result<Self, Vec<Problem>> {
+        let problems = config.check();
+        if !problems.is_empty() {
+            return Err(problems);
+        }
         let targets = Targets::new(&config.site_url, &config.additional_redirect_urls);
-        Self { config, targets, limits }
+        let sms = sms::template(&config.sms.template);
+        let sms = sms.map_err(|text| vec![Problem { key: "sms.template", text }])?;
+        let wordings = Wordings { mail: Texts::load(&config)?, sms };
+        let ways = Ways::of(&config);
+        Ok(Self { config, targets, limits, wordings, ways })
     }
 }
 
@@ -59,6 +73,8 @@ pub(crate) struct Context {
     pub(crate) aud: String,
     /// Where links lead; checked already.
     pub(crate) redirect_to: String,
+    /// Rings when all of the request is over.
+    pub(crate) bell: Arc<Bell>,
 }
 
 impl Context {

@@ -10,6 +10,7 @@ use crate::pkce::Challenge;
 use crate::send::{self, Mail, Sms};
 use crate::service::Context;
 use crate::session::{self, Grant};
+use crate::sms::Channel;
 use crate::store::users::NewUser;
 use crate::store::{identities, users};
 use crate::user::{Object, User};
@@ -22,6 +23,8 @@ pub(crate) struct SignUp {
     pub(crate) password: String,
     pub(crate) data: Object,
     pub(crate) challenge: Option<Challenge>,
+    /// How a code reaches a phone.
+    pub(crate) channel: Channel,
 }
 
 /// By what an account is entered.
@@ -200,7 +203,9 @@ async fn confirm(ctx: &Context, tx: &mut db::Session, sign_up: &SignUp, user: &U
             }
             send::mail(ctx, tx, user, Mail::Confirmation, sign_up.challenge.as_ref()).await
         }
-        (By::Phone(phone), false) => send::sms(ctx, tx, user, phone, Sms::Confirmation).await.map(drop),
+        (By::Phone(phone), false) => {
+            send::sms(ctx, tx, user, phone, Sms::Confirmation, sign_up.channel).await.map(drop)
+        }
     }
 }
 
@@ -270,5 +275,5 @@ pub(crate) async fn register_anonymously(ctx: &Context, data: &Object) -> Result
 
 /// A sign-up with a password nobody knows, for those who come in by link or code.
 pub(crate) fn without_password(by: By, data: Object, challenge: Option<Challenge>) -> SignUp {
-    SignUp { by, password: password::random(33), data, challenge }
+    SignUp { by, password: password::random(33), data, challenge, channel: Channel::Sms }
 }

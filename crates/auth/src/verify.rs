@@ -8,6 +8,7 @@ use crate::account::{self, UPDATING};
 use crate::audit::{self, Action, Actor};
 use crate::error::{Error, OrInternal};
 use crate::otp::{self, Issued};
+use crate::send::{self, Notice};
 use crate::service::Context;
 use crate::session::{self, Grant};
 use crate::store::{flow_state, identities, one_time_tokens, users};
@@ -129,6 +130,13 @@ pub(crate) async fn verify(
         Purpose::PhoneChange => {
             audit::record(ctx, &mut tx, Actor::User(&user), Action::Modified, None).await?;
             account::change_phone(ctx, &mut tx, &user, &user.phone_change).await?;
+            let (old, new) = (user.phone.as_str(), user.phone_change.as_str());
+            if old != new {
+                send::notify(ctx, &mut tx, &user, Notice::PhoneChanged { old, new }).await?;
+            }
+            if user.identity("phone").is_none() {
+                send::notify(ctx, &mut tx, &user, Notice::IdentityLinked { provider: "phone" }).await?;
+            }
         }
     }
     users::update_providers(&mut tx, user.id, ctx.now).await.or_internal(UPDATING)?;
@@ -344,6 +352,11 @@ async fn by_phone_code(
         _ => return Err(Error::OtpExpired),
     };
     let user = user.or_internal("Database error finding user")?.ok_or(Error::OtpExpired)?;
+    // Asked before the account is locked: it may take a while.
+    let said = match ctx.config().sms.test_code(phone, ctx.now) {
+        Some(_) => None,
+        None => send::provider_says(ctx, phone, code).await,
+    };
     let user = users::lock(tx, user.id).await.or_internal(LOCKING)?.ok_or(Error::OtpExpired)?;
     if user.is_banned(ctx.now) {
         return Err(Error::UserBanned);
@@ -352,7 +365,22 @@ async fn by_phone_code(
     if settings.test_code(phone, ctx.now) == Some(code) {
         return Ok(Recognised::Yes { user: Box::new(user), purpose, by_current: false });
     }
+    match said {
+        Some(true) => return used_up(tx, user, purpose).await,
+        Some(false) => return Err(Error::OtpExpired),
+        None => {}
+    }
     claim_code(ctx, tx, user, purpose, proof, settings.otp_expiry).await
+}
+
+/// A code that the provider made and found right, where one was asked for.
+async fn used_up(tx: &mut db::Session, user: User, purpose: Purpose) -> Result<Recognised, Error> {
+    let token_type =
+        if purpose == Purpose::PhoneChange { "phone_change_token" } else { "confirmation_token" };
+    if !one_time_tokens::delete(tx, user.id, token_type).await.or_internal(UPDATING)? {
+        return Err(Error::OtpExpired);
+    }
+    Ok(Recognised::Yes { user: Box::new(user), purpose, by_current: false })
 }
 
 /// A short code can be guessed from many addresses: after some wrong guesses it is good no more. Only
@@ -414,6 +442,10 @@ async fn confirm_email_change(
     }
     audit::record(ctx, tx, Actor::User(user), Action::Modified, None).await?;
     account::change_email(ctx, tx, user, &user.email_change).await?;
+    let (old, new) = (user.email.as_str(), user.email_change.as_str());
+    if old != new {
+        send::notify(ctx, tx, user, Notice::EmailChanged { old, new }).await?;
+    }
     Ok(true)
 }
 

@@ -14,11 +14,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-pub use email::{Email, UrlPaths};
 pub(crate) use email::DEFAULT_PATH;
-pub use sms::Sms;
+pub use email::{Email, Notification, Notifications, Smtp, SmtpTls, Template, Templates, UrlPaths};
+pub use sms::{HttpSms, Messagebird, Sms, Textlocal, Twilio, TwilioVerify, Vonage};
 
 use crate::redirect::Glob;
+use crate::{mail, sms as messages};
 
 /// Accounts, sign-in and sessions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -249,6 +250,8 @@ impl Config {
                 report(key, "must be longer than zero; leave it out to switch it off".to_owned());
             }
         }
+        problems.extend(mail::check(self));
+        problems.extend(messages::check(&self.sms));
         problems
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use kernel::Secret;
 use kernel::units::Span;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,118 @@ pub struct Sms {
     /// When the test codes end.
     #[schemars(with = "Option<String>")]
     pub test_otp_valid_until: Option<DateTime<Utc>>,
+    /// The text of a message, in the language of Go's templates.
+    pub template: String,
+    /// Twilio, Programmable Messaging.
+    pub twilio: Twilio,
+    /// Twilio Verify, which makes and checks the codes itself.
+    pub twilio_verify: TwilioVerify,
+    /// MessageBird.
+    pub messagebird: Messagebird,
+    /// Textlocal.
+    pub textlocal: Textlocal,
+    /// Vonage.
+    pub vonage: Vonage,
+    /// Any other provider: a program of yours that is told of each message by HTTP.
+    pub http: HttpSms,
+}
+
+/// Twilio, Programmable Messaging.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Twilio {
+    /// Whether messages go this way.
+    pub enabled: bool,
+    /// The account's SID.
+    pub account_sid: String,
+    /// The messaging service's SID, or the number that messages come from.
+    pub message_service_sid: String,
+    /// The account's token.
+    #[schemars(extend("format" = "password"))]
+    pub auth_token: Secret,
+    /// The content template for WhatsApp. Empty: the text of the message.
+    pub content_sid: String,
+    /// Where the API is.
+    pub api_url: String,
+}
+
+/// Twilio Verify.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct TwilioVerify {
+    /// Whether messages go this way.
+    pub enabled: bool,
+    /// The account's SID.
+    pub account_sid: String,
+    /// The verification service's SID.
+    pub message_service_sid: String,
+    /// The account's token.
+    #[schemars(extend("format" = "password"))]
+    pub auth_token: Secret,
+    /// Where the API is.
+    pub api_url: String,
+}
+
+/// MessageBird.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Messagebird {
+    /// Whether messages go this way.
+    pub enabled: bool,
+    /// Whom messages come from.
+    pub originator: String,
+    /// The access key.
+    #[schemars(extend("format" = "password"))]
+    pub access_key: Secret,
+    /// Where the API is.
+    pub api_url: String,
+}
+
+/// Textlocal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Textlocal {
+    /// Whether messages go this way.
+    pub enabled: bool,
+    /// Whom messages come from.
+    pub sender: String,
+    /// The API key.
+    #[schemars(extend("format" = "password"))]
+    pub api_key: Secret,
+    /// Where the API is.
+    pub api_url: String,
+}
+
+/// Vonage.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Vonage {
+    /// Whether messages go this way.
+    pub enabled: bool,
+    /// Whom messages come from.
+    pub from: String,
+    /// The API key.
+    #[schemars(extend("format" = "password"))]
+    pub api_key: Secret,
+    /// The API secret.
+    #[schemars(extend("format" = "password"))]
+    pub api_secret: Secret,
+    /// Where the API is.
+    pub api_url: String,
+}
+
+/// A program of yours: each message is a POST of `{"id", "phone", "message", "otp", "channel"}`, and any
+/// status from 200 to 299 says that it was taken.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct HttpSms {
+    /// Whether messages go this way.
+    pub enabled: bool,
+    /// Where messages are posted.
+    pub url: String,
+    /// The header `Authorization` that goes with them: `Bearer …`.
+    #[schemars(extend("format" = "password"))]
+    pub authorization: Secret,
 }
 
 impl Default for Sms {
@@ -38,6 +151,72 @@ impl Default for Sms {
             otp_expiry: Span::secs(60),
             test_otp: BTreeMap::new(),
             test_otp_valid_until: None,
+            template: "Your code is {{ .Code }}".to_owned(),
+            twilio: Twilio::default(),
+            twilio_verify: TwilioVerify::default(),
+            messagebird: Messagebird::default(),
+            textlocal: Textlocal::default(),
+            vonage: Vonage::default(),
+            http: HttpSms::default(),
+        }
+    }
+}
+
+impl Default for Twilio {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            account_sid: String::new(),
+            message_service_sid: String::new(),
+            auth_token: Secret::default(),
+            content_sid: String::new(),
+            api_url: "https://api.twilio.com".to_owned(),
+        }
+    }
+}
+
+impl Default for TwilioVerify {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            account_sid: String::new(),
+            message_service_sid: String::new(),
+            auth_token: Secret::default(),
+            api_url: "https://verify.twilio.com".to_owned(),
+        }
+    }
+}
+
+impl Default for Messagebird {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            originator: String::new(),
+            access_key: Secret::default(),
+            api_url: "https://rest.messagebird.com".to_owned(),
+        }
+    }
+}
+
+impl Default for Textlocal {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            sender: String::new(),
+            api_key: Secret::default(),
+            api_url: "https://api.textlocal.in".to_owned(),
+        }
+    }
+}
+
+impl Default for Vonage {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            from: String::new(),
+            api_key: Secret::default(),
+            api_secret: Secret::default(),
+            api_url: "https://rest.nexmo.com".to_owned(),
         }
     }
 }

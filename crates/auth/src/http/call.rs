@@ -17,6 +17,7 @@ use uuid::Uuid;
 use super::MAX_BODY;
 use crate::error::{Error, OrInternal};
 use crate::identifier;
+use crate::outbox::Bell;
 use crate::redirect;
 use crate::service::{Context, Service};
 use crate::session;
@@ -69,6 +70,7 @@ impl Call {
             user_agent: Some(header(request, USER_AGENT).to_owned()).filter(|agent| !agent.is_empty()),
             aud: audience(request, identity.as_deref().ok(), &settings.config)?,
             redirect_to,
+            bell: Arc::new(Bell::new(Arc::clone(&service.outbox))),
             service,
             settings,
         };

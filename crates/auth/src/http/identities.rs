@@ -10,6 +10,7 @@ use super::{answer, authorize};
 use crate::account::UPDATING;
 use crate::audit::{self, Action, Actor};
 use crate::error::{Error, OrInternal};
+use crate::send::{self, Notice};
 use crate::service::Context;
 use crate::store::{identities, one_time_tokens, users};
 use crate::user::{Identity, User};
@@ -52,6 +53,8 @@ pub(crate) async fn delete(call: Call, id: Path<String>) -> Result<HttpResponse,
         keep_an_address(ctx, &mut tx, user, left).await?;
     }
     users::update_providers(&mut tx, user.id, ctx.now).await.or_internal(UPDATING)?;
+    // To the address that the account had until now.
+    send::notify(ctx, &mut tx, user, Notice::IdentityUnlinked { provider: &removed.provider }).await?;
     tx.commit().await.or_internal(UPDATING)?;
     Ok(answer::nothing())
 }

@@ -8,6 +8,7 @@ mod health;
 mod identities;
 mod invite;
 mod logout;
+mod mailbox;
 mod otp;
 mod reauthenticate;
 mod recover;
@@ -101,6 +102,20 @@ pub(crate) fn routes(service: &Arc<Service>, cfg: &mut ServiceConfig) {
         .service(at("/scim/{tail:.*}").to(switched_off::scim))
         .default_service(actix_web::web::to(|| async { Err::<String, _>(Error::NoRoute) }));
     cfg.service(routes);
+}
+
+/// The mailbox of development, for the gateway to mount apart.
+pub(crate) fn mailbox_routes(service: &Arc<Service>, cfg: &mut ServiceConfig) {
+    let data = || Data::from(Arc::clone(service));
+    cfg.service(at("/mail").app_data(data()).route(get().to(mailbox::page)))
+        .service(
+            at("/mail.json")
+                .app_data(data())
+                .route(get().to(mailbox::list))
+                .route(delete().to(mailbox::clear)),
+        )
+        .service(at("/mail/{id}").app_data(data()).route(get().to(mailbox::message)))
+        .service(at("/mail/{id}/html").app_data(data()).route(get().to(mailbox::html)));
 }
 
 /// A path at which a method that is not listed is refused in our own words.

@@ -8,11 +8,11 @@ use super::answer;
 use super::call::{Body, Call};
 use crate::audit::{self, Action, Actor};
 use crate::error::{Error, OrInternal};
-use crate::identifier::{self, check_channel};
+use crate::identifier;
 use crate::pkce::Challenge;
 use crate::send::{self, Mail, Sms};
 use crate::service::Context;
-use crate::signup::{self, By};
+use crate::signup::{self, By, SignUp};
 use crate::store::users;
 use crate::user::Object;
 
@@ -127,7 +127,7 @@ async fn by_email(
         challenge.remember(ctx, &mut tx, user.id, "magiclink", "magiclink").await?;
     }
     audit::record(ctx, &mut tx, Actor::User(&user), Action::RecoveryRequested, None).await?;
-    send::mail(ctx, &mut tx, &user, Mail::Recovery, challenge.as_ref()).await?;
+    send::mail(ctx, &mut tx, &user, Mail::MagicLink, challenge.as_ref()).await?;
     tx.commit().await.or_internal(FINDING)?;
     Ok(answer::nothing())
 }
@@ -137,7 +137,7 @@ async fn by_phone(ctx: &Context, request: Request) -> Result<HttpResponse, Error
         return Err(Error::PhoneProviderDisabled("Unsupported phone provider"));
     }
     let phone = identifier::phone(&request.phone)?;
-    check_channel(&request.channel)?;
+    let channel = send::channel(ctx, &request.channel)?;
     let find = async || -> Result<_, Error> {
         let mut connection = ctx.service.pool.session().await.or_internal(FINDING)?;
         users::find_by_phone(&mut connection, &phone, &ctx.aud).await.or_internal(FINDING)
@@ -146,8 +146,8 @@ async fn by_phone(ctx: &Context, request: Request) -> Result<HttpResponse, Error
     let user = match known {
         Some(user) => user,
         None => {
-            signup::register(ctx, signup::without_password(By::Phone(phone.clone()), request.data, None))
-                .await?;
+            let sign_up = signup::without_password(By::Phone(phone.clone()), request.data, None);
+            signup::register(ctx, SignUp { channel, ..sign_up }).await?;
             if !ctx.config().sms.autoconfirm() {
                 return Ok(answer::nothing());
             }
@@ -158,9 +158,9 @@ async fn by_phone(ctx: &Context, request: Request) -> Result<HttpResponse, Error
         }
     };
     let mut tx = ctx.service.pool.begin().await.or_internal(FINDING)?;
-    let traits = Some(json!({ "channel": "sms" }));
+    let traits = Some(json!({ "channel": channel.name() }));
     audit::record(ctx, &mut tx, Actor::User(&user), Action::RecoveryRequested, traits).await?;
-    let message_id = send::sms(ctx, &mut tx, &user, &phone, Sms::Confirmation).await?;
+    let message_id = send::sms(ctx, &mut tx, &user, &phone, Sms::Confirmation, channel).await?;
     tx.commit().await.or_internal(FINDING)?;
     Ok(HttpResponse::Ok().json(json!({ "message_id": message_id })))
 }

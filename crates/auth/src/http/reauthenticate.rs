@@ -8,6 +8,7 @@ use super::call::Call;
 use crate::audit::{self, Action, Actor};
 use crate::error::{Error, OrInternal};
 use crate::send::{self, Mail, Sms};
+use crate::sms::Channel;
 
 pub(crate) async fn get(call: Call) -> Result<HttpResponse, Error> {
     const FAILED: &str = "Error during reauthentication";
@@ -25,7 +26,7 @@ pub(crate) async fn get(call: Call) -> Result<HttpResponse, Error> {
     let mut tx = ctx.service.pool.begin().await.or_internal(FAILED)?;
     audit::record(ctx, &mut tx, Actor::User(&user), Action::ReauthenticateRequested, None).await?;
     let answer = if user.email.is_empty() {
-        let id = send::sms(ctx, &mut tx, &user, &user.phone, Sms::Reauthentication).await?;
+        let id = send::sms(ctx, &mut tx, &user, &user.phone, Sms::Reauthentication, Channel::Sms).await?;
         HttpResponse::Ok().json(json!({ "message_id": id }))
     } else {
         send::mail(ctx, &mut tx, &user, Mail::Reauthentication, None).await?;

@@ -11,6 +11,7 @@ use crate::error::{Error, OrInternal};
 use crate::identifier;
 use crate::pkce::Challenge;
 use crate::send::{self, Mail, Sms};
+use crate::sms::Channel;
 use crate::store::users;
 
 #[derive(Deserialize)]
@@ -55,10 +56,13 @@ pub(crate) async fn post(call: Call, body: Body) -> Result<HttpResponse, Error> 
         }
         "sms" if !user.is_phone_confirmed() && !user.phone.is_empty() => {
             audit::record(ctx, &mut tx, Actor::User(&user), Action::RecoveryRequested, None).await?;
-            message_id = Some(send::sms(ctx, &mut tx, &user, &user.phone, Sms::Confirmation).await?);
+            message_id =
+                Some(send::sms(ctx, &mut tx, &user, &user.phone, Sms::Confirmation, Channel::Sms).await?);
         }
         "phone_change" if !user.phone_change.is_empty() => {
-            message_id = Some(send::sms(ctx, &mut tx, &user, &user.phone_change, Sms::PhoneChange).await?);
+            message_id = Some(
+                send::sms(ctx, &mut tx, &user, &user.phone_change, Sms::PhoneChange, Channel::Sms).await?,
+            );
         }
         _ => return Ok(answer::nothing()),
     }

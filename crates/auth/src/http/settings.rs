@@ -4,6 +4,7 @@ use actix_web::HttpResponse;
 use serde_json::{Map, Value, json};
 
 use super::call::Call;
+use crate::sms::Provider;
 
 /// Providers of identities that clients ask about; none is available.
 pub(crate) const PROVIDERS: [&str; 23] = [
@@ -44,7 +45,7 @@ pub(crate) async fn get(call: Call) -> HttpResponse {
         "disable_signup": !config.enable_signup,
         "mailer_autoconfirm": config.email.autoconfirm(),
         "phone_autoconfirm": config.sms.autoconfirm(),
-        "sms_provider": "",
+        "sms_provider": Provider::of(&config.sms).map_or("", |provider| provider.name()),
         "saml_enabled": false,
         "saml_private_key_next_configured": false,
         "passkeys_enabled": false,

@@ -6,10 +6,12 @@ use serde::Deserialize;
 use super::answer;
 use super::call::{Body, Call};
 use crate::error::Error;
-use crate::identifier::check_channel;
 use crate::password;
 use crate::pkce::Challenge;
+use crate::send;
+use crate::service::Context;
 use crate::signup::{self, By, SignUp, SignedUp};
+use crate::sms::Channel;
 use crate::user::Object;
 
 #[derive(Deserialize)]
@@ -39,18 +41,18 @@ pub(crate) async fn post(call: Call, body: Body) -> Result<HttpResponse, Error> 
     if !ctx.config().enable_signup {
         return Err(Error::SignupDisabled);
     }
-    match signup::register(ctx, request.check(ctx.config())?).await? {
+    match signup::register(ctx, request.check(ctx)?).await? {
         SignedUp::In(grant) => Ok(answer::session(&grant)),
         SignedUp::Pending(user) => Ok(answer::user(&user)),
     }
 }
 
 impl Request {
-    fn check(self, config: &crate::Config) -> Result<SignUp, Error> {
+    fn check(self, ctx: &Context) -> Result<SignUp, Error> {
         if self.password.is_empty() {
             return Err(Error::invalid("Signup requires a valid password"));
         }
-        password::check_strength(config, &self.password)?;
+        password::check_strength(ctx.config(), &self.password)?;
         let by = match (self.email.is_empty(), self.phone.is_empty()) {
             (false, false) => {
                 return Err(Error::invalid(
@@ -60,13 +62,14 @@ impl Request {
             (false, true) => By::Email(self.email),
             _ => By::Phone(self.phone),
         };
+        let mut channel = Channel::Sms;
         if let By::Phone(_) = by {
-            check_channel(&self.channel)?;
+            channel = send::channel(ctx, &self.channel)?;
             if !self.code_challenge.is_empty() {
                 return Err(Error::invalid("PKCE not supported for phone signups"));
             }
         }
         let challenge = Challenge::parse(&self.code_challenge_method, &self.code_challenge)?;
-        Ok(SignUp { by, password: self.password, data: self.data, challenge })
+        Ok(SignUp { by, password: self.password, data: self.data, challenge, channel })
     }
 }

@@ -1,3 +1,5 @@
 //! Background loops.
 
+pub(crate) mod deliver;
 pub(crate) mod sweep;
+pub(crate) mod texts;

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::func::Func;
 use super::html::Page;
 use super::parse::{Command, Node, Operand, Pipeline, Tree};
 use super::{Format, RenderError, value};
-use super::func::Func;
 
 /// Longer output is refused, in bytes.
 pub(super) const MAX_OUTPUT: usize = 2_000_000;

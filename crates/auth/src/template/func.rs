@@ -222,7 +222,8 @@ fn pad(out: &mut String, text: &str, width: usize, flags: &str, verb: char) {
 }
 
 fn directive(verb: char, flags: &str, precision: Option<usize>, value: &Value) -> String {
-    let signed = |text: String| if flags.contains('+') && !text.starts_with('-') { format!("+{text}") } else { text };
+    let signed =
+        |text: String| if flags.contains('+') && !text.starts_with('-') { format!("+{text}") } else { text };
     let cut = |text: String| match precision {
         Some(most) => text.chars().take(most).collect(),
         None => text,

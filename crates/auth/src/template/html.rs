@@ -48,8 +48,18 @@ enum Part {
     Query,
 }
 
-const URL_ATTRIBUTES: &[&str] =
-    &["href", "src", "action", "formaction", "background", "cite", "poster", "data", "longdesc", "xlink:href"];
+const URL_ATTRIBUTES: &[&str] = &[
+    "href",
+    "src",
+    "action",
+    "formaction",
+    "background",
+    "cite",
+    "poster",
+    "data",
+    "longdesc",
+    "xlink:href",
+];
 
 /// What Go prints in the place of a value that would be dangerous.
 const REFUSED: &str = "ZgotmplZ";
@@ -64,7 +74,9 @@ impl Page {
                 Place::Text => {
                     if rest.starts_with("<!--") {
                         self.place = Place::Comment;
-                    } else if letter == '<' && after.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/') {
+                    } else if letter == '<'
+                        && after.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/')
+                    {
                         self.place = Place::TagName;
                         self.element.clear();
                     }
@@ -126,7 +138,8 @@ impl Page {
 
     fn close_tag(&mut self) {
         self.attribute.clear();
-        self.place = if matches!(self.element.as_str(), "script" | "style") { Place::Raw } else { Place::Text };
+        self.place =
+            if matches!(self.element.as_str(), "script" | "style") { Place::Raw } else { Place::Text };
     }
 
     fn kind(&self) -> Kind {
@@ -172,9 +185,9 @@ impl Page {
                     Kind::Plain => value.to_owned(),
                     Kind::Script => script(value),
                     Kind::Style => style(value),
-                    Kind::Url(Part::Query) => {
-                        url::form_urlencoded::byte_serialize(value.as_bytes()).collect::<String>().replace('+', "%20")
-                    }
+                    Kind::Url(Part::Query) => url::form_urlencoded::byte_serialize(value.as_bytes())
+                        .collect::<String>()
+                        .replace('+', "%20"),
                     Kind::Url(Part::Path) => address(value),
                     Kind::Url(Part::Start) if leads_somewhere(value) => address(value),
                     Kind::Url(Part::Start) => format!("#{REFUSED}"),
@@ -243,9 +256,20 @@ fn is_app_scheme(scheme: &str) -> bool {
 }
 
 fn is_code_scheme(scheme: &str) -> bool {
-    ["javascript", "vbscript", "livescript", "mocha", "data", "blob", "file", "filesystem", "about", "view-source"]
-        .iter()
-        .any(|code| scheme.eq_ignore_ascii_case(code))
+    [
+        "javascript",
+        "vbscript",
+        "livescript",
+        "mocha",
+        "data",
+        "blob",
+        "file",
+        "filesystem",
+        "about",
+        "view-source",
+    ]
+    .iter()
+    .any(|code| scheme.eq_ignore_ascii_case(code))
 }
 
 /// An address left as it is, but for what no address holds.
@@ -273,6 +297,7 @@ fn script(value: &str) -> String {
 
 /// A colour, a length, a name: nothing that could begin another declaration.
 fn style(value: &str) -> String {
-    let harmless = |c: char| c.is_ascii_alphanumeric() || matches!(c, '#' | '.' | '%' | '-' | '_' | ' ' | ',');
+    let harmless =
+        |c: char| c.is_ascii_alphanumeric() || matches!(c, '#' | '.' | '%' | '-' | '_' | ' ' | ',');
     if value.chars().all(harmless) { value.to_owned() } else { REFUSED.to_owned() }
 }

@@ -199,7 +199,12 @@ impl Api {
 
 /// A request with the anonymous API key and, if it is not empty, a bearer token.
 pub fn request(method: Method, path: &str, token: &str) -> TestRequest {
-    let request = TestRequest::with_uri(&format!("/auth/v1{path}")).method(method);
+    // Of the mailbox, which is mounted beside the service.
+    let uri = match path.strip_prefix("/../..") {
+        Some(path) => path.to_owned(),
+        None => format!("/auth/v1{path}"),
+    };
+    let request = TestRequest::with_uri(&uri).method(method);
     match token {
         "" => request,
         token => request.insert_header(("Authorization", format!("Bearer {token}"))),
@@ -216,7 +221,8 @@ async fn mount(auth: Auth, keys: KeySet, clock: Clock) -> Call {
             request.extensions_mut().insert(ClientAddress(address));
             next.call(request)
         })
-        .service(web::scope("/auth/v1").configure(|cfg| auth.routes(cfg)));
+        .service(web::scope("/auth/v1").configure(|cfg| auth.routes(cfg)))
+        .service(web::scope("/_basalt").configure(|cfg| auth.mailbox_routes(cfg)));
     let service = Rc::new(init_service(app).await);
     Box::new(move |request| {
         let service = Rc::clone(&service);

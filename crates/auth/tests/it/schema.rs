@@ -123,6 +123,12 @@ const TABLES: &[(&str, &str)] = &[
          sign_count:int8!= transports:jsonb!= backup_eligible:bool!= backed_up:bool!= friendly_name:text!= \
          created_at:timestamptz!= updated_at:timestamptz!= last_used_at:timestamptz",
     ),
+    // Ours.
+    (
+        "basalt_outbox",
+        "id:uuid! created_at:timestamptz! expires_at:timestamptz! attempts:int4!= next_attempt_at:timestamptz! \
+         message:jsonb!",
+    ),
 ];
 
 #[actix_web::test]
@@ -242,7 +248,7 @@ async fn types_constraints_indexes_and_versions() {
         "43",
     )
     .await;
-    check("select count(*) from pg_indexes where schemaname = 'auth'", "87").await;
+    check("select count(*) from pg_indexes where schemaname = 'auth'", "89").await;
     check("select count(*) from pg_class where relnamespace = 'auth'::regnamespace and relkind = 'r' and not relrowsecurity", "0").await;
     check("select count(*) from pg_class where relnamespace = 'auth'::regnamespace and relkind = 'r' and pg_get_userbyid(relowner) <> 'supabase_auth_admin'", "0").await;
     check("select column_default from information_schema.columns where table_schema = 'auth' and column_name = 'user_role'", "'admin'::text").await;
@@ -254,9 +260,15 @@ async fn nobody_reads_accounts_through_the_data_api() {
     let api = Api::start(open()).await;
     api.sign_up("jane@example.com").await;
     for role in ["anon", "authenticated", "service_role"] {
-        for table in
-            ["users", "sessions", "refresh_tokens", "one_time_tokens", "mfa_factors", "oauth_clients"]
-        {
+        for table in [
+            "users",
+            "sessions",
+            "refresh_tokens",
+            "one_time_tokens",
+            "mfa_factors",
+            "oauth_clients",
+            "basalt_outbox",
+        ] {
             let mut session = api.database.session_as(role).await;
             let result = session.query(&format!("select * from auth.{table}"), &[]).await;
             assert_eq!(testkit::code(result), "42501", "{role} {table}");
@@ -268,8 +280,12 @@ async fn nobody_reads_accounts_through_the_data_api() {
 async fn the_migration_can_be_run_over_itself() {
     let api = Api::start(open()).await;
     api.sign_up("jane@example.com").await;
-    let text = include_str!("../../../../migrations/auth/V0001__auth_schema.sql");
-    api.sql(&format!("begin; {text}; commit")).await;
+    for text in [
+        include_str!("../../../../migrations/auth/V0001__auth_schema.sql"),
+        include_str!("../../../../migrations/auth/V0002__outbox.sql"),
+    ] {
+        api.sql(&format!("begin; {text}; commit")).await;
+    }
     assert_eq!(api.sign_in("jane@example.com", "password").await.status, 200);
 }
 

@@ -3,7 +3,6 @@
 use actix_web::HttpResponse;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use url::{Url, form_urlencoded};
 
 use super::super::call::{Body, Call};
 use super::super::invite::invited;
@@ -15,7 +14,7 @@ use crate::send::{self, Mail};
 use crate::service::Context;
 use crate::store::users;
 use crate::user::{Object, User};
-use crate::{identifier, otp, password};
+use crate::{identifier, link, otp, password};
 
 #[derive(Deserialize)]
 #[serde(default)]
@@ -40,7 +39,7 @@ pub(crate) async fn post(call: Call, body: Body) -> Result<HttpResponse, Error> 
     let mut tx = ctx.service.pool.begin().await.or_internal(UPDATING)?;
     let user = users::find_by_email(&mut tx, &request.email, &ctx.aud).await;
     let user = user.or_internal("Database error finding user")?;
-    let link = match (request.kind.as_str(), user) {
+    let made = match (request.kind.as_str(), user) {
         ("magiclink" | "recovery", Some(user)) => recovery(ctx, &mut tx, &user).await?,
         ("magiclink", None) => {
             request.kind = "signup".to_owned();
@@ -57,12 +56,12 @@ pub(crate) async fn post(call: Call, body: Body) -> Result<HttpResponse, Error> 
         }
         (kind, _) => return Err(Error::invalid(format!("Invalid email action link type requested: {kind}"))),
     };
-    let user = users::get(&mut tx, link.user_id).await.or_internal(UPDATING)?;
+    let user = users::get(&mut tx, made.user_id).await.or_internal(UPDATING)?;
     account::commit_creation(tx).await?;
     let mut answer = serde_json::to_value(user.view()).or_internal("Error encoding user")?;
-    answer["action_link"] = Value::from(address(ctx.config(), &request.kind, &link.hash, &redirect_to)?);
-    answer["email_otp"] = Value::from(link.code);
-    answer["hashed_token"] = Value::from(link.hash);
+    answer["action_link"] = Value::from(link::of(ctx.config(), &request.kind, &made.hash, &redirect_to)?);
+    answer["email_otp"] = Value::from(made.code);
+    answer["hashed_token"] = Value::from(made.hash);
     answer["verification_type"] = Value::from(request.kind);
     answer["redirect_to"] = Value::from(redirect_to);
     Ok(HttpResponse::Ok().json(answer))
@@ -146,55 +145,4 @@ async fn email_change(
     };
     send::store_email_change(ctx, tx, user, &new_email, (&current, &new)).await?;
     Ok(link)
-}
-
-/// The link: path by its kind, below the external URL.
-fn address(config: &config::Config, kind: &str, hash: &str, redirect_to: &str) -> Result<String, Error> {
-    let paths = &config.email.url_paths;
-    let (path, kind) = match kind {
-        "invite" => (&paths.invite, kind),
-        "signup" => (&paths.confirmation, kind),
-        "email_change_current" | "email_change_new" => (&paths.email_change, "email_change"),
-        kind => (&paths.recovery, kind),
-    };
-    let base = resolve(&config.external_url, path)?;
-    // Only what would end the parameter is escaped: applications match on the rest.
-    let escaped: String = match redirect_to.contains(['&', '=', '#']) {
-        true => form_urlencoded::byte_serialize(redirect_to.as_bytes()).collect(),
-        false => redirect_to.to_owned(),
-    };
-    Ok(format!("{base}?token={hash}&type={kind}&redirect_to={escaped}"))
-}
-
-/// `path` against the external URL, whose own path is kept where `path` is the default.
-fn resolve(external: &str, path: &str) -> Result<String, Error> {
-    const BAD: &str = "Invalid external URL";
-    if path == config::DEFAULT_PATH {
-        return Ok(format!("{}{path}", external.trim_end_matches('/')));
-    }
-    let base = Url::parse(external).or_internal(BAD)?;
-    Ok(base.join(path).or_internal(BAD)?.to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses() {
-        let mut config =
-            config::Config { external_url: "https://api.test/auth/v1".to_owned(), ..Default::default() };
-        let link = |config: &config::Config, kind: &str, to: &str| address(config, kind, "h", to).ok();
-        assert_eq!(
-            link(&config, "email_change_new", "https://site.test/x").as_deref(),
-            Some("https://api.test/auth/v1/verify?token=h&type=email_change&redirect_to=https://site.test/x")
-        );
-        config.email.url_paths.invite = "/auth/v1/verify".to_owned();
-        assert_eq!(
-            link(&config, "invite", "https://site.test/x?y=1").as_deref(),
-            Some(
-                "https://api.test/auth/v1/verify?token=h&type=invite&redirect_to=https%3A%2F%2Fsite.test%2Fx%3Fy%3D1"
-            )
-        );
-    }
 }

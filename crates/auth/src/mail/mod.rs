@@ -1,0 +1,31 @@
+//! What mails say, and how they reach a mail server.
+//!
+//! ```text
+//! kind      the mails there are
+//! wording   our own texts, in HTML and plain, as templates
+//! texts     the templates in force: ours or the operator's, checked at start
+//! letter    a mail that is written, as it waits in the outbox
+//! plain     a page of HTML as plain text, for templates of the operator
+//! smtp      a letter on its way to the server
+//! ```
+
+mod kind;
+mod letter;
+mod plain;
+mod smtp;
+mod texts;
+mod wording;
+
+pub(crate) use kind::Kind;
+pub(crate) use letter::Letter;
+pub(crate) use smtp::Server;
+pub(crate) use texts::{Texts, refresh};
+
+use crate::config::{Config, Problem};
+
+/// Everything that keeps the settings of mails from being used.
+pub(crate) fn check(config: &Config) -> Vec<Problem> {
+    let texts = Texts::load(config).err().unwrap_or_default();
+    let server = config.email.smtp.is_used().then(|| Server::new(config).err()).flatten();
+    texts.into_iter().chain(server).collect()
+}
