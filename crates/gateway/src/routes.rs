@@ -12,6 +12,8 @@ pub(crate) enum Service {
     Rest,
     /// Probes of the data API that the Supabase command line polls.
     RestAdmin,
+    /// The mailbox of development.
+    Mailbox,
     /// The gateway itself.
     Gateway,
     /// Part of the platform, not of this version.
@@ -27,6 +29,8 @@ pub(crate) enum KeyRule {
     Any,
     /// A key of the service role.
     Service,
+    /// Nothing on a server that only its own machine reaches; elsewhere a key of the service role.
+    Developer,
 }
 
 /// A row of the map.
@@ -61,6 +65,8 @@ pub(crate) const ROUTES: &[Route] = &[
     below("/rest/v1", Service::Rest, KeyRule::Any),
     below("/rest-admin/v1", Service::RestAdmin, KeyRule::Open),
     exactly("/graphql/v1", Service::Rest, KeyRule::Any),
+    exactly("/_basalt/mail.json", Service::Mailbox, KeyRule::Developer),
+    below("/_basalt/mail", Service::Mailbox, KeyRule::Developer),
     below("/storage/v1", Service::Absent("Storage"), KeyRule::Open),
     below("/realtime/v1", Service::Absent("Realtime"), KeyRule::Open),
     below("/functions/v1", Service::Absent("Functions"), KeyRule::Open),
@@ -91,6 +97,9 @@ mod tests {
         check("/rest/v1/", Some((Service::Rest, KeyRule::Service)));
         check("/rest/v1/todos", Some((Service::Rest, KeyRule::Any)));
         check("/rest/v10/todos", None);
+        check("/_basalt/mail.json", Some((Service::Mailbox, KeyRule::Developer)));
+        check("/_basalt/mail/1/html", Some((Service::Mailbox, KeyRule::Developer)));
+        check("/_basalt/mailx", None);
         check("/authx", None);
         check("/", None);
     }

@@ -13,7 +13,7 @@ use kernel::{Credential, Identity, TokenError};
 
 use super::Edge;
 use super::refusal::Refusal;
-use crate::routes::{KeyRule, Route};
+use crate::routes::{KeyRule, Route, Service};
 
 const API_KEY: HeaderName = HeaderName::from_static("apikey");
 
@@ -69,7 +69,12 @@ pub(super) fn resolve(
     {
         return Err(Refusal::BadKey);
     }
-    let required = edge.config.require_api_key && route.key != KeyRule::Open;
+    let rule = match route.key {
+        KeyRule::Developer if edge.local => KeyRule::Open,
+        KeyRule::Developer => KeyRule::Service,
+        rule => rule,
+    };
+    let required = edge.config.require_api_key && rule != KeyRule::Open;
     // A key that nobody asked for is not worth an error, but an opaque bearer is a key too.
     let resolved = match key.or(opaque) {
         Some(key) => match edge.keys.resolve(key, &edge.verifier, edge.clock.unix()) {
@@ -96,7 +101,8 @@ pub(super) fn resolve(
             None => anonymous(edge),
         },
     };
-    if route.key == KeyRule::Service && !edge.config.openapi_for_everyone {
+    let shown_to_everyone = edge.config.openapi_for_everyone && route.service == Service::Rest;
+    if rule == KeyRule::Service && !shown_to_everyone {
         let by_key = resolved.as_ref().is_some_and(is_service);
         let by_token =
             matches!(&credential, Credential::Verified(identity) if identity.role.as_str() == "service_role");

@@ -41,6 +41,8 @@ pub(crate) struct Edge {
     pub(crate) clock: Clock,
     /// The data API alone, at the root, without keys: what PostgREST does.
     pub(crate) bare: bool,
+    /// Only this machine can reach the server.
+    pub(crate) local: bool,
     /// Services that this process was told to run.
     pub(crate) enabled: Vec<Service>,
 }
@@ -128,6 +130,9 @@ fn admit(edge: &Edge, request: &mut ServiceRequest) -> Result<Admitted, Refusal>
     let route = routes::find(request.path()).ok_or(Refusal::NoRoute)?;
     if let Service::Absent(name) = route.service {
         return Err(Refusal::Absent(name));
+    }
+    if route.service == Service::Mailbox && !edge.enabled.contains(&Service::Mailbox) {
+        return Err(Refusal::NoRoute);
     }
     if route.service != Service::Gateway && !edge.enabled.contains(&route.service) {
         return Err(Refusal::Absent("This part"));

@@ -108,6 +108,9 @@ impl Settings {
         match service {
             routes::Service::Auth => self.services.0.contains(&Service::Auth),
             routes::Service::Rest | routes::Service::RestAdmin => self.services.0.contains(&Service::Rest),
+            routes::Service::Mailbox => {
+                self.services.0.contains(&Service::Auth) && self.auth.email.mailbox && !self.is_production()
+            }
             routes::Service::Gateway => true,
             routes::Service::Absent(_) => false,
         }
@@ -133,7 +136,7 @@ impl Settings {
     }
 
     /// True if only this machine can reach the server.
-    fn is_local(&self) -> bool {
+    pub(crate) fn is_local(&self) -> bool {
         self.server.listen.iter().all(|address| address.ip().is_loopback())
     }
 

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Names, Row, not, same, test_codes};
+use super::{Names, Row, mail_host, not, same, sms_provider, test_codes};
 
 pub(super) const ROWS: &[Row] = &[
     ("GOTRUE_API_EXTERNAL_URL", "auth.external_url", same),
@@ -31,11 +31,66 @@ pub(super) const ROWS: &[Row] = &[
     ("GOTRUE_MAILER_URLPATHS_CONFIRMATION", "auth.email.url_paths.confirmation", same),
     ("GOTRUE_MAILER_URLPATHS_RECOVERY", "auth.email.url_paths.recovery", same),
     ("GOTRUE_MAILER_URLPATHS_EMAIL_CHANGE", "auth.email.url_paths.email_change", same),
+    ("GOTRUE_SMTP_HOST", "auth.email.smtp.host", mail_host),
+    ("GOTRUE_SMTP_PORT", "auth.email.smtp.port", same),
+    ("GOTRUE_SMTP_USER", "auth.email.smtp.user", same),
+    ("GOTRUE_SMTP_PASS", "auth.email.smtp.pass", same),
+    ("GOTRUE_SMTP_ADMIN_EMAIL", "auth.email.smtp.admin_email", same),
+    ("GOTRUE_SMTP_SENDER_NAME", "auth.email.smtp.sender_name", same),
+    ("GOTRUE_SMTP_HEADERS", "auth.email.smtp.headers", same),
     ("GOTRUE_SMTP_MAX_FREQUENCY", "auth.email.max_frequency", same),
+    ("GOTRUE_MAILER_SUBJECTS_INVITE", "auth.email.template.invite.subject", same),
+    ("GOTRUE_MAILER_TEMPLATES_INVITE", "auth.email.template.invite.content_url", same),
+    ("GOTRUE_MAILER_SUBJECTS_CONFIRMATION", "auth.email.template.confirmation.subject", same),
+    ("GOTRUE_MAILER_TEMPLATES_CONFIRMATION", "auth.email.template.confirmation.content_url", same),
+    ("GOTRUE_MAILER_SUBJECTS_RECOVERY", "auth.email.template.recovery.subject", same),
+    ("GOTRUE_MAILER_TEMPLATES_RECOVERY", "auth.email.template.recovery.content_url", same),
+    ("GOTRUE_MAILER_SUBJECTS_MAGIC_LINK", "auth.email.template.magic_link.subject", same),
+    ("GOTRUE_MAILER_TEMPLATES_MAGIC_LINK", "auth.email.template.magic_link.content_url", same),
+    ("GOTRUE_MAILER_SUBJECTS_EMAIL_CHANGE", "auth.email.template.email_change.subject", same),
+    ("GOTRUE_MAILER_TEMPLATES_EMAIL_CHANGE", "auth.email.template.email_change.content_url", same),
+    ("GOTRUE_MAILER_SUBJECTS_REAUTHENTICATION", "auth.email.template.reauthentication.subject", same),
+    ("GOTRUE_MAILER_TEMPLATES_REAUTHENTICATION", "auth.email.template.reauthentication.content_url", same),
+    ("GOTRUE_MAILER_NOTIFICATIONS_PASSWORD_CHANGED_ENABLED", "auth.email.notification.password_changed.enabled", same),
+    ("GOTRUE_MAILER_SUBJECTS_PASSWORD_CHANGED_NOTIFICATION", "auth.email.notification.password_changed.subject", same),
+    ("GOTRUE_MAILER_TEMPLATES_PASSWORD_CHANGED_NOTIFICATION", "auth.email.notification.password_changed.content_url", same),
+    ("GOTRUE_MAILER_NOTIFICATIONS_EMAIL_CHANGED_ENABLED", "auth.email.notification.email_changed.enabled", same),
+    ("GOTRUE_MAILER_SUBJECTS_EMAIL_CHANGED_NOTIFICATION", "auth.email.notification.email_changed.subject", same),
+    ("GOTRUE_MAILER_TEMPLATES_EMAIL_CHANGED_NOTIFICATION", "auth.email.notification.email_changed.content_url", same),
+    ("GOTRUE_MAILER_NOTIFICATIONS_PHONE_CHANGED_ENABLED", "auth.email.notification.phone_changed.enabled", same),
+    ("GOTRUE_MAILER_SUBJECTS_PHONE_CHANGED_NOTIFICATION", "auth.email.notification.phone_changed.subject", same),
+    ("GOTRUE_MAILER_TEMPLATES_PHONE_CHANGED_NOTIFICATION", "auth.email.notification.phone_changed.content_url", same),
+    ("GOTRUE_MAILER_NOTIFICATIONS_IDENTITY_LINKED_ENABLED", "auth.email.notification.identity_linked.enabled", same),
+    ("GOTRUE_MAILER_SUBJECTS_IDENTITY_LINKED_NOTIFICATION", "auth.email.notification.identity_linked.subject", same),
+    ("GOTRUE_MAILER_TEMPLATES_IDENTITY_LINKED_NOTIFICATION", "auth.email.notification.identity_linked.content_url", same),
+    ("GOTRUE_MAILER_NOTIFICATIONS_IDENTITY_UNLINKED_ENABLED", "auth.email.notification.identity_unlinked.enabled", same),
+    ("GOTRUE_MAILER_SUBJECTS_IDENTITY_UNLINKED_NOTIFICATION", "auth.email.notification.identity_unlinked.subject", same),
+    ("GOTRUE_MAILER_TEMPLATES_IDENTITY_UNLINKED_NOTIFICATION", "auth.email.notification.identity_unlinked.content_url", same),
+    ("GOTRUE_MAILER_NOTIFICATIONS_MFA_FACTOR_ENROLLED_ENABLED", "auth.email.notification.mfa_factor_enrolled.enabled", same),
+    ("GOTRUE_MAILER_SUBJECTS_MFA_FACTOR_ENROLLED_NOTIFICATION", "auth.email.notification.mfa_factor_enrolled.subject", same),
+    ("GOTRUE_MAILER_TEMPLATES_MFA_FACTOR_ENROLLED_NOTIFICATION", "auth.email.notification.mfa_factor_enrolled.content_url", same),
+    ("GOTRUE_MAILER_NOTIFICATIONS_MFA_FACTOR_UNENROLLED_ENABLED", "auth.email.notification.mfa_factor_unenrolled.enabled", same),
+    ("GOTRUE_MAILER_SUBJECTS_MFA_FACTOR_UNENROLLED_NOTIFICATION", "auth.email.notification.mfa_factor_unenrolled.subject", same),
+    ("GOTRUE_MAILER_TEMPLATES_MFA_FACTOR_UNENROLLED_NOTIFICATION", "auth.email.notification.mfa_factor_unenrolled.content_url", same),
     ("GOTRUE_SMS_AUTOCONFIRM", "auth.sms.enable_confirmations", not),
     ("GOTRUE_SMS_MAX_FREQUENCY", "auth.sms.max_frequency", same),
     ("GOTRUE_SMS_OTP_EXP", "auth.sms.otp_expiry", same),
     ("GOTRUE_SMS_OTP_LENGTH", "auth.sms.otp_length", same),
+    ("GOTRUE_SMS_TEMPLATE", "auth.sms.template", same),
+    ("GOTRUE_SMS_TWILIO_ACCOUNT_SID", "auth.sms.twilio.account_sid", same),
+    ("GOTRUE_SMS_TWILIO_AUTH_TOKEN", "auth.sms.twilio.auth_token", same),
+    ("GOTRUE_SMS_TWILIO_MESSAGE_SERVICE_SID", "auth.sms.twilio.message_service_sid", same),
+    ("GOTRUE_SMS_TWILIO_CONTENT_SID", "auth.sms.twilio.content_sid", same),
+    ("GOTRUE_SMS_TWILIO_VERIFY_ACCOUNT_SID", "auth.sms.twilio_verify.account_sid", same),
+    ("GOTRUE_SMS_TWILIO_VERIFY_AUTH_TOKEN", "auth.sms.twilio_verify.auth_token", same),
+    ("GOTRUE_SMS_TWILIO_VERIFY_MESSAGE_SERVICE_SID", "auth.sms.twilio_verify.message_service_sid", same),
+    ("GOTRUE_SMS_MESSAGEBIRD_ACCESS_KEY", "auth.sms.messagebird.access_key", same),
+    ("GOTRUE_SMS_MESSAGEBIRD_ORIGINATOR", "auth.sms.messagebird.originator", same),
+    ("GOTRUE_SMS_TEXTLOCAL_API_KEY", "auth.sms.textlocal.api_key", same),
+    ("GOTRUE_SMS_TEXTLOCAL_SENDER", "auth.sms.textlocal.sender", same),
+    ("GOTRUE_SMS_VONAGE_API_KEY", "auth.sms.vonage.api_key", same),
+    ("GOTRUE_SMS_VONAGE_API_SECRET", "auth.sms.vonage.api_secret", same),
+    ("GOTRUE_SMS_VONAGE_FROM", "auth.sms.vonage.from", same),
     ("GOTRUE_SMS_TEST_OTP", "auth.sms.test_otp", test_codes),
     ("GOTRUE_SMS_TEST_OTP_VALID_UNTIL", "auth.sms.test_otp_valid_until", same),
     ("GOTRUE_SECURITY_REFRESH_TOKEN_ROTATION_ENABLED", "auth.enable_refresh_token_rotation", same),
@@ -53,8 +108,8 @@ pub(super) const ROWS: &[Row] = &[
     ("GOTRUE_SESSIONS_ALLOW_LOW_AAL", "auth.sessions.allow_low_aal", same),
     ("GOTRUE_SESSIONS_SINGLE_PER_USER", "auth.sessions.single_per_user", same),
     ("GOTRUE_SESSIONS_TAGS", "auth.sessions.tags", same),
-    ("GOTRUE_RATE_LIMIT_EMAIL_SENT", "auth.rate_limit.email_sent", same),
-    ("GOTRUE_RATE_LIMIT_SMS_SENT", "auth.rate_limit.sms_sent", same),
+    ("GOTRUE_RATE_LIMIT_EMAIL_SENT", "auth.rate_limit.email_sent", per_hour),
+    ("GOTRUE_RATE_LIMIT_SMS_SENT", "auth.rate_limit.sms_sent", per_hour),
     ("GOTRUE_RATE_LIMIT_ANONYMOUS_USERS", "auth.rate_limit.anonymous_users", same),
     ("GOTRUE_RATE_LIMIT_TOKEN_REFRESH", "auth.rate_limit.token_refresh", same),
     ("GOTRUE_RATE_LIMIT_OTP", "auth.rate_limit.sign_in_sign_ups", same),
@@ -82,7 +137,24 @@ const QUIET: &[&str] = &[
 
 pub(super) fn translate(into: &mut Names<'_>) {
     into.apply(ROWS);
-    into.leftovers("GOTRUE_", ROWS, &[], QUIET);
+    sms_provider(into, SMS_PROVIDER);
+    into.leftovers("GOTRUE_", ROWS, &[SMS_PROVIDER], QUIET);
+}
+
+const SMS_PROVIDER: &str = "GOTRUE_SMS_PROVIDER";
+
+/// A count per hour, or `count/duration`.
+fn per_hour(text: &str) -> Result<String, String> {
+    let refused = || "must be a number, or a number and a duration: 30/1h".to_owned();
+    let (count, span) = text.split_once('/').unwrap_or((text, "1h"));
+    let count: f64 = count.trim().parse().map_err(|_| refused())?;
+    let span: kernel::units::Span = span.trim().parse().map_err(|_| refused())?;
+    let hourly = (count * 3600.0 / span.0.as_secs_f64()).ceil();
+    if hourly.is_finite() && (0.0..=f64::from(u32::MAX)).contains(&hourly) {
+        Ok(format!("{hourly:.0}"))
+    } else {
+        Err(refused())
+    }
 }
 
 /// Sets with colons between; a colon in a set is escaped.
@@ -110,6 +182,14 @@ fn push(sets: &mut [String], character: char) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn counts_per_hour() {
+        assert_eq!(per_hour("30").as_deref(), Ok("30"));
+        assert_eq!(per_hour("2/1m").as_deref(), Ok("120"));
+        assert_eq!(per_hour("1/24h").as_deref(), Ok("1"));
+        assert!(per_hour("x").is_err() && per_hour("1/0s").is_err() && per_hour("-1").is_err());
+    }
 
     #[test]
     fn sets_of_characters() {

@@ -122,6 +122,20 @@ fn test_codes(text: &str) -> Result<String, String> {
     Ok(text.replace(['+', ' '], ""))
 }
 
+/// The compose file's own name for "no mail server" is none.
+#[allow(clippy::unnecessary_wraps)]
+fn mail_host(text: &str) -> Result<String, String> {
+    const NOBODY: &str = "supabase-mail";
+    Ok(if text == NOBODY { String::new() } else { text.to_owned() })
+}
+
+/// The provider of messages is named; ours are switched on one by one.
+fn sms_provider(into: &mut Names<'_>, name: &'static str) {
+    if let Some(provider) = into.get(name).map(str::to_lowercase) {
+        into.assign(name, &format!("auth.sms.{provider}.enabled"), Ok("true".to_owned()));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -218,17 +232,47 @@ mod tests {
     }
 
     #[test]
+    fn mail_and_messages() {
+        check(
+            &[
+                ("SMTP_HOST", "mail.example.com"),
+                ("SMTP_PORT", "465"),
+                ("SMTP_PASS", "123456"),
+                ("GOTRUE_SMTP_HEADERS", r#"{"X-Kind":["$messageType"]}"#),
+                ("GOTRUE_MAILER_TEMPLATES_MAGIC_LINK", "/mails/magic.html"),
+                ("GOTRUE_MAILER_NOTIFICATIONS_PASSWORD_CHANGED_ENABLED", "true"),
+                ("GOTRUE_SMS_PROVIDER", "twilio"),
+                ("GOTRUE_SMS_TWILIO_AUTH_TOKEN", "t"),
+                ("GOTRUE_RATE_LIMIT_EMAIL_SENT", "10/10m"),
+            ],
+            false,
+            &[
+                ("auth.email.smtp.host", json!("mail.example.com")),
+                ("auth.email.smtp.port", json!(465)),
+                ("auth.email.smtp.pass", json!("123456")),
+                ("auth.email.smtp.headers", json!({ "X-Kind": ["$messageType"] })),
+                ("auth.email.template.magic_link.content_url", json!("/mails/magic.html")),
+                ("auth.email.notification.password_changed.enabled", json!(true)),
+                ("auth.sms.twilio.enabled", json!(true)),
+                ("auth.sms.twilio.auth_token", json!("t")),
+                ("auth.rate_limit.email_sent", json!(60)),
+            ],
+        );
+        check(&[("SMTP_HOST", "supabase-mail")], false, &[("auth.email.smtp.host", json!(""))]);
+    }
+
+    #[test]
     fn names_without_effect_are_told_once() {
         let names = [
             ("GOTRUE_WAT", "1"),
             ("PGRST_WAT", "1"),
-            ("SMTP_HOST", "mail"),
+            ("FUNCTIONS_VERIFY_JWT", "true"),
             ("GOTRUE_EXTERNAL_GOOGLE_ENABLED", "false"),
             ("GOTRUE_API_PORT", "9999"),
             ("PGRST_ADMIN_SERVER_PORT", "3001"),
         ];
         let notes = meaning(&names, false).1;
-        assert_eq!(notes, ["set, but without effect in this version: SMTP_HOST, GOTRUE_WAT, PGRST_WAT"]);
+        assert_eq!(notes, ["set, but without effect in this version: FUNCTIONS_VERIFY_JWT, GOTRUE_WAT, PGRST_WAT"]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The `.env` of the self-hosted compose file.
 
-use super::{Names, Row, not, same, test_codes};
+use super::{Names, Row, mail_host, not, same, sms_provider, test_codes};
 
 pub(super) const ROWS: &[Row] = &[
     ("JWT_SECRET", "jwt.secret", same),
@@ -22,6 +22,12 @@ pub(super) const ROWS: &[Row] = &[
     ("ENABLE_ANONYMOUS_USERS", "auth.enable_anonymous_sign_ins", same),
     ("ENABLE_PHONE_SIGNUP", "auth.sms.enable_signup", same),
     ("ENABLE_PHONE_AUTOCONFIRM", "auth.sms.enable_confirmations", not),
+    ("SMTP_HOST", "auth.email.smtp.host", mail_host),
+    ("SMTP_PORT", "auth.email.smtp.port", same),
+    ("SMTP_USER", "auth.email.smtp.user", same),
+    ("SMTP_PASS", "auth.email.smtp.pass", same),
+    ("SMTP_ADMIN_EMAIL", "auth.email.smtp.admin_email", same),
+    ("SMTP_SENDER_NAME", "auth.email.smtp.sender_name", same),
     ("MAILER_URLPATHS_INVITE", "auth.email.url_paths.invite", same),
     ("MAILER_URLPATHS_CONFIRMATION", "auth.email.url_paths.confirmation", same),
     ("MAILER_URLPATHS_RECOVERY", "auth.email.url_paths.recovery", same),
@@ -29,6 +35,10 @@ pub(super) const ROWS: &[Row] = &[
     ("SMS_OTP_EXP", "auth.sms.otp_expiry", same),
     ("SMS_OTP_LENGTH", "auth.sms.otp_length", same),
     ("SMS_MAX_FREQUENCY", "auth.sms.max_frequency", same),
+    ("SMS_TEMPLATE", "auth.sms.template", same),
+    ("SMS_TWILIO_ACCOUNT_SID", "auth.sms.twilio.account_sid", same),
+    ("SMS_TWILIO_AUTH_TOKEN", "auth.sms.twilio.auth_token", same),
+    ("SMS_TWILIO_MESSAGE_SERVICE_SID", "auth.sms.twilio.message_service_sid", same),
     ("SMS_TEST_OTP", "auth.sms.test_otp", test_codes),
     ("S3_PROTOCOL_ACCESS_KEY_ID", "keys.s3_access_key_id", same),
     ("S3_PROTOCOL_ACCESS_KEY_SECRET", "keys.s3_access_key_secret", same),
@@ -38,17 +48,9 @@ pub(super) const ROWS: &[Row] = &[
 /// Names of parts that this version does not have. Not told: names that many programs use, and
 /// those of containers that are not needed here.
 const LATER: &[&str] = &[
-    "SMTP_HOST",
-    "SMTP_PORT",
-    "SMTP_USER",
-    "SMTP_PASS",
-    "SMTP_ADMIN_EMAIL",
-    "SMTP_SENDER_NAME",
     "GOOGLE_ENABLED",
     "GITHUB_ENABLED",
     "AZURE_ENABLED",
-    "SMS_PROVIDER",
-    "SMS_TEMPLATE",
     "GLOBAL_S3_BUCKET",
     "GLOBAL_S3_ENDPOINT",
     "STORAGE_TENANT_ID",
@@ -63,6 +65,7 @@ const OWN_HOSTS: &[&str] = &["db", "supabase-db", "localhost", "127.0.0.1", "::1
 
 pub(super) fn translate(into: &mut Names<'_>) {
     into.apply(ROWS);
+    sms_provider(into, "SMS_PROVIDER");
     if let Some(host) = into.get("POSTGRES_HOST")
         && !OWN_HOSTS.contains(&host)
     {
