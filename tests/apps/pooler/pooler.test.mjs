@@ -127,13 +127,11 @@ describe('behind PgBouncer', { skip: !isInstalled() && 'pgbouncer is not install
     })
   }
 
-  const apart = 'the settings are reset behind the end of the transaction, which may meet another connection'
-
   // The length moves the end of the transaction across the borders of PgBouncer's buffers.
-  test('what a function sets for the session reaches nobody else', { todo: apart }, () =>
+  test('what a function sets for the session reaches nobody else', () =>
     remembering((n) => ({ Cookie: `at=${'='.repeat(17 * n % 4096)}` })))
 
-  test('nor where the rows decide how the transaction ends', { todo: apart }, () =>
+  test('nor where the rows decide how the transaction ends', () =>
     remembering(() => ({ Accept: 'application/vnd.pgrst.object+json' })))
 
   test('few connections served all of it', async () => {
