@@ -25,8 +25,15 @@ pub(crate) enum Action {
     RepeatedSignUp,
     PasswordUpdated,
     IdentityUnlinked,
+    FactorInProgress,
+    FactorUnenrolled,
+    ChallengeCreated,
+    VerificationAttempted,
     FactorDeleted,
     FactorUpdated,
+    PasskeyCreated,
+    PasskeyUpdated,
+    PasskeyDeleted,
 }
 
 impl Action {
@@ -48,6 +55,13 @@ impl Action {
             Self::IdentityUnlinked => "identity_unlinked",
             Self::FactorDeleted => "factor_deleted",
             Self::FactorUpdated => "factor_updated",
+            Self::FactorInProgress => "factor_in_progress",
+            Self::FactorUnenrolled => "factor_unenrolled",
+            Self::ChallengeCreated => "challenge_created",
+            Self::VerificationAttempted => "verification_attempted",
+            Self::PasskeyCreated => "passkey_created",
+            Self::PasskeyUpdated => "passkey_updated",
+            Self::PasskeyDeleted => "passkey_deleted",
         }
     }
 
@@ -56,7 +70,12 @@ impl Action {
             Self::Login | Self::Logout => "account",
             Self::SignedUp | Self::Invited | Self::Deleted => "team",
             Self::TokenRevoked | Self::TokenRefreshed => "token",
-            Self::FactorDeleted | Self::FactorUpdated => "factor",
+            Self::FactorDeleted
+            | Self::FactorUpdated
+            | Self::FactorInProgress
+            | Self::FactorUnenrolled
+            | Self::ChallengeCreated
+            | Self::VerificationAttempted => "factor",
             _ => "user",
         }
     }

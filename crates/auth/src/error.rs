@@ -4,6 +4,8 @@
 //! one cause. The body comes in two shapes: clients that name an API version from 2024 on get the
 //! newer one, and read the shape from the version header of the answer.
 
+mod second_factor;
+
 use std::borrow::Cow;
 use std::fmt;
 
@@ -13,6 +15,8 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::{HttpResponse, ResponseError};
 use kernel::{ApiError, TokenError};
 use serde_json::{Value, json};
+
+pub use self::second_factor::SecondFactor;
 
 /// Names the error code, whatever the shape of the body.
 pub(crate) const CODE_HEADER: HeaderName = HeaderName::from_static("x-sb-error-code");
@@ -245,6 +249,10 @@ pub enum Error {
         text: &'static str,
     },
 
+    /// Second factors and passkeys refuse.
+    #[error(transparent)]
+    SecondFactor(#[from] SecondFactor),
+
     // 413, 429, 5xx
     /// The body is larger than this many bytes.
     #[error("Request body too large (max {0} bytes)")]
@@ -474,6 +482,7 @@ impl Error {
             Self::SsoManaged => (422, "user_sso_managed"),
             Self::FlowStateExpired => (422, "flow_state_expired"),
             Self::MfaDisabled { code, .. } => (422, code),
+            Self::SecondFactor(refusal) => refusal.place(),
             Self::TooManyRequests(_) => (429, "over_request_rate_limit"),
             Self::TooSoonForEmail(_) | Self::EmailRateLimit => (429, "over_email_send_rate_limit"),
             Self::TooSoonForSms(_) | Self::SmsRateLimit => (429, "over_sms_send_rate_limit"),

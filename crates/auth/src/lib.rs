@@ -20,6 +20,7 @@ mod account;
 mod audit;
 mod config;
 mod error;
+mod factor;
 mod http;
 mod identifier;
 mod link;
@@ -28,11 +29,13 @@ mod mailbox;
 mod otp;
 mod outbound;
 mod outbox;
+mod passkey;
 mod password;
 mod pkce;
 mod rate;
 mod redirect;
 mod refresh_token;
+mod seal;
 mod send;
 mod service;
 mod session;
@@ -41,8 +44,10 @@ mod sms;
 mod store;
 mod task;
 mod template;
+mod totp;
 mod user;
 mod verify;
+mod webauthn;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,11 +58,11 @@ use jwt::KeySet;
 use kernel::{Clock, Health, Task};
 
 pub use crate::config::{
-    Config, Email, HttpSms, Messagebird, Notification, Notifications, PasswordHash, PasswordRequirements,
-    Problem, RateLimits, Sessions, Sms, Smtp, SmtpTls, Template, Templates, Textlocal, Twilio, TwilioVerify,
-    UrlPaths, Vonage,
+    Config, DbEncryption, Email, HttpSms, Messagebird, Mfa, MfaPhone, MfaTotp, MfaWebAuthn, Notification,
+    Notifications, Passkey, PasswordHash, PasswordRequirements, Problem, RateLimits, Sessions, Sms, Smtp,
+    SmtpTls, Template, Templates, Textlocal, Twilio, TwilioVerify, UrlPaths, Vonage, WebAuthn,
 };
-pub use crate::error::{Error, Expiry, Weakness};
+pub use crate::error::{Error, Expiry, SecondFactor, Weakness};
 use crate::outbound::Outbound;
 use crate::outbox::Outbox;
 use crate::rate::Limiter;
@@ -65,6 +70,12 @@ use crate::service::{Service, Settings, Turns};
 
 /// Wrong guesses at one code before it is void, and the time over which they are forgotten.
 const WRONG_CODES: (u32, Duration) = (10, Duration::from_secs(86_400));
+
+/// Wrong answers to one challenge of a second factor before it is void.
+const GUESSES: (u32, Duration) = (5, Duration::from_secs(86_400));
+
+/// Wrong answers for one second factor in an hour, over all its challenges and from wherever they come.
+const WRONG_ANSWERS: (u32, Duration) = (30, Duration::from_secs(3600));
 
 mod embedded {
     refinery::embed_migrations!("../../migrations/auth");
@@ -141,6 +152,8 @@ impl Auth {
             refreshes: Turns::new(),
             wrong_codes: Limiter::new(WRONG_CODES.0, WRONG_CODES.1),
             outbox: Arc::new(Outbox::new(outbound)),
+            guesses: Limiter::new(GUESSES.0, GUESSES.1),
+            wrong_answers: Limiter::new(WRONG_ANSWERS.0, WRONG_ANSWERS.1),
         })))
     }
 

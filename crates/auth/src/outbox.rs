@@ -175,4 +175,6 @@ pub(crate) async fn put(
 pub(crate) struct Wordings {
     pub(crate) mail: Texts,
     pub(crate) sms: crate::template::Template,
+    /// Of a second factor's code.
+    pub(crate) mfa: crate::template::Template,
 }

@@ -17,6 +17,7 @@ use crate::config::RateLimits;
 /// Buckets kept at most per limiter: beyond that the fullest half is forgotten.
 const MAX_BUCKETS: usize = 50_000;
 
+const MINUTE: Duration = Duration::from_secs(60);
 const FIVE_MINUTES: Duration = Duration::from_secs(300);
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -34,6 +35,10 @@ pub(crate) struct Limits {
     /// Refresh tokens that we never issued.
     pub(crate) forged: Limiter<Client>,
     pub(crate) verify: Limiter<Client>,
+    pub(crate) factor_challenge: Limiter<Client>,
+    pub(crate) factor_verify: Limiter<Client>,
+    pub(crate) passkey: Limiter<Client>,
+    pub(crate) passkey_verify: Limiter<Client>,
     pub(crate) email: Limiter<()>,
     pub(crate) sms: Limiter<()>,
 }
@@ -41,6 +46,7 @@ pub(crate) struct Limits {
 impl Limits {
     pub(crate) fn new(limits: &RateLimits) -> Self {
         let entry = || Limiter::new(limits.sign_in_sign_ups, FIVE_MINUTES);
+        let second_factor = || Limiter::new(limits.mfa_challenge_and_verify, MINUTE);
         Self {
             signup: entry(),
             anonymous: Limiter::new(limits.anonymous_users, HOUR),
@@ -53,6 +59,10 @@ impl Limits {
             refresh: Limiter::new(limits.token_refresh, FIVE_MINUTES),
             forged: Limiter::new(limits.token_refresh, FIVE_MINUTES),
             verify: Limiter::new(limits.token_verifications, FIVE_MINUTES),
+            factor_challenge: second_factor(),
+            factor_verify: second_factor(),
+            passkey: Limiter::new(limits.passkey, FIVE_MINUTES),
+            passkey_verify: Limiter::new(limits.passkey, FIVE_MINUTES),
             email: Limiter::new(limits.email_sent, HOUR),
             sms: Limiter::new(limits.sms_sent, HOUR),
         }

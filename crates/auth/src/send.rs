@@ -415,7 +415,7 @@ fn check_mail_frequency(ctx: &Context, last: Option<DateTime<Utc>>) -> Result<()
 }
 
 /// Seconds until `last` is long enough ago.
-fn wait(last: Option<DateTime<Utc>>, interval: Duration, now: DateTime<Utc>) -> Option<u64> {
+pub(crate) fn wait(last: Option<DateTime<Utc>>, interval: Duration, now: DateTime<Utc>) -> Option<u64> {
     let left = last? + delta(Span(interval)) - now;
     left.to_std().ok().filter(|left| !left.is_zero()).map(|left| left.as_secs())
 }

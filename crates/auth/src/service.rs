@@ -29,6 +29,10 @@ pub(crate) struct Service {
     /// Wrong guesses at a code: after so many it is void.
     pub(crate) wrong_codes: Limiter<Issued>,
     pub(crate) outbox: Arc<Outbox>,
+    /// Wrong answers to one challenge of a second factor: after so many it is void.
+    pub(crate) guesses: Limiter<Uuid>,
+    /// Wrong answers for one second factor, over all its challenges.
+    pub(crate) wrong_answers: Limiter<Uuid>,
 }
 
 /// The settings with what is worked out from them; a request keeps one for its whole length.
@@ -55,7 +59,9 @@ impl Settings {
         let targets = Targets::new(&config.site_url, &config.additional_redirect_urls);
         let sms = sms::template(&config.sms.template);
         let sms = sms.map_err(|text| vec![Problem { key: "sms.template", text }])?;
-        let wordings = Wordings { mail: Texts::load(&config)?, sms };
+        let mfa = sms::template(&config.mfa.phone.template);
+        let mfa = mfa.map_err(|text| vec![Problem { key: "mfa.phone.template", text }])?;
+        let wordings = Wordings { mail: Texts::load(&config)?, sms, mfa };
         let ways = Ways::of(&config);
         Ok(Self { config, targets, limits, wordings, ways })
     }

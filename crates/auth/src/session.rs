@@ -4,6 +4,10 @@
 //! against other processes. A reused refresh token is either an accident — a lost answer, tabs
 //! that refresh at once — and gets the current token, or a theft, and ends the session.
 
+mod raise;
+
+pub(crate) use raise::raise;
+
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};

@@ -31,7 +31,10 @@ impl DbEncryption {
         let mut problems = Vec::new();
         let mut report = |key, text: &str| problems.push(Problem { key, text: text.to_owned() });
         if self.keys().any(|(id, key)| id.is_empty() || decode(key).is_none()) {
-            report("db_encryption.decryption_keys", "must be name:key,… with keys of 32 bytes in base64url without padding");
+            report(
+                "db_encryption.decryption_keys",
+                "must be name:key,… with keys of 32 bytes in base64url without padding",
+            );
         }
         if self.encrypt {
             if decode(self.encryption_key.expose()).is_none() {

@@ -163,7 +163,10 @@ impl WebAuthn {
         }
         for origin in &self.rp_origins {
             if Url::parse(origin).is_err() {
-                report("webauthn.rp_origins", format!("`{origin}` is not an origin like https://app.example.com"));
+                report(
+                    "webauthn.rp_origins",
+                    format!("`{origin}` is not an origin like https://app.example.com"),
+                );
             }
         }
         if self.challenge_expiry.0.is_zero() {

@@ -5,6 +5,8 @@
 //! sign-ins off, rotation on.
 
 mod email;
+mod encryption;
+mod mfa;
 mod sms;
 
 use std::time::Duration;
@@ -16,6 +18,8 @@ use url::Url;
 
 pub(crate) use email::DEFAULT_PATH;
 pub use email::{Email, Notification, Notifications, Smtp, SmtpTls, Template, Templates, UrlPaths};
+pub use encryption::DbEncryption;
+pub use mfa::{Mfa, MfaPhone, MfaTotp, MfaWebAuthn, Passkey, WebAuthn};
 pub use sms::{HttpSms, Messagebird, Sms, Textlocal, Twilio, TwilioVerify, Vonage};
 
 use crate::redirect::Glob;
@@ -81,6 +85,14 @@ pub struct Config {
     pub sms: Sms,
     /// How long sessions last.
     pub sessions: Sessions,
+    /// Second factors.
+    pub mfa: Mfa,
+    /// Who this installation is to security keys and passkeys.
+    pub webauthn: WebAuthn,
+    /// Signing in without a password, by an authenticator alone.
+    pub passkey: Passkey,
+    /// Secrets of second factors sealed in the database.
+    pub db_encryption: DbEncryption,
 }
 
 /// Kinds of characters a password must hold.
@@ -130,6 +142,10 @@ pub struct RateLimits {
     pub web3: u32,
     /// Single sign-ons started per five minutes.
     pub sso: u32,
+    /// Second factors asked for, and as many answers, per minute.
+    pub mfa_challenge_and_verify: u32,
+    /// Passkey sign-ins begun, and as many finished, per five minutes.
+    pub passkey: u32,
 }
 
 /// How long sessions last.
@@ -178,6 +194,10 @@ impl Default for Config {
             email: Email::default(),
             sms: Sms::default(),
             sessions: Sessions::default(),
+            mfa: Mfa::default(),
+            webauthn: WebAuthn::default(),
+            passkey: Passkey::default(),
+            db_encryption: DbEncryption::default(),
         }
     }
 }
@@ -193,6 +213,8 @@ impl Default for RateLimits {
             token_verifications: 30,
             web3: 30,
             sso: 30,
+            mfa_challenge_and_verify: 15,
+            passkey: 30,
         }
     }
 }
@@ -252,6 +274,9 @@ impl Config {
         }
         problems.extend(mail::check(self));
         problems.extend(messages::check(&self.sms));
+        problems.extend(messages::check_template("mfa.phone.template", &self.mfa.phone.template));
+        problems.extend(self.webauthn.check());
+        problems.extend(self.db_encryption.check());
         problems
     }
 

@@ -4,12 +4,14 @@ mod admin;
 mod answer;
 mod authorize;
 mod call;
+mod factors;
 mod health;
 mod identities;
 mod invite;
 mod logout;
 mod mailbox;
 mod otp;
+mod passkeys;
 mod reauthenticate;
 mod recover;
 mod resend;
@@ -77,24 +79,27 @@ pub(crate) fn routes(service: &Arc<Service>, cfg: &mut ServiceConfig) {
                 .route(put().to(admin::factors::put))
                 .route(delete().to(admin::factors::delete)),
         )
-        .service(at("/admin/users/{user_id}/passkeys").route(get().to(switched_off::admin_passkeys)))
+        .service(at("/admin/users/{user_id}/passkeys").route(get().to(admin::passkeys::get)))
         .service(
-            at("/admin/users/{user_id}/passkeys/{passkey_id}")
-                .route(delete().to(switched_off::admin_passkeys)),
+            at("/admin/users/{user_id}/passkeys/{passkey_id}").route(delete().to(admin::passkeys::delete)),
         )
         .service(at("/admin/generate_link").route(post().to(admin::generate_link::post)))
         .service(at("/admin/sso/providers{tail:.*}").to(switched_off::admin_saml))
         .service(at("/admin/oauth/clients{tail:.*}").to(switched_off::admin_oauth_server))
         .service(at("/admin/custom-providers{tail:.*}").to(switched_off::admin_custom_providers))
-        .service(at("/factors").route(post().to(switched_off::enroll)))
-        .service(at("/factors/{factor_id}").route(delete().to(switched_off::factor)))
-        .service(at("/factors/{factor_id}/{step:challenge|verify}").route(post().to(switched_off::factor)))
+        .service(at("/factors").route(post().to(factors::enroll)))
+        .service(at("/factors/{factor_id}").route(delete().to(factors::unenroll)))
+        .service(at("/factors/{factor_id}/challenge").route(post().to(factors::challenge)))
+        .service(at("/factors/{factor_id}/verify").route(post().to(factors::verify)))
+        .service(at("/passkeys{slash:/?}").route(get().to(passkeys::list)))
+        .service(at("/passkeys/registration/options").route(post().to(passkeys::registration_options)))
+        .service(at("/passkeys/registration/verify").route(post().to(passkeys::registration_verify)))
+        .service(at("/passkeys/authentication/options").route(post().to(passkeys::authentication_options)))
+        .service(at("/passkeys/authentication/verify").route(post().to(passkeys::authentication_verify)))
         .service(
-            at("/passkeys{tail:.*}")
-                .route(get().to(switched_off::passkeys))
-                .route(post().to(switched_off::passkeys))
-                .route(patch().to(switched_off::passkeys))
-                .route(delete().to(switched_off::passkeys)),
+            at("/passkeys/{passkey_id}")
+                .route(patch().to(passkeys::rename))
+                .route(delete().to(passkeys::delete)),
         )
         .service(at("/sso").route(post().to(switched_off::saml)))
         .service(at("/sso/saml/{step:metadata|acs}").to(switched_off::saml))

@@ -48,6 +48,6 @@ pub(crate) async fn get(call: Call) -> HttpResponse {
         "sms_provider": Provider::of(&config.sms).map_or("", |provider| provider.name()),
         "saml_enabled": false,
         "saml_private_key_next_configured": false,
-        "passkeys_enabled": false,
+        "passkeys_enabled": config.passkey.enabled,
     }))
 }

@@ -160,9 +160,7 @@ fn enabled(sms: &Sms) -> Vec<Provider> {
 /// Everything that keeps the settings of messages from being used.
 pub(crate) fn check(sms: &Sms) -> Vec<Problem> {
     let mut problems = Vec::new();
-    if let Err(error) = template(&sms.template) {
-        problems.push(Problem { key: "sms.template", text: error });
-    }
+    problems.extend(check_template("sms.template", &sms.template));
     let enabled = enabled(sms);
     if enabled.len() > 1 {
         let names: Vec<_> = enabled.iter().map(Provider::name).collect();
@@ -181,6 +179,11 @@ pub(crate) fn check(sms: &Sms) -> Vec<Problem> {
         }
     }
     problems
+}
+
+/// What keeps a template of messages from being used.
+pub(crate) fn check_template(key: &'static str, text: &str) -> Option<Problem> {
+    template(text).err().map(|text| Problem { key, text })
 }
 
 /// The template of messages.

@@ -6,6 +6,7 @@
 pub(crate) mod audit_log_entries;
 pub(crate) mod flow_state;
 pub(crate) mod identities;
+pub(crate) mod mfa_challenges;
 pub(crate) mod mfa_factors;
 pub(crate) mod one_time_tokens;
 pub(crate) mod outbox;
@@ -13,3 +14,5 @@ pub(crate) mod refresh_tokens;
 pub(crate) mod sessions;
 pub(crate) mod sweep;
 pub(crate) mod users;
+pub(crate) mod webauthn_challenges;
+pub(crate) mod webauthn_credentials;

@@ -151,11 +151,49 @@ update auth.sessions
     .await
 }
 
-/// Sessions raised by this factor fall back.
-pub(crate) async fn lower_aal(connection: &mut Session, user_id: Uuid, factor_id: Uuid) -> Result<(), Error> {
+/// The session, locked until the transaction ends.
+pub(crate) async fn lock(connection: &mut Session, id: Uuid) -> Result<Option<SessionRow>, Error> {
+    let row = connection.query_opt(&format!("{SELECT} where s.id = $1 for update of s"), &[&id]).await?;
+    row.as_ref().map(session).transpose()
+}
+
+/// The session was raised by a second factor; its refresh tokens go on at `counter`.
+pub(crate) async fn raise(
+    connection: &mut Session,
+    id: Uuid,
+    factor_id: Uuid,
+    counter: Option<i64>,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
     const UPDATE: &str = "\
+update auth.sessions set aal = 'aal2', factor_id = $2, refresh_token_counter = $3, updated_at = $4 where id = $1";
+    session_execute(connection, UPDATE, &[&id, &factor_id, &counter, &now]).await
+}
+
+/// Sessions of the account that no second factor raised end.
+pub(crate) async fn delete_unraised(connection: &mut Session, user_id: Uuid) -> Result<(), Error> {
+    const DELETE: &str = "delete from auth.sessions where user_id = $1 and coalesce(aal, 'aal1') < 'aal2'";
+    session_execute(connection, DELETE, &[&user_id]).await
+}
+
+/// Sessions raised by a factor that is gone fall back. If no proved factor of its kind is left, no
+/// session of the account counts as raised by that kind.
+pub(crate) async fn lower_aal(
+    connection: &mut Session,
+    user_id: Uuid,
+    factor_id: Uuid,
+    factor_type: &str,
+    method: &str,
+) -> Result<(), Error> {
+    const LOWER: &str = "\
+with forgotten as (
+  delete from auth.mfa_amr_claims a using auth.sessions s
+   where s.id = a.session_id and s.user_id = $1 and a.authentication_method = $3
+     and (s.factor_id = $2
+          or not exists (select from auth.mfa_factors f where f.user_id = $1 and f.status = 'verified'
+                            and f.factor_type = $4::text::auth.factor_type)))
 update auth.sessions set aal = 'aal1', factor_id = null where user_id = $1 and factor_id = $2";
-    session_execute(connection, UPDATE, &[&user_id, &factor_id]).await
+    session_execute(connection, LOWER, &[&user_id, &factor_id, &method, &factor_type]).await
 }
 
 pub(crate) async fn delete(connection: &mut Session, id: Uuid) -> Result<(), Error> {

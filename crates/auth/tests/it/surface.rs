@@ -195,17 +195,6 @@ async fn what_is_switched_off_says_so() {
         .await;
     let unknown = "Unsupported provider: Provider acme could not be found";
     check(get.clone(), "/authorize?provider=acme", "", none.clone(), 400, "validation_failed", unknown).await;
-    let totp = json!({ "factor_type": "totp" });
-    check(
-        post.clone(),
-        "/factors",
-        user,
-        totp,
-        422,
-        "mfa_totp_enroll_not_enabled",
-        "MFA enroll is disabled for TOTP",
-    )
-    .await;
     check(delete, "/factors/x", user, none.clone(), 404, "validation_failed", "factor_id must be an UUID")
         .await;
     for path in ["/admin/oauth/clients", "/admin/sso/providers", "/admin/custom-providers"] {

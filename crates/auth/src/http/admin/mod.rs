@@ -4,6 +4,7 @@ pub(crate) mod audit;
 pub(crate) mod factors;
 pub(crate) mod generate_link;
 mod page;
+pub(crate) mod passkeys;
 pub(crate) mod user;
 pub(crate) mod users;
 
