@@ -24,17 +24,7 @@ use super::{Context, Outcome, access, cost, isolation, query, refusal, rolls_bac
 use crate::error::Error;
 use crate::plan::Plan;
 use crate::request::ApiRequest;
-use crate::sql::{self, Statement};
-
-const DECLARE: &str = "DECLARE basalt_cursor NO SCROLL CURSOR FOR ";
-
-/// Rows of a portion, and how to get them. Few sizes: each is a statement to prepare.
-const SIZES: [(usize, &str); 4] = [
-    (8, "FETCH 8 FROM basalt_cursor"),
-    (32, "FETCH 32 FROM basalt_cursor"),
-    (128, "FETCH 128 FROM basalt_cursor"),
-    (512, "FETCH 512 FROM basalt_cursor"),
-];
+use crate::sql::{self, FETCHES, Statement};
 
 /// Bytes that a portion should not have more of.
 const PORTION: usize = 128 * 1024;
@@ -81,7 +71,7 @@ pub(crate) async fn stream(
         role: context.identity.role.to_string(),
         size: 0,
         rolls_back: rolls_back(&request.preferences, context.config),
-        _permit: permit,
+        permit,
     };
     match cursor.open(request, plan, rows, context).await {
         Ok((said, first)) => {
@@ -100,11 +90,11 @@ pub(crate) async fn stream(
 struct Cursor {
     journey: Journey,
     role: String,
-    /// Index into [`SIZES`].
+    /// Index into [`FETCHES`].
     size: usize,
     rolls_back: bool,
     /// Given back with the connection.
-    _permit: OwnedSemaphorePermit,
+    permit: OwnedSemaphorePermit,
 }
 
 /// Some rows, as lines.
@@ -126,7 +116,7 @@ impl Cursor {
         let settings = settings::of(request, plan, context);
         let before = context.config.pre_request.as_deref().map(sql::call_without_arguments);
         let price = rows.price();
-        let declare = Statement { text: format!("{DECLARE}{}", rows.text), params: rows.params };
+        let declare = sql::declare(rows);
         let leg = Leg {
             role: &self.role,
             access: access(plan),
@@ -141,7 +131,7 @@ impl Cursor {
     }
 
     async fn fetch(&mut self) -> Result<Portion, db::Error> {
-        let (wanted, sql) = SIZES.get(self.size).copied().unwrap_or(SIZES[0]);
+        let (wanted, sql) = FETCHES.get(self.size).copied().unwrap_or(FETCHES[0]);
         let rows = self.journey.query(&self.role, Query { sql, params: &[] }).await?;
         let text = lines(&rows);
         self.size = next_size(self.size, rows.len(), text.len());
@@ -175,8 +165,9 @@ impl Cursor {
             true => self.journey.check_and_rollback().await,
             false => self.journey.commit().await,
         };
+        drop(self.permit);
         match ended {
-            // If nobody is there to take it, nothing is left to be done.
+            // However long it takes, it keeps nobody from anything.
             Ok(()) => drop(body.send(portion).await),
             Err(error) => broken_off(&error),
         }
@@ -191,7 +182,7 @@ fn broken_off(error: &db::Error) {
 /// step at a time, because the next rows may be larger.
 fn next_size(size: usize, rows: usize, bytes: usize) -> usize {
     let each = bytes.div_ceil(rows.max(1)).max(1);
-    let fitting = SIZES.iter().rposition(|(rows, _)| rows.saturating_mul(each) <= PORTION).unwrap_or(0);
+    let fitting = FETCHES.iter().rposition(|(rows, _)| rows.saturating_mul(each) <= PORTION).unwrap_or(0);
     fitting.min(size + 1)
 }
 

@@ -111,6 +111,22 @@ pub(crate) fn lines(plan: &Plan<'_>) -> Option<Statement> {
     Some(sql.finish())
 }
 
+/// A cursor over the rows of a statement.
+pub(crate) fn declare(rows: Statement) -> Statement {
+    Statement {
+        text: format!("DECLARE basalt_cursor NO SCROLL CURSOR FOR {}", rows.text),
+        params: rows.params,
+    }
+}
+
+/// Numbers of rows, and what fetches so many from the cursor. Few: each is a statement to prepare.
+pub(crate) const FETCHES: [(usize, &str); 4] = [
+    (8, "FETCH 8 FROM basalt_cursor"),
+    (32, "FETCH 32 FROM basalt_cursor"),
+    (128, "FETCH 128 FROM basalt_cursor"),
+    (512, "FETCH 512 FROM basalt_cursor"),
+];
+
 /// What SQL says about its own answer: headers and status.
 pub(crate) fn response_settings() -> Statement {
     let mut sql = Sql::default();
