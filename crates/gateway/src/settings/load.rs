@@ -352,10 +352,14 @@ fn check(settings: &Settings, sources: &BTreeMap<String, Source>) -> Vec<Problem
     if !settings.server.public_url.is_empty() && url::Url::parse(&settings.server.public_url).is_err() {
         problems.push(problem("server.public_url", "is not an absolute URL".to_owned()));
     }
-    if !settings.database.url.is_empty()
-        && let Err(error) = db::Target::parse(settings.database.url.expose())
-    {
-        problems.push(problem("database.url", error.to_string()));
+    let databases =
+        [("database.url", &settings.database.url), ("database.direct_url", &settings.database.direct_url)];
+    for (name, url) in databases {
+        if !url.is_empty()
+            && let Err(error) = db::Target::parse(url.expose())
+        {
+            problems.push(problem(name, error.to_string()));
+        }
     }
     problems
 }
