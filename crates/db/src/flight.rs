@@ -21,7 +21,7 @@ use std::borrow::Cow;
 use std::sync::OnceLock;
 
 use crate::fleet::{Fleet, Lease};
-use crate::wire::{Record, Status, Step, Values};
+use crate::wire::{Columns, Record, Status, Step, Values};
 use crate::{Error, Text};
 
 /// Whether the transaction may write.
@@ -85,6 +85,10 @@ pub struct Flight<'a> {
     pub aside: Option<Query<'a>>,
     /// The statement.
     pub main: Query<'a>,
+    /// Whether the columns of the main statement are to be described.
+    pub describe: bool,
+    /// A statement to run behind the main one, in the same transaction.
+    pub after: Option<Query<'a>>,
     /// How it ends.
     pub end: End,
 }
@@ -95,6 +99,10 @@ pub struct Landed {
     pub aside: Vec<Record>,
     /// Rows of [`Flight::main`].
     pub rows: Vec<Record>,
+    /// The columns of these rows, if they were to be described.
+    pub columns: Option<Columns>,
+    /// Rows of [`Flight::after`].
+    pub after: Vec<Record>,
     /// The open transaction, after [`End::Decide`].
     pub open: Option<Open>,
 }
@@ -163,8 +171,9 @@ impl Fleet {
         let mut take = |index: usize| trip.answers.get_mut(index).map(std::mem::take).unwrap_or_default();
         let aside = route.aside.map(&mut take).unwrap_or_default();
         let rows = take(route.main);
+        let after = route.after.map(&mut take).unwrap_or_default();
         let open = (flight.end == End::Decide).then_some(Open(lease));
-        Ok(Landed { aside, rows, open })
+        Ok(Landed { aside, rows, columns: trip.columns, after, open })
     }
 }
 
@@ -173,6 +182,7 @@ struct Route<'a> {
     steps: Vec<Step<'a>>,
     aside: Option<usize>,
     main: usize,
+    after: Option<usize>,
     /// So many steps must succeed for the flight to succeed.
     end: usize,
 }
@@ -180,7 +190,7 @@ struct Route<'a> {
 impl<'a> Route<'a> {
     fn of(flight: &'a Flight<'a>) -> Self {
         let role = flight.role;
-        let run = |query: Query<'a>| Step { role, sql: query.sql, values: Values::Texts(query.params) };
+        let run = |query: Query<'a>| Step::new(role, query.sql, Values::Texts(query.params));
         let is_implicit = flight.end == End::Commit
             && flight.access == Access::ReadOnly
             && flight.isolation == Isolation::ReadCommitted;
@@ -190,12 +200,14 @@ impl<'a> Route<'a> {
         }
         steps.push(settings(flight.settings, is_implicit));
         steps.extend(flight.before.map(|sql| run(Query { sql, params: &[] })));
-        let aside = flight.aside.map(|query| {
-            steps.push(run(query));
-            steps.len() - 1
-        });
+        let beside = |query: Option<Query<'a>>, steps: &mut Vec<Step<'a>>| {
+            steps.extend(query.map(run));
+            query.map(|_| steps.len() - 1)
+        };
+        let aside = beside(flight.aside, &mut steps);
         let main = steps.len();
-        steps.push(run(flight.main));
+        steps.push(Step { describe: flight.describe, ..run(flight.main) });
+        let after = beside(flight.after, &mut steps);
         if !is_implicit {
             steps.extend_from_slice(match flight.end {
                 End::Commit => &[COMMIT],
@@ -207,7 +219,7 @@ impl<'a> Route<'a> {
         if flight.end != End::Decide {
             steps.push(RESET);
         }
-        Self { steps, aside, main, end }
+        Self { steps, aside, main, after, end }
     }
 }
 
@@ -278,5 +290,5 @@ pub(crate) fn settings<'a>(settings: &'a [Setting<'a>], read_only: bool) -> Step
         format!("select {}", calls.join(", "))
     };
     let text = SETTINGS.get(count).map(|texts| texts[usize::from(read_only)].get_or_init(text));
-    Step { role: "", sql: text.map_or("", String::as_str), values: Values::Settings(settings) }
+    Step::new("", text.map_or("", String::as_str), Values::Settings(settings))
 }

@@ -93,7 +93,7 @@ impl Journey {
     ///
     /// What Postgres said; then the leg can only be forgotten.
     pub async fn query(&mut self, role: &str, query: Query<'_>) -> Result<Vec<Record>, Error> {
-        let step = Step { role, sql: query.sql, values: Values::Texts(query.params) };
+        let step = Step::new(role, query.sql, Values::Texts(query.params));
         last(self.lease.travel(&[step]).await?)
     }
 
@@ -165,8 +165,8 @@ fn steps<'a>(leg: &'a Leg<'a>) -> Vec<Step<'a>> {
         steps.push(READ_ONLY);
     }
     steps.push(settings(leg.settings, false));
-    steps.extend(leg.before.map(|sql| Step { role, sql, values: Values::None }));
-    steps.push(Step { role, sql: leg.main.sql, values: Values::Texts(leg.main.params) });
+    steps.extend(leg.before.map(|sql| Step::new(role, sql, Values::None)));
+    steps.push(Step::new(role, leg.main.sql, Values::Texts(leg.main.params)));
     steps
 }
 

@@ -42,4 +42,4 @@ pub use target::Target;
 pub use text::Text;
 pub use tokio_postgres::Row;
 pub use tokio_postgres::types;
-pub use wire::{Record, Value};
+pub use wire::{Column, Columns, Record, Value};

@@ -10,6 +10,7 @@
 mod batch;
 mod cost;
 mod describe;
+mod json;
 mod row;
 mod settings;
 mod stream;
@@ -64,30 +65,48 @@ pub(crate) async fn run(
     plan: &Plan<'_>,
     context: Context<'_>,
 ) -> Result<Option<Outcome>, Error> {
-    let Some(statement) = sql::statement(request, plan, context.limits) else { return Ok(None) };
+    if !matches!(plan, Plan::Read(_) | Plan::Write(_) | Plan::Call(_)) {
+        return Ok(None);
+    }
     if context.limits.max_plan_cost.is_some() {
         return batch::alone(fleet, request, plan, context).await;
     }
     let settings = settings::of(request, plan, context);
     let before = context.config.pre_request.as_deref().map(sql::call_without_arguments);
+    let refused = |error| refusal(error, context);
     let rules = Rules::of(request, plan);
-    let role = context.identity.role.as_str();
-    let flight = Flight {
-        role,
+    let nothing = Query { sql: "", params: &[] };
+    let common = Flight {
+        role: context.identity.role.as_str(),
         access: access(plan),
         isolation: isolation(plan, context.role_settings),
         settings: &settings,
         before: before.as_deref(),
-        aside: statement.count.as_ref().map(query),
-        main: query(&statement.main),
+        aside: None,
+        main: nothing,
+        describe: false,
+        after: None,
         end: if rules.is_empty() || leaves_no_trace(plan) {
             end(request, context.config)
         } else {
             End::Decide
         },
     };
-    let refused = |error| refusal(error, context);
-    let Landed { aside, rows, open } = fleet.run(&flight).await.map_err(refused)?;
+    if let Some(statement) = sql::plain(request, plan) {
+        let said = sql::response_settings();
+        let flight =
+            Flight { main: query(&statement), describe: true, after: Some(query(&said)), ..common.clone() };
+        let landed = fleet.run(&flight).await.map_err(refused)?;
+        if let Some(body) = landed.columns.and_then(|columns| json::array(&columns, &landed.rows)) {
+            let page = i64::try_from(landed.rows.len()).unwrap_or(i64::MAX);
+            return Ok(Some(Outcome::Rows(Rows { page, body, ..Rows::said(landed.after.first())? })));
+        }
+        // A column is of another type than the cache believes: the database knows better.
+    }
+    let Some(statement) = sql::statement(request, plan, context.limits) else { return Ok(None) };
+    let flight =
+        Flight { aside: statement.count.as_ref().map(query), main: query(&statement.main), ..common };
+    let Landed { aside, rows, open, .. } = fleet.run(&flight).await.map_err(refused)?;
     if statement.is_explain {
         let explained = row::explained(&rows)?;
         return finish(open, request, context).await.map(|()| Some(Outcome::Explained(explained)));

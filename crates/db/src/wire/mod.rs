@@ -24,6 +24,7 @@ use std::task::{Context, Poll, Waker, ready};
 
 use bytes::BytesMut;
 use postgres_protocol::message::backend::Message;
+use postgres_protocol::message::frontend;
 use tokio::io::AsyncReadExt;
 
 use crate::statements::Statements;
@@ -35,7 +36,7 @@ use socket::Socket;
 use trip::Reading;
 
 pub(crate) use outbox::Values;
-pub use record::{Record, Value};
+pub use record::{Column, Columns, Record, Value};
 pub(crate) use trip::Trip;
 
 /// A statement of a trip.
@@ -47,12 +48,19 @@ pub(crate) struct Step<'a> {
     pub sql: &'a str,
     /// The values.
     pub values: Values<'a>,
+    /// Its columns are to be described.
+    pub describe: bool,
 }
 
 impl<'a> Step<'a> {
+    /// A statement with values.
+    pub const fn new(role: &'a str, sql: &'a str, values: Values<'a>) -> Self {
+        Self { role, sql, values, describe: false }
+    }
+
     /// A statement of ours without values.
     pub const fn plain(sql: &'a str) -> Self {
-        Self { role: "", sql, values: Values::None }
+        Self::new("", sql, Values::None)
     }
 }
 
@@ -69,9 +77,15 @@ pub(crate) enum Status {
     Unknown,
 }
 
-/// The name of a prepared statement, unique among all connections: behind a pooler a name of one
-/// connection must never hit a statement of another.
-type Name = Box<str>;
+/// A statement that the server keeps.
+#[derive(Clone, Debug)]
+struct Prepared {
+    /// Unique among all connections: behind a pooler a name of one connection must never hit a
+    /// statement of another.
+    name: Box<str>,
+    /// Its columns, if they were described.
+    columns: Option<Columns>,
+}
 
 /// Bytes to read at once.
 const CHUNK: usize = 8 * 1024;
@@ -87,9 +101,9 @@ pub(crate) struct Wire {
     /// The buffer grew, or is the rest of one that did.
     has_grown: bool,
     outbox: Outbox,
-    statements: Statements<Name>,
+    statements: Statements<Prepared>,
     /// Statements to close with the next trip.
-    closing: Vec<Name>,
+    closing: Vec<Box<str>>,
     prefix: String,
     named: u64,
     status: Status,
@@ -142,7 +156,7 @@ impl Wire {
 
     /// Forgets what was prepared; it is prepared anew when it is asked for.
     pub fn forget_statements(&mut self) {
-        self.closing.extend(self.statements.drain());
+        self.closing.extend(self.statements.drain().into_iter().map(|statement| statement.name));
     }
 
     /// Whether the server still listens, as far as one can know without asking.
@@ -175,22 +189,25 @@ impl Wire {
         for name in self.closing.drain(..) {
             self.outbox.close(&name)?;
         }
-        for index in 0..reading.steps().len() {
-            let Some(step) = reading.steps().get(index) else { break };
-            if !prepared {
-                self.outbox.parse("", step.sql)?;
-                self.outbox.run("", step.values)?;
+        for (index, step) in reading.steps().iter().enumerate() {
+            let known = if prepared { self.statements.get(step.role, step.sql) } else { None };
+            if let Some(known) = known.filter(|known| known.columns.is_some() || !step.describe) {
+                self.outbox.run(&known.name, step.values)?;
+                reading.expect(index, None, known.columns.clone());
                 continue;
             }
-            if let Some(name) = self.statements.get(step.role, step.sql) {
-                self.outbox.run(name, step.values)?;
-                continue;
-            }
-            self.named += 1;
-            let name: Name = format!("{}{}", self.prefix, self.named).into();
+            let name: Box<str> = if prepared {
+                self.named += 1;
+                format!("{}{}", self.prefix, self.named).into()
+            } else {
+                Box::default()
+            };
             self.outbox.parse(&name, step.sql)?;
+            if step.describe {
+                self.outbox.describe(&name)?;
+            }
             self.outbox.run(&name, step.values)?;
-            reading.expect_parsed(index, name);
+            reading.expect(index, prepared.then_some(name), None);
         }
         self.outbox.sync();
         Ok(())
@@ -232,10 +249,11 @@ impl Wire {
 
 impl Drop for Wire {
     fn drop(&mut self) {
-        // A farewell, if the socket takes it: the server logs nothing then.
+        // A farewell, so that the server does not log a lost connection.
         if self.status != Status::Unknown {
-            self.outbox.terminate();
-            let _ = self.outbox.poll_write(&mut self.socket, &mut Context::from_waker(Waker::noop()));
+            let mut farewell = BytesMut::new();
+            frontend::terminate(&mut farewell);
+            self.socket.send_last(&farewell);
         }
     }
 }

@@ -73,6 +73,10 @@ impl Outbox {
         frontend::parse(name, sql, [], &mut self.open).map_err(|error| Error::Client(error.to_string()))
     }
 
+    pub(super) fn describe(&mut self, name: &str) -> Result<(), Error> {
+        frontend::describe(b'S', name, &mut self.open).map_err(|error| Error::Client(error.to_string()))
+    }
+
     pub(super) fn close(&mut self, name: &str) -> Result<(), Error> {
         frontend::close(b'S', name, &mut self.open).map_err(|error| Error::Client(error.to_string()))
     }
@@ -128,10 +132,6 @@ impl Outbox {
 
     pub(super) fn sync(&mut self) {
         frontend::sync(&mut self.open);
-    }
-
-    pub(super) fn terminate(&mut self) {
-        frontend::terminate(&mut self.open);
     }
 
     /// Writes as much as the socket takes; ready when nothing is left.

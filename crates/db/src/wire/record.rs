@@ -1,5 +1,7 @@
 //! A row as it came over the wire, in Postgres' binary format.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use postgres_protocol::message::backend::DataRowBody;
 use postgres_protocol::types::array_from_sql;
@@ -12,6 +14,18 @@ pub struct Record {
     /// For each column its length (negative: null) and its bytes.
     columns: Bytes,
 }
+
+/// What the server says of a column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// Its name.
+    pub name: Box<str>,
+    /// The OID of its type, domains resolved.
+    pub kind: u32,
+}
+
+/// The columns of a statement, in order.
+pub type Columns = Arc<[Column]>;
 
 /// A type that a column can be read as.
 pub trait Value<'a>: Sized {
@@ -119,5 +133,11 @@ impl Record {
     /// [`Error::Client`] if there is no such column.
     pub fn bytes(&self, index: usize) -> Result<Option<Bytes>, Error> {
         Ok(self.get::<Option<&[u8]>>(index)?.map(|value| self.columns.slice_ref(value)))
+    }
+
+    /// Bytes of the whole row.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.columns.len()
     }
 }

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_postgres::tls::MakeTlsConnect;
@@ -17,6 +18,19 @@ pub(super) enum Socket {
     Unix(UnixStream),
     Tcp(TcpStream),
     Tls(Box<TlsStream>),
+}
+
+impl Socket {
+    /// Sends a few bytes if they can go at once. The runtime that the socket belongs to may have
+    /// ended already, so the system is asked itself.
+    pub(super) fn send_last(&self, bytes: &[u8]) {
+        let _ = match self {
+            Self::Unix(stream) => SockRef::from(stream).send(bytes),
+            Self::Tcp(stream) => SockRef::from(stream).send(bytes),
+            // Without its session TLS cannot say anything.
+            Self::Tls(_) => Ok(0),
+        };
+    }
 }
 
 impl AsyncRead for Socket {

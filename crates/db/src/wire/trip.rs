@@ -1,18 +1,21 @@
 //! Reading the answers to one trip.
 
-use postgres_protocol::message::backend::Message;
+use fallible_iterator::FallibleIterator;
+use postgres_protocol::message::backend::{Message, RowDescriptionBody};
 
 use crate::statements::Statements;
 use crate::{Error, ServerError};
 
-use super::record::Record;
-use super::{Name, Status, Step};
+use super::record::{Column, Columns, Record};
+use super::{Prepared, Status, Step};
 
 /// What came back.
 #[derive(Debug)]
 pub(crate) struct Trip {
     /// The rows of each step that ran to its end, in order.
     pub answers: Vec<Vec<Record>>,
+    /// The columns of the step that was to be described.
+    pub columns: Option<Columns>,
     /// What ended the trip early: the error of step `answers.len()`, or of the implicit end of
     /// the transaction if all steps were answered.
     pub error: Option<Error>,
@@ -24,8 +27,8 @@ pub(crate) struct Trip {
 /// A trip under way.
 pub(super) struct Reading<'a> {
     steps: &'a [Step<'a>],
-    /// (step, name) of the statements that are parsed on this trip.
-    parsing: Vec<(usize, Name)>,
+    /// (step, name) of the statements that are parsed on this trip to be kept.
+    parsing: Vec<(usize, Box<str>)>,
     rows: Vec<Record>,
     is_bound: bool,
     trip: Trip,
@@ -34,7 +37,7 @@ pub(super) struct Reading<'a> {
 impl<'a> Reading<'a> {
     pub(super) fn new(steps: &'a [Step<'a>]) -> Self {
         let answers = Vec::with_capacity(steps.len());
-        let trip = Trip { answers, error: None, is_misplaced: false };
+        let trip = Trip { answers, columns: None, error: None, is_misplaced: false };
         Self { steps, parsing: Vec::new(), rows: Vec::new(), is_bound: false, trip }
     }
 
@@ -42,8 +45,12 @@ impl<'a> Reading<'a> {
         self.steps
     }
 
-    pub(super) fn expect_parsed(&mut self, step: usize, name: Name) {
-        self.parsing.push((step, name));
+    /// The step is parsed on this trip and kept under `name`, or its columns are known already.
+    pub(super) fn expect(&mut self, step: usize, name: Option<Box<str>>, columns: Option<Columns>) {
+        self.parsing.extend(name.map(|name| (step, name)));
+        if self.steps.get(step).is_some_and(|step| step.describe) {
+            self.trip.columns = columns;
+        }
     }
 
     pub(super) fn into_trip(self) -> Trip {
@@ -59,23 +66,26 @@ impl<'a> Reading<'a> {
     pub(super) fn take(
         &mut self,
         message: Message,
-        statements: &mut Statements<Name>,
-        closing: &mut Vec<Name>,
+        statements: &mut Statements<Prepared>,
+        closing: &mut Vec<Box<str>>,
     ) -> Result<Option<Status>, Error> {
         match message {
             Message::DataRow(body) => self.rows.push(Record::new(&body)),
-            Message::BindComplete => self.is_bound = true,
             Message::CommandComplete(_) | Message::EmptyQueryResponse => {
                 self.trip.answers.push(std::mem::take(&mut self.rows));
                 self.is_bound = false;
             }
-            Message::ParseComplete => {
+            Message::RowDescription(body) => self.trip.columns = Some(columns(&body)?),
+            Message::BindComplete => {
+                self.is_bound = true;
+                // By now it is parsed and described. Unnamed statements are so, too, and not kept.
                 let step = self.trip.answers.len();
                 let parsed = self.parsing.iter().position(|(index, _)| *index == step);
-                // Unnamed statements are parsed, too, and not kept.
                 if let (Some(parsed), Some(step)) = (parsed, self.steps.get(step)) {
                     let (_, name) = self.parsing.swap_remove(parsed);
-                    closing.extend(statements.put(step.role, step.sql, name));
+                    let columns = self.trip.columns.clone().filter(|_| step.describe);
+                    let replaced = statements.put(step.role, step.sql, Prepared { name, columns });
+                    closing.extend(replaced.map(|statement| statement.name));
                 }
             }
             Message::ErrorResponse(body) => {
@@ -85,13 +95,18 @@ impl<'a> Reading<'a> {
                 self.trip.error.get_or_insert(Error::Server(Box::new(error)));
             }
             Message::ReadyForQuery(body) => {
+                // Parsed or not, they are not in use.
+                closing.extend(self.parsing.drain(..).map(|(_, name)| name));
                 return Ok(Some(match body.status() {
                     b'I' => Status::Idle,
                     b'T' => Status::Open,
                     _ => Status::Failed,
                 }));
             }
-            Message::CloseComplete
+            Message::ParseComplete
+            | Message::ParameterDescription(_)
+            | Message::NoData
+            | Message::CloseComplete
             | Message::NoticeResponse(_)
             | Message::ParameterStatus(_)
             | Message::NotificationResponse(_) => {}
@@ -99,4 +114,10 @@ impl<'a> Reading<'a> {
         }
         Ok(None)
     }
+}
+
+fn columns(body: &RowDescriptionBody) -> Result<Columns, Error> {
+    let fields = body.fields().map(|field| Ok(Column { name: field.name().into(), kind: field.type_oid() }));
+    let columns: Vec<Column> = fields.collect().map_err(|error| Error::Client(error.to_string()))?;
+    Ok(columns.into())
 }

@@ -40,6 +40,8 @@ async fn fly(fleet: &Fleet, role: &str, claims: &str, sql: &str, end: End) -> Re
             before: None,
             aside: None,
             main: Query { sql, params: &[] },
+            describe: false,
+            after: None,
             end,
         })
         .await
@@ -189,6 +191,8 @@ async fn values_are_never_text() {
                 sql: "select $1::int + 1, $2::text is null",
                 params: &[Text::from("41"), Text::Null],
             },
+            describe: false,
+            after: None,
             end: End::Commit,
         })
         .await
@@ -209,6 +213,8 @@ async fn a_reader_cannot_write() {
         before: None,
         aside: None,
         main: Query { sql: "insert into public.notes (id) values (1)", params: &[] },
+        describe: false,
+        after: None,
         end: End::Commit,
     };
     for _ in 0..2 {
@@ -281,6 +287,8 @@ async fn large_values_go_both_ways() {
                 before: None,
                 aside: None,
                 main: Query { sql: "select $1::text, $2::text || $4::text, $3::text", params: &params },
+                describe: false,
+                after: None,
                 end: End::Commit,
             };
             let landed = fleet.run(&flight).await.unwrap();
@@ -316,6 +324,8 @@ async fn notices_during_a_large_request_do_not_block_it() {
         before: Some("select public.chatter()"),
         aside: None,
         main: Query { sql: "select length($1::text)", params: &[Text::Body(vec![b'x'; 8_000_000].into())] },
+        describe: false,
+        after: None,
         end: End::Commit,
     };
     let landed = tokio::time::timeout(Duration::from_secs(20), fleet.run(&flight)).await.unwrap().unwrap();

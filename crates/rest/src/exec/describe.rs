@@ -63,6 +63,8 @@ pub(crate) async fn describe(
         before: before.as_deref(),
         aside: None,
         main: query(&statement),
+        describe: false,
+        after: None,
         end: end(request, context.config),
     };
     let landed = fleet.run(&flight).await.map_err(|error| refusal(error, context))?;

@@ -15,6 +15,7 @@ mod filter;
 mod fragment;
 mod keyset;
 mod node;
+mod plain;
 mod read;
 mod render;
 mod write;
@@ -31,6 +32,7 @@ use crate::request::{ApiRequest, Count, MediaType, PlanFormat, PlanOption};
 pub(crate) use describe::visible;
 use fragment::Sql;
 pub(crate) use fragment::Statement;
+pub(crate) use plain::plain;
 
 /// The rows of a write or a call within its statement.
 const SOURCE: &str = "basalt_source";

@@ -8,6 +8,7 @@ mod compatibility;
 mod keyset;
 mod limits;
 mod ndjson;
+mod plain;
 mod protocol;
 mod reads;
 mod rpc;
