@@ -62,6 +62,11 @@ bench-schema: setup-test build ## measure how soon a change of a schema of 10,00
 	cargo build --release --locked -p tests --bin bench-schema
 	BASALT_BIN=$(TARGET)/release/basalt $(TARGET)/release/bench-schema $(ARGS)
 
+.PHONY: bench-soak
+bench-soak: setup-test build ## watch the memory of the server under ten minutes of mixed load; ARGS="--seconds 60"
+	cargo build --release --locked -p tests --bin bench-soak
+	BASALT_BIN=$(TARGET)/release/basalt $(TARGET)/release/bench-soak $(ARGS)
+
 .PHONY: fmt
 fmt: ## format the Rust code
 	cargo fmt --all

@@ -16,12 +16,16 @@ pub struct Request {
 }
 
 impl Request {
+    pub fn new(method: &'static str, path: String, body: String) -> Self {
+        Self { method, path, header: "", body }
+    }
+
     pub fn get(path: String) -> Self {
-        Self { method: "GET", path, header: "", body: String::new() }
+        Self::new("GET", path, String::new())
     }
 
     pub fn post(path: &str, body: String) -> Self {
-        Self { method: "POST", path: path.to_owned(), header: "", body }
+        Self::new("POST", path.to_owned(), body)
     }
 
     pub fn with(self, header: &'static str) -> Self {
@@ -42,6 +46,8 @@ pub struct Load {
 pub struct Outcome {
     pub answers: usize,
     pub refused: usize,
+    /// Of the refused, those that were the server's fault: status 500 and above.
+    pub failed: usize,
     pub example: Option<String>,
     elapsed: Duration,
     latencies: Vec<Duration>,
@@ -62,7 +68,7 @@ impl Outcome {
     /// Text for answers that were no success.
     pub fn complaint(&self) -> String {
         match &self.example {
-            Some(example) => format!("  {} REFUSED: {example}", self.refused),
+            Some(example) => format!("  {} REFUSED, {} FAILED: {example}", self.refused, self.failed),
             None => String::new(),
         }
     }
@@ -91,6 +97,7 @@ impl Load {
                 let outcome = task.await.unwrap();
                 all.answers += outcome.answers;
                 all.refused += outcome.refused;
+                all.failed += outcome.failed;
                 all.example = all.example.or(outcome.example);
                 all.latencies.extend(outcome.latencies);
             }
@@ -130,6 +137,7 @@ async fn one(
         outcome.answers += 1;
         if !(200..300).contains(&status) {
             outcome.refused += 1;
+            outcome.failed += usize::from(status >= 500);
             outcome.example.get_or_insert_with(|| String::from_utf8_lossy(&buffer).replace("\r\n", " | "));
         }
     }

@@ -1,56 +1,52 @@
 //! Finding the relationship that an embed names.
 
-use std::collections::HashMap;
-
 use super::contents::SchemaCache;
 use super::model::{Name, QualifiedName, Relationship, RelationshipKind};
 
 /// The relationships that start at one relation, reachable by every name a request may use for them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Outgoing {
-    all: Vec<Relationship>,
-    by_target: HashMap<Name, Vec<usize>>,
+    all: Box<[Relationship]>,
+    /// Names and the relationships they can mean, in order.
+    by_target: Box<[(Name, u32)]>,
 }
 
 impl Outgoing {
     /// Takes the relationships in the order in which errors shall print them.
     pub fn new(all: Vec<Relationship>) -> Self {
-        let mut by_target: HashMap<Name, Vec<usize>> = HashMap::new();
-        for (index, relationship) in all.iter().enumerate() {
-            for target in targets(relationship) {
-                let indexes = by_target.entry(target.clone()).or_default();
-                if indexes.last() != Some(&index) {
-                    indexes.push(index);
-                }
-            }
-        }
-        Self { all, by_target }
+        let targets = (0..).zip(&all).flat_map(|(index, relationship)| {
+            targets(relationship).into_iter().flatten().map(move |target| (target.clone(), index))
+        });
+        let mut by_target: Vec<(Name, u32)> = targets.collect();
+        by_target.sort_unstable();
+        by_target.dedup();
+        Self { all: all.into(), by_target: by_target.into() }
     }
 
     pub fn all(&self) -> &[Relationship] {
         &self.all
     }
 
-    fn named(&self, target: &str) -> impl Iterator<Item = &Relationship> {
-        let indexes = self.by_target.get(target).map(Vec::as_slice).unwrap_or_default();
-        indexes.iter().filter_map(|index| self.all.get(*index))
+    fn named(&self, target: &str) -> impl Iterator<Item = &Relationship> + use<'_> {
+        let first = self.by_target.partition_point(|(name, _)| &**name < target);
+        let last = self.by_target.partition_point(|(name, _)| &**name <= target);
+        let named = self.by_target.get(first..last).unwrap_or_default();
+        named.iter().filter_map(|(_, index)| self.all.get(*index as usize))
     }
 }
 
 /// Every name that can stand for a relationship: the other relation, the constraint, a single foreign key column; the function
 /// of a computed one.
-fn targets(relationship: &Relationship) -> Vec<&Name> {
+fn targets(relationship: &Relationship) -> [Option<&Name>; 3] {
     if let RelationshipKind::Computed { function, .. } = &relationship.kind {
-        return vec![&function.name];
+        return [Some(&function.name), None, None];
     }
-    let mut targets = vec![&relationship.foreign_table.name];
-    if let Some(link) = relationship.link() {
-        targets.push(&link.constraint);
-        if let [(column, _)] = link.columns.as_slice() {
-            targets.push(column);
-        }
-    }
-    targets
+    let link = relationship.link();
+    let column = link.and_then(|link| match link.columns.as_slice() {
+        [(column, _)] => Some(column),
+        _ => None,
+    });
+    [Some(&relationship.foreign_table.name), link.map(|link| &link.constraint), column]
 }
 
 impl SchemaCache {

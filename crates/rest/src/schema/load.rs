@@ -1,26 +1,37 @@
-//! Reads the catalogue: one read-only transaction, few statements, everything joined here.
+//! Reads the catalogue: read-only transactions that see one state of it, few statements, everything joined here.
 //!
 //! Each statement returns one kind of row as the catalogue holds it; texts that Postgres has to make up (type names, default
-//! expressions) are asked for once. The transaction sees one state of the catalogue and has an empty search path, so that
-//! Postgres qualifies every name it prints.
+//! expressions) are asked for once. The search path is empty, so that Postgres qualifies every name it prints.
+//!
+//! Two connections share the work, as it takes longest when the server is busy and each has its share of the processor. The
+//! second is a help and no need: without a free one the first does it all.
 
 mod keys;
 mod routines;
 mod tables;
 
 use std::collections::HashSet;
+use std::time::Duration;
 
-use db::{Pool, Session, Text, ident};
+use db::{Pool, Session, Text, ident, literal};
 
+use self::keys::RawKey;
 use super::contents::{Contents, SchemaCache};
 use super::infer::{primary_keys, relationships};
-use super::model::{Name, QualifiedName};
-use super::view::resolve;
+use super::model::{MediaHandler, Name, QualifiedName, Relationship, Representation, Routine};
+use super::view::{View, resolve};
 use crate::config::Config;
 
-/// A transaction as loading wants it: not cut short by the limits of the login role for requests, but not endless either.
-const BEGIN: &str = "set transaction isolation level repeatable read, read only; \
-                     set local search_path = ''; set local statement_timeout = '60s'; set local jit = off";
+/// One state of the catalogue from the first statement to the last.
+const MODE: &str = "set transaction isolation level repeatable read, read only";
+
+/// Not cut short by the limits of the login role for requests, but not endless either.
+/// Two connections are enough: more workers of Postgres would cost more than they gain.
+const LIMITS: &str = "set local search_path = ''; set local statement_timeout = '60s'; set local jit = off; \
+                      set local max_parallel_workers_per_gather = 0";
+
+/// How long to wait for a second connection.
+const PATIENCE: Duration = Duration::from_millis(250);
 
 /// What to load.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,33 +61,105 @@ impl Scope {
 ///
 /// What Postgres or the driver said; 3F000 if a schema does not exist.
 pub async fn load(pool: &Pool, scope: &Scope) -> Result<SchemaCache, db::Error> {
-    let mut session = pool.begin().await?;
-    session.batch(BEGIN).await?;
-    let cache = read(&mut session, scope).await?;
-    session.rollback().await?;
-    Ok(cache)
-}
-
-async fn read(session: &mut Session, scope: &Scope) -> Result<SchemaCache, db::Error> {
+    let mut session = begin(pool).await?;
     let mut names = Names::default();
     let schemas = idents(&scope.schemas);
-    let mut relations = tables::relations(session, &schemas, &mut names).await?;
-    let keys = keys::keys(session, &relations, &mut names).await?;
-    let views = keys::views(session, &schemas, &idents(&scope.extra_search_path), &mut names).await?;
-    let computed = routines::computed_relationships(session, &mut names).await?;
-    let routines = routines::routines(session, &schemas, &array(&scope.hoisted_settings), &mut names).await?;
-    let representations = routines::representations(session, &mut names).await?;
-    let media_handlers = routines::media_handlers(session, &schemas, &mut names).await?;
+    let (relations, others) = match companion(pool, &mut session).await? {
+        Some(mut second) => {
+            let both = tokio::try_join!(
+                tables::relations(&mut session, &schemas, &mut names),
+                Others::read(&mut second, scope)
+            )?;
+            second.rollback().await?;
+            both
+        }
+        None => (
+            tables::relations(&mut session, &schemas, &mut names).await?,
+            Others::read(&mut session, scope).await?,
+        ),
+    };
+    let keys = keys::keys(&mut session, others.keys, &relations, &mut names).await?;
+    session.rollback().await?;
 
-    let views = resolve(&views);
+    let views = resolve(&others.views);
     let mut keys_of = primary_keys(&keys, &views);
     let is_exposed = |name: &QualifiedName| scope.schemas.iter().any(|schema| **schema == *name.schema);
-    let relationships = relationships(&keys, &views, &keys_of, computed, is_exposed);
-    for table in relations.tables.values_mut() {
+    let relationships = relationships(&keys, &views, &keys_of, others.computed, is_exposed);
+    let mut tables = relations.tables;
+    for (oid, commands) in others.commands {
+        if let Some(table) = tables.get_mut(&oid) {
+            table.is_updatable = commands & 1 << 2 != 0;
+            table.is_insertable = commands & 1 << 3 != 0;
+            table.is_deletable = commands & 1 << 4 != 0;
+        }
+    }
+    for table in tables.values_mut() {
         table.primary_key = keys_of.remove(&table.name).unwrap_or_default();
     }
-    let tables = relations.tables.into_values().collect();
-    Ok(SchemaCache::new(Contents { tables, relationships, routines, representations, media_handlers }))
+    Ok(SchemaCache::new(Contents {
+        tables: tables.into_values().collect(),
+        relationships,
+        routines: others.routines,
+        representations: others.representations,
+        media_handlers: others.media_handlers,
+    }))
+}
+
+pub(super) async fn begin(pool: &Pool) -> Result<Session, db::Error> {
+    let mut session = pool.begin().await?;
+    session.batch(&format!("{MODE}; {LIMITS}")).await?;
+    Ok(session)
+}
+
+/// A second transaction that sees what the first one sees; none if there is no connection to spare.
+pub(super) async fn companion(pool: &Pool, first: &mut Session) -> Result<Option<Session>, db::Error> {
+    if pool.status().limit < 2 {
+        return Ok(None);
+    }
+    let snapshot = first.query_one(include_str!("load/snapshot.sql"), &[]).await?;
+    let snapshot = literal(snapshot.try_get(0)?);
+    let joined = async {
+        let mut second = pool.begin().await?;
+        second.batch(&format!("{MODE}; set transaction snapshot {snapshot}; {LIMITS}")).await?;
+        Ok::<_, db::Error>(second)
+    };
+    match tokio::time::timeout(PATIENCE, joined).await {
+        Ok(Ok(second)) => Ok(Some(second)),
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "loading the schema on one connection");
+            Ok(None)
+        }
+        Err(_) => Ok(None),
+    }
+}
+
+/// All but relations and their columns.
+struct Others {
+    keys: Vec<RawKey>,
+    views: Vec<View>,
+    /// What views and foreign tables accept, by oid.
+    commands: Vec<(u32, i32)>,
+    computed: Vec<Relationship>,
+    routines: Vec<Routine>,
+    representations: Vec<Representation>,
+    media_handlers: Vec<MediaHandler>,
+}
+
+impl Others {
+    async fn read(session: &mut Session, scope: &Scope) -> Result<Self, db::Error> {
+        let names = &mut Names::default();
+        let schemas = idents(&scope.schemas);
+        let hoisted = array(&scope.hoisted_settings);
+        Ok(Self {
+            keys: keys::raw_keys(session, names).await?,
+            views: keys::views(session, &schemas, &idents(&scope.extra_search_path), names).await?,
+            commands: tables::commands(session, &schemas).await?,
+            computed: routines::computed_relationships(session, names).await?,
+            routines: routines::routines(session, &schemas, &hoisted, names).await?,
+            representations: routines::representations(session, names).await?,
+            media_handlers: routines::media_handlers(session, &schemas, names).await?,
+        })
+    }
 }
 
 /// Equal names share their memory: most tables have an `id`.

@@ -9,7 +9,7 @@ use db::Pool;
 use kernel::{Health, Stop};
 use testkit::Database;
 
-use super::load::{Scope, load};
+use super::load::{Scope, begin, companion, load};
 use super::*;
 use crate::config::Config;
 
@@ -105,6 +105,57 @@ async fn tables_and_columns_are_as_declared() {
     assert_eq!(films.column("mood").unwrap().enum_labels, ["glad", "sad"]);
     assert_eq!(films.column("title").unwrap().description.as_deref(), Some("On the poster"));
     assert_eq!(films.column("Title"), None);
+}
+
+#[tokio::test]
+async fn columns_share_a_default_and_generated_ones_have_none() {
+    let (_database, cache) = loaded(&["api"]).await;
+    let stamps = cache.table(&api("stamps")).unwrap();
+    let defaults: Vec<_> = stamps.columns.iter().map(|column| column.default.as_deref()).collect();
+    assert_eq!(defaults, [None, Some("now()"), Some("now()"), None]);
+}
+
+#[tokio::test]
+async fn both_connections_see_one_state() {
+    let database = testkit::database(&[]).await;
+    let pool = admin(&database);
+    let mut first = begin(&pool).await.unwrap();
+    let seen = "select count(*) from pg_class where relname = 'later'";
+    assert_eq!(first.query_one(seen, &[]).await.unwrap().get::<_, i64>(0), 0);
+    database.admin().await.batch("create table public.later (id int)").await.unwrap();
+    let mut second = companion(&pool, &mut first).await.unwrap().expect("a second connection");
+    assert_eq!(second.query_one(seen, &[]).await.unwrap().get::<_, i64>(0), 0);
+    drop((first, second));
+    let mut after = begin(&pool).await.unwrap();
+    assert_eq!(after.query_one(seen, &[]).await.unwrap().get::<_, i64>(0), 1);
+}
+
+/// All there is, in a certain order.
+fn everything(cache: &SchemaCache) -> String {
+    let mut tables: Vec<_> = cache.tables().collect();
+    tables.sort_by(|a, b| a.name.cmp(&b.name));
+    let ways: Vec<_> =
+        tables.iter().map(|table| cache.relationships(&table.name, "api").collect::<Vec<_>>()).collect();
+    let mut routines: Vec<_> = cache.all_routines().map(|routine| format!("{routine:?}")).collect();
+    routines.sort();
+    format!("{tables:#?} {ways:#?} {routines:#?}")
+}
+
+#[tokio::test]
+async fn one_connection_loads_what_two_do() {
+    let (database, by_two) = loaded(&["api", "private"]).await;
+    let scope = scope(&["api", "private"]);
+    let few = |size| {
+        let options = db::PoolOptions { size, wait: Duration::from_secs(5), ..db::PoolOptions::default() };
+        Pool::new(&database.target(), options)
+    };
+    let by_one = load(&few(1), &scope).await.unwrap();
+    assert_eq!(everything(&by_one), everything(&by_two));
+    // The other connection is busy, and stays so.
+    let pool = few(2);
+    let _busy = pool.begin().await.unwrap();
+    let by_the_free_one = load(&pool, &scope).await.unwrap();
+    assert_eq!(everything(&by_the_free_one), everything(&by_two));
 }
 
 #[tokio::test]

@@ -7,7 +7,8 @@ select
   array_agg(a.attname),
   array_agg(a.atttypid),
   array_agg(a.atttypmod),
-  array_agg(a.attnotnull)
+  array_agg(a.attnotnull),
+  array_agg(a.atthasdef and a.attgenerated = '' or a.attidentity = 'd') as has_default
 from unnest($1::text[]::regnamespace[]) as exposed (oid)
 join pg_class c on c.relnamespace = exposed.oid
 join pg_attribute a on a.attrelid = c.oid

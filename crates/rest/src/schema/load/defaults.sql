@@ -1,22 +1,19 @@
--- Default expressions of columns; that of an identity column is the next value of its sequence.
--- $1: quoted schema names.
-select ad.adrelid, ad.adnum::int4, pg_get_expr(ad.adbin, ad.adrelid)
-from unnest($1::text[]::regnamespace[]) as exposed (oid)
-join pg_class c on c.relnamespace = exposed.oid
-join pg_attribute a on a.attrelid = c.oid
-join pg_attrdef ad on ad.adrelid = a.attrelid and ad.adnum = a.attnum
-where c.relkind in ('r', 'v', 'f', 'p')
-  and not c.relispartition
-  and a.atthasdef
-  and a.attgenerated = ''
+-- Default expressions, each with the columns that have it; that of an identity column is the next value of its sequence.
+-- Equal ones are printed once, and without their relation: printing is what costs, opening relations costs more. Only
+-- expressions of generated columns need it, as they alone name columns.
+select
+  pg_get_expr((select d.adbin from pg_attrdef d where d.oid = form.example), 0),
+  form.relations,
+  form.columns
+from (
+  select min(d.oid), array_agg(d.adrelid), array_agg(d.adnum)
+  from pg_attrdef d
+  where strpos(d.adbin::text, '{VAR ') = 0
+  group by d.adbin::text
+) as form (example, relations, columns)
 union all
-select a.attrelid, a.attnum::int4, format('nextval(%L)', dep.objid::regclass)
-from unnest($1::text[]::regnamespace[]) as exposed (oid)
-join pg_class c on c.relnamespace = exposed.oid
-join pg_attribute a on a.attrelid = c.oid
-join pg_depend dep on dep.refobjid = a.attrelid and dep.refobjsubid = a.attnum
-where not c.relispartition
-  and a.attidentity = 'd'
-  and dep.refclassid = 'pg_class'::regclass
-  and dep.classid = 'pg_class'::regclass
+select format('nextval(%L)', s.seqrelid::regclass), array[dep.refobjid], array[dep.refobjsubid::int2]
+from pg_sequence s
+join pg_depend dep on dep.objid = s.seqrelid and dep.classid = 'pg_class'::regclass
+where dep.refclassid = 'pg_class'::regclass
   and dep.deptype = 'i'

@@ -5,12 +5,7 @@ select
   n.nspname,
   c.relname,
   c.relkind in ('v', 'm') as is_view,
-  -- bits by command: 2 = update, 3 = insert, 4 = delete; views and foreign tables have to be asked
-  case
-    when c.relkind in ('r', 'p') then 28
-    when c.relkind in ('v', 'f') then pg_relation_is_updatable(c.oid, true)
-    else 0
-  end as commands
+  c.relkind in ('r', 'p') as is_table
 from unnest($1::text[]::regnamespace[]) as exposed (oid)
 join pg_namespace n on n.oid = exposed.oid
 join pg_class c on c.relnamespace = n.oid

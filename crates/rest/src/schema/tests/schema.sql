@@ -39,6 +39,13 @@ create table api.film_actors (
 create table api.events (id int, year int) partition by list (year);
 create table api.events_2024 partition of api.events for values in (2024);
 
+create table api.stamps (
+  id int generated always as identity,
+  made timestamptz default now(),
+  seen timestamptz default now(),
+  one int generated always as (1) stored
+);
+
 create table private.notes (
   id int primary key,
   film_id bigint references api.films
