@@ -133,6 +133,16 @@ fn mode_defaults(alone: bool, explicit: &[Assignment]) -> Vec<Assignment> {
             ("database.listen", json!("127.0.0.1:54322")),
             ("auth.email.enable_confirmations", json!(false)),
         ];
+        // Somebody who tries sign-ins out does not wait between two mails.
+        if said("auth.email.smtp.host").is_none_or(|host| host == "") {
+            values.extend([
+                ("auth.email.mailbox", json!(true)),
+                ("auth.email.max_frequency", json!("1s")),
+                ("auth.sms.max_frequency", json!("1s")),
+                ("auth.rate_limit.email_sent", json!(360_000)),
+                ("auth.rate_limit.sms_sent", json!(360_000)),
+            ]);
+        }
         let listen = said("server.listen").and_then(Value::as_array);
         let local = |address: &Value| {
             address
@@ -215,7 +225,7 @@ fn environment(
     assignments
 }
 
-/// The setting at `path`; below a map every name is a text.
+/// The setting at `path`. Below a map every name is a text, or has settings of its own.
 pub(super) fn leaf<'a>(known: &'a Known, path: &str) -> Option<&'a Leaf> {
     const ENTRY: Leaf = Leaf {
         kind: Kind::Text,
@@ -223,11 +233,16 @@ pub(super) fn leaf<'a>(known: &'a Known, path: &str) -> Option<&'a Leaf> {
         secret: false,
         description: String::new(),
         choices: Vec::new(),
+        entries: BTreeMap::new(),
     };
     static ENTRY_LEAF: Leaf = ENTRY;
+    let map = |path: &str| known.leaves.get(path).filter(|leaf| leaf.kind == Kind::Map);
     known.leaves.get(path).or_else(|| {
-        let (map, _) = path.rsplit_once('.')?;
-        known.leaves.get(map).filter(|leaf| leaf.kind == Kind::Map).map(|_| &ENTRY_LEAF)
+        let (above, last) = path.rsplit_once('.')?;
+        match map(above) {
+            Some(leaf) => leaf.entries.is_empty().then_some(&ENTRY_LEAF),
+            None => map(above.rsplit_once('.')?.0)?.entries.get(last),
+        }
     })
 }
 
@@ -318,6 +333,10 @@ fn check(settings: &Settings, sources: &BTreeMap<String, Source>) -> Vec<Problem
     let mut problems = Vec::new();
     for found in settings.auth.check() {
         problems.push(problem(&format!("auth.{}", found.key), found.text));
+    }
+    if settings.auth.email.mailbox && settings.is_production() {
+        let text = "is for development only: whoever reads the mails has every account".to_owned();
+        problems.push(problem("auth.email.mailbox", text));
     }
     for text in settings.rest.check() {
         // "rest.schemas must …": the sentence begins with the name.
@@ -413,6 +432,44 @@ mod tests {
         assert_eq!(loaded.sources["auth.site_url"], Source::Flag("--site-url"));
         assert_eq!(loaded.settings.auth.jwt_expiry.0.as_secs(), 60);
         assert!(matches!(loaded.sources["auth.jwt_expiry"], Source::File(_)));
+    }
+
+    #[test]
+    fn a_map_may_have_settings_below_its_names() {
+        let file = "[rest.role_limits.anon]\nmax_rows = 10\nstatement_timeout = '3s'\n";
+        let mixed = loaded(
+            file,
+            &[
+                ("BASALT_REST__ROLE_LIMITS__ANON__MAX_PLAN_COST", "5000"),
+                ("BASALT_REST__ROLE_LIMITS__ANON__MAX_ROWS", "20"),
+                ("BASALT_REST__ROLE_LIMITS__ANON__STATEMENT_TIMEOUT", ""),
+                ("BASALT_REST__ROLE_LIMITS__WEB_USER__MAX_EMBED_DEPTH", "2"),
+            ],
+        );
+        let limits = serde_json::to_value(&mixed.settings.rest.role_limits).unwrap();
+        let none = Value::Null;
+        assert_eq!(limits["anon"]["max_rows"], 20);
+        assert_eq!(
+            (&limits["anon"]["max_plan_cost"], &limits["anon"]["statement_timeout"]),
+            (&json!(5000), &none)
+        );
+        assert_eq!(
+            (&limits["web_user"]["max_embed_depth"], &limits["web_user"]["max_rows"]),
+            (&json!(2), &none)
+        );
+
+        let whole = [("BASALT_REST__ROLE_LIMITS", r#"{"anon":{"max_rows":7}}"#)];
+        assert_eq!(loaded("", &whole).settings.rest.role_limits["anon"].max_rows, Some(7));
+        for (file, environment) in [
+            ("[rest.role_limits.anon]\nmax_row = 10\n", &[][..]),
+            ("[rest.role_limits]\nanon = 10\n", &[]),
+            ("[rest.role_limits.anon]\nstatement_timeout = '0s'\n", &[]),
+            ("", &[("BASALT_REST__ROLE_LIMITS__ANON__MAX_ROW", "1")]),
+            ("", &[("BASALT_REST__ROLE_LIMITS__ANON", "1")]),
+            ("", &[("BASALT_REST__ROLE_LIMITS__ANON__MAX_ROWS", "many")]),
+        ] {
+            assert!(refused(file, environment).contains("rest.role_limits"), "{file} {environment:?}");
+        }
     }
 
     #[test]

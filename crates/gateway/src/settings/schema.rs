@@ -27,6 +27,8 @@ pub(crate) struct Leaf {
     pub(crate) description: String,
     /// The values it may have, if they are few.
     pub(crate) choices: Vec<String>,
+    /// Of a map: what is set below each of its names. Empty if every name has a text.
+    pub(crate) entries: BTreeMap<String, Leaf>,
 }
 
 /// What a setting holds.
@@ -112,7 +114,13 @@ fn leaf(schema: &Value) -> Leaf {
         secret: schema["format"] == "password",
         description: description(schema),
         choices: choices(inner),
+        entries: entries(inner),
     }
+}
+
+fn entries(schema: &Value) -> BTreeMap<String, Leaf> {
+    let properties = schema["additionalProperties"]["properties"].as_object().into_iter().flatten();
+    properties.map(|(name, schema)| (name.clone(), leaf(schema))).collect()
 }
 
 fn has_type(schema: &Value, name: &str) -> bool {
@@ -160,6 +168,10 @@ mod tests {
         assert_eq!(kind("auth.sessions.timebox"), (Kind::Text, true));
         assert_eq!(kind("auth.sms.test_otp"), (Kind::Map, false));
         assert_eq!(kind("rest.max_rows"), (Kind::Integer, true));
+        assert_eq!(kind("rest.role_limits"), (Kind::Map, false));
+        let limits = &known.leaves["rest.role_limits"].entries;
+        assert_eq!((&limits["max_rows"].kind, limits["max_rows"].optional), (&Kind::Integer, true));
+        assert_eq!(limits["statement_timeout"].kind, Kind::Text);
         assert_eq!(kind("rest.anon_role"), (Kind::Text, true));
         assert_eq!(kind("rest.schemas"), (Kind::List(Box::new(Kind::Text)), false));
         assert_eq!(kind("services"), (Kind::List(Box::new(Kind::Text)), false));

@@ -61,6 +61,8 @@ fn map(text: &str) -> Result<Value, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use serde_json::json;
 
     use super::*;
@@ -94,6 +96,7 @@ mod tests {
             secret: false,
             description: String::new(),
             choices: Vec::new(),
+            entries: BTreeMap::new(),
         };
         assert_eq!(from_text(&leaf(true), ""), Ok(Value::Null));
         assert_eq!(from_text(&leaf(false), ""), Ok(json!("")));
