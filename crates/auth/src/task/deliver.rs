@@ -22,6 +22,8 @@ const AT_ONCE: usize = 8;
 const MAX_ATTEMPTS: i32 = 12;
 /// How long one attempt may take, whatever the settings say.
 const ATTEMPT: Duration = Duration::from_secs(40);
+/// How long what is under way may take when the process stops.
+const LANDING: Duration = Duration::from_secs(3);
 /// How long a message is ours: longer than an attempt.
 const LEASE: TimeDelta = TimeDelta::seconds(60);
 /// How long nothing is looked for if nothing is known to be due.
@@ -51,8 +53,9 @@ async fn run(service: Arc<Service>, mut stop: Stop) {
             () = tokio::time::sleep(wait) => {}
         }
     }
-    // What is under way may land: the server has it half already.
-    while flying.join_next().await.is_some() {}
+    // What is under way may land, as the server has it half already; what takes too long is sent again.
+    let landed = async { while flying.join_next().await.is_some() {} };
+    let _ = tokio::time::timeout(LANDING, landed).await;
 }
 
 /// Sends what is due, as far as there is room; returns how long there is nothing to do.
@@ -80,6 +83,10 @@ async fn take_off(service: &Arc<Service>, flying: &mut JoinSet<()>) -> Result<Du
 async fn deliver(service: &Service, waiting: Waiting) {
     let Waiting { id, attempts, expires_at, message } = waiting;
     let outcome = match serde_json::from_value::<Message>(message) {
+        // Left by a process that was gone for long, or by one that the message itself brought down.
+        Ok(_) if attempts > MAX_ATTEMPTS || service.clock.now() > expires_at => {
+            Err(Failure::Final("it came too late".to_owned()))
+        }
         Ok(message) => {
             let ways = &service.settings.load_full().ways;
             let means = (&service.outbox.outbound, &service.outbox.mailbox);

@@ -284,6 +284,17 @@ async fn what_one_process_left_the_next_one_sends() {
 }
 
 #[actix_web::test]
+async fn what_is_of_no_use_any_more_is_not_sent() {
+    let server = Server::start(Manner::default()).await;
+    let api = Api::start(through(confirming(), server.port)).await;
+    api.sign_up("jane@example.com").await;
+    api.advance(3601);
+    let _delivery = deliver(&api.auth);
+    api.until("select count(*) from auth.basalt_outbox", "0").await;
+    assert!(server.waiting().await.is_none());
+}
+
+#[actix_web::test]
 async fn of_several_processes_one_sends() {
     let (api, server, _delivery) = Api::mailing(confirming()).await;
     let pool = api.database.pool_as("supabase_auth_admin");
