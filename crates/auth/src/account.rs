@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::error::{Error, OrInternal};
+use crate::send::{self, Notice};
 use crate::service::Context;
 use crate::store::identities::NewIdentity;
 use crate::store::users::NewUser;
@@ -131,7 +132,11 @@ pub(crate) async fn change_email(
     if !user.is_email_confirmed() {
         confirm_email(ctx, tx, user.id).await?;
     }
-    users::update_providers(tx, user.id, ctx.now).await.or_internal(UPDATING)
+    users::update_providers(tx, user.id, ctx.now).await.or_internal(UPDATING)?;
+    if user.email == email {
+        return Ok(());
+    }
+    send::notify(ctx, tx, user, Notice::EmailChanged { old: &user.email, new: email }).await
 }
 
 /// The account gets a new, proved number; an anonymous one becomes permanent by it.
@@ -146,7 +151,14 @@ pub(crate) async fn change_phone(
     taken_as(users::confirm_phone_change(tx, user.id, phone, ctx.now).await, taken)?;
     users::clear_anonymous(tx, user.id, ctx.now).await.or_internal(UPDATING)?;
     one_time_tokens::delete_all(tx, user.id).await.or_internal(UPDATING)?;
-    users::update_providers(tx, user.id, ctx.now).await.or_internal(UPDATING)
+    users::update_providers(tx, user.id, ctx.now).await.or_internal(UPDATING)?;
+    if user.phone != phone {
+        send::notify(ctx, tx, user, Notice::PhoneChanged { old: &user.phone, new: phone }).await?;
+    }
+    if user.identity("phone").is_none() {
+        send::notify(ctx, tx, user, Notice::IdentityLinked { provider: "phone" }).await?;
+    }
+    Ok(())
 }
 
 /// Sets a password and ends every session but `kept`: whoever knew the old one is out.

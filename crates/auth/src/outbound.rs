@@ -28,6 +28,7 @@ pub(crate) enum Reach {
     /// All: the URL is a setting.
     Anywhere,
     /// Those of the public internet: the URL came from outside.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for addresses that users and administrators name"))]
     PublicOnly,
 }
 

@@ -103,10 +103,11 @@ impl Ways {
                 mailbox.put(id, message.clone());
                 Ok(id.to_string())
             }
+            // Left from before: who set it up may do so again while it is of use.
             (Message::Mail(_), Post::Nowhere, _) => {
-                Err(Failure::Final("no mail server is set up".to_owned()))
+                Err(Failure::Again("no mail server is set up".to_owned()))
             }
-            (Message::Phone(_), _, Phone::Nowhere) => Err(Failure::Final("no provider is set up".to_owned())),
+            (Message::Phone(_), _, Phone::Nowhere) => Err(Failure::Again("no provider is set up".to_owned())),
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::account::{self, UPDATING};
 use crate::audit::{self, Action, Actor};
 use crate::error::{Error, OrInternal};
 use crate::otp::{self, Issued};
-use crate::send::{self, Notice};
+use crate::send;
 use crate::service::Context;
 use crate::session::{self, Grant};
 use crate::store::{flow_state, identities, one_time_tokens, users};
@@ -130,13 +130,6 @@ pub(crate) async fn verify(
         Purpose::PhoneChange => {
             audit::record(ctx, &mut tx, Actor::User(&user), Action::Modified, None).await?;
             account::change_phone(ctx, &mut tx, &user, &user.phone_change).await?;
-            let (old, new) = (user.phone.as_str(), user.phone_change.as_str());
-            if old != new {
-                send::notify(ctx, &mut tx, &user, Notice::PhoneChanged { old, new }).await?;
-            }
-            if user.identity("phone").is_none() {
-                send::notify(ctx, &mut tx, &user, Notice::IdentityLinked { provider: "phone" }).await?;
-            }
         }
     }
     users::update_providers(&mut tx, user.id, ctx.now).await.or_internal(UPDATING)?;
@@ -442,10 +435,6 @@ async fn confirm_email_change(
     }
     audit::record(ctx, tx, Actor::User(user), Action::Modified, None).await?;
     account::change_email(ctx, tx, user, &user.email_change).await?;
-    let (old, new) = (user.email.as_str(), user.email_change.as_str());
-    if old != new {
-        send::notify(ctx, tx, user, Notice::EmailChanged { old, new }).await?;
-    }
     Ok(true)
 }
 

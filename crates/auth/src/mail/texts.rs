@@ -234,6 +234,47 @@ mod tests {
         );
     }
 
+    /// Answers one request after another.
+    async fn site(answers: &'static [&'static str]) -> String {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            for answer in answers {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut asked = vec![0; 4096];
+                let length = stream.read(&mut asked).await.unwrap();
+                assert!(asked[..length].starts_with(b"GET /mails/confirm.html HTTP/1.1\r\n"));
+                stream.write_all(answer.as_bytes()).await.unwrap();
+            }
+        });
+        url
+    }
+
+    #[tokio::test]
+    async fn a_text_from_elsewhere_replaces_ours_once_it_can_be_had() {
+        let mut config = Config::default();
+        config.email.template.confirmation.content_url = "/mails/confirm.html".to_owned();
+        config.site_url = site(&[
+            "HTTP/1.1 503 X\r\nconnection: close\r\n\r\ndown",
+            "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{{ .Broken",
+            "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n<p>For {{ .Email }}</p>",
+        ])
+        .await;
+        let texts = Texts::load(&config).unwrap();
+        let outbound = Outbound::new().unwrap();
+        let html = || texts.write(Kind::Confirmation, "jane@example.com", &data()).unwrap().html;
+        for _ in 0..2 {
+            assert!(!refresh(&texts, &outbound).await);
+            assert!(html().contains("Confirm my address"));
+        }
+        assert!(refresh(&texts, &outbound).await);
+        assert_eq!(html(), "<p>For jane@example.com</p>");
+        // Gone again: what was had last stays.
+        assert!(!refresh(&texts, &outbound).await);
+        assert_eq!(html(), "<p>For jane@example.com</p>");
+    }
+
     #[test]
     fn a_broken_template_is_named() {
         let problem = |change: fn(&mut Config)| {

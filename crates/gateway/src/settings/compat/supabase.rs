@@ -13,7 +13,7 @@ pub(super) const ROWS: &[Row] = &[
     ("SUPABASE_SECRET_KEY", "keys.secret_key", same),
     ("POSTGRES_PASSWORD", "keys.postgres_password", same),
     ("SUPABASE_PUBLIC_URL", "server.public_url", same),
-    ("API_EXTERNAL_URL", "auth.external_url", same),
+    ("API_EXTERNAL_URL", "auth.external_url", external_url),
     ("SITE_URL", "auth.site_url", same),
     ("ADDITIONAL_REDIRECT_URLS", "auth.additional_redirect_urls", same),
     ("DISABLE_SIGNUP", "auth.enable_signup", not),
@@ -82,6 +82,14 @@ pub(super) fn translate(into: &mut Names<'_>) {
     }
 }
 
+/// The compose file's address is that of the gateway, and its paths of mailed links begin with
+/// `/auth/v1`. An address without a path stands for the same here.
+#[allow(clippy::unnecessary_wraps)]
+fn external_url(text: &str) -> Result<String, String> {
+    let bare = url::Url::parse(text).is_ok_and(|url| url.path() == "/" && url.query().is_none());
+    Ok(if bare { format!("{}/auth/v1", text.trim_end_matches('/')) } else { text.to_owned() })
+}
+
 fn database_url(host: &str, port: &str, database: &str, password: &str) -> Result<String, String> {
     let refused = |()| "does not make a database URL".to_owned();
     let mut url = url::Url::parse("postgresql://postgres@host/").map_err(|_| refused(()))?;
@@ -96,6 +104,14 @@ fn database_url(host: &str, port: &str, database: &str, password: &str) -> Resul
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_gateway_s_address_stands_for_the_service_behind_it() {
+        assert_eq!(external_url("https://api.example.com").as_deref(), Ok("https://api.example.com/auth/v1"));
+        assert_eq!(external_url("http://localhost:8000/").as_deref(), Ok("http://localhost:8000/auth/v1"));
+        assert_eq!(external_url("https://x.test/auth/v1").as_deref(), Ok("https://x.test/auth/v1"));
+        assert_eq!(external_url("nonsense").as_deref(), Ok("nonsense"));
+    }
 
     #[test]
     fn the_parts_of_an_address_make_a_url() {
