@@ -26,7 +26,9 @@ impl Session {
     pub(crate) async fn begin(&mut self) -> Result<(), Error> {
         // Set first: if this future is dropped half-way, the transaction may have begun.
         self.in_transaction = true;
-        self.connection.client.batch_execute("begin").await.map_err(Error::from)
+        // Behind a pooler the server may keep statements of others, under names that ours have too.
+        let begin = if self.prepared { "begin" } else { "begin; deallocate all" };
+        self.connection.client.batch_execute(begin).await.map_err(Error::from)
     }
 
     /// Runs a statement and returns its rows.

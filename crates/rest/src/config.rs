@@ -63,9 +63,6 @@ pub struct Config {
     pub channel: String,
     /// Listen on `channel`.
     pub channel_enabled: bool,
-    /// Use prepared statements; not possible behind a pooler that hands out connections by
-    /// transaction.
-    pub prepared_statements: bool,
     /// The largest body of a request.
     pub max_body: Bytes,
     /// Settings that SQL reads with `current_setting('app.settings.<name>')`, by name.
@@ -189,7 +186,6 @@ impl Default for Config {
             error_verbosity: Verbosity::Verbose,
             channel: "pgrst".to_owned(),
             channel_enabled: true,
-            prepared_statements: true,
             max_body: Bytes::mib(50),
             app_settings: BTreeMap::new(),
             role_limits: BTreeMap::new(),

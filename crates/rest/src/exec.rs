@@ -24,7 +24,7 @@ use crate::error::Error;
 use crate::error::database::{ServerReport, read};
 use crate::plan::{Output, Plan};
 use crate::request::{ApiRequest, Count, Handling, MediaType, Mutation, Preferences, Transaction};
-use crate::schema::{Isolation as Declared, RoleSettings, Volatility};
+use crate::schema::{Isolation as Declared, RoleSettings, Volatility, Zones};
 use crate::sql;
 
 pub(crate) use batch::Batch;
@@ -52,6 +52,17 @@ pub(crate) struct Context<'a> {
     pub role_settings: Option<&'a RoleSettings>,
     /// What the caller's role may ask for.
     pub limits: Limits,
+    /// What is known of time zones.
+    pub zones: &'a Zones,
+}
+
+impl Context<'_> {
+    /// The session's time zone may be UTC; neither caller nor role wish for another.
+    fn may_be_utc(&self, request: &ApiRequest) -> bool {
+        let of_role = self.role_settings.into_iter().flat_map(|role| &role.settings);
+        let is_set = of_role.into_iter().any(|(name, _)| name.eq_ignore_ascii_case("timezone"));
+        request.preferences.timezone.is_none() && !is_set && self.zones.may_be_utc()
+    }
 }
 
 /// Runs a plan that needs the database; none for those that do not.
@@ -92,16 +103,19 @@ pub(crate) async fn run(
             End::Decide
         },
     };
-    if let Some(statement) = sql::plain(request, plan) {
+    let assumed_utc = context.may_be_utc(request);
+    if let Some(statement) = sql::plain(request, plan, assumed_utc) {
         let said = sql::response_settings();
         let flight =
             Flight { main: query(&statement), describe: true, after: Some(query(&said)), ..common.clone() };
         let landed = fleet.run(&flight).await.map_err(refused)?;
-        if let Some(body) = landed.columns.and_then(|columns| json::array(&columns, &landed.rows)) {
+        let said = landed.after.first();
+        let utc = assumed_utc && context.zones.note(row::zone(said)?);
+        if let Some(body) = landed.columns.and_then(|columns| json::array(&columns, &landed.rows, utc)) {
             let page = i64::try_from(landed.rows.len()).unwrap_or(i64::MAX);
-            return Ok(Some(Outcome::Rows(Rows { page, body, ..Rows::said(landed.after.first())? })));
+            return Ok(Some(Outcome::Rows(Rows { page, body, ..Rows::said(said)? })));
         }
-        // A column is of another type than the cache believes: the database knows better.
+        // A column or the time zone is another than was believed: the database knows better.
     }
     let Some(statement) = sql::statement(request, plan, context.limits) else { return Ok(None) };
     let flight =

@@ -125,7 +125,6 @@ impl Rest {
         let restart = [
             ("channel", old.channel != config.channel),
             ("channel_enabled", old.channel_enabled != config.channel_enabled),
-            ("prepared_statements", old.prepared_statements != config.prepared_statements),
         ];
         self.0.cache.configure(config);
         Ok(restart.into_iter().filter_map(|(name, changed)| changed.then_some(name)).collect())

@@ -77,6 +77,11 @@ pub(super) fn bytes(row: &Record, index: usize) -> Result<Bytes, Error> {
     Ok(value.unwrap_or_default())
 }
 
+/// The time zone of [`crate::sql::response_settings`].
+pub(super) fn zone(row: Option<&Record>) -> Result<&str, Error> {
+    row.map_or(Ok(""), |row| get(row, 2))
+}
+
 /// The lines of an execution plan; in JSON it is one.
 pub(super) fn explained(rows: &[Record]) -> Result<Bytes, Error> {
     let mut text = Vec::new();

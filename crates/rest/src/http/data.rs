@@ -75,11 +75,11 @@ async fn serve(
     let identity = kernel::http::caller(request)?;
     timing.step("jwt");
     let snapshot = snapshot.ok_or(Error::NoSchemaCache)?;
-    let Snapshot { config, schema, roles, version, .. } = snapshot;
+    let Snapshot { config, schema, roles, version, zones } = snapshot;
     let body = body(request, payload, config.max_body.get()).await?;
     let role = identity.role.as_str();
     let role_settings = roles.get(role);
-    let context = Context { config, identity: &identity, role_settings, limits: config.limits(role) };
+    let context = Context { config, identity: &identity, role_settings, limits: config.limits(role), zones };
     if request::batch::is_meant(request.method().as_str(), path, request.headers()) {
         return batch::answer(shared, snapshot, context, request.headers(), &body).await;
     }

@@ -3,7 +3,7 @@
 //! - `model`: tables, relationships, functions, casts, media handlers; `contents`: the cache that holds them.
 //! - `cache`: the snapshot that requests share, and its reload; `in_database`: settings kept in the database.
 //! - `load`: reads them from the catalogue; `view`, `infer`: what follows from keys and view definitions.
-//! - `zones`: the names of time zones.
+//! - `zones`: what is known of time zones.
 //! - `find`, `hint`, `fuzzy`: a relationship by the names of a request; similar names for errors.
 
 mod cache;
@@ -26,3 +26,4 @@ pub use cache::{Cache, Snapshot};
 pub use contents::Contents;
 pub use contents::SchemaCache;
 pub use model::*;
+pub use zones::Zones;

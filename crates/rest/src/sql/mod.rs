@@ -129,10 +129,10 @@ pub(crate) const FETCHES: [(usize, &str); 4] = [
     (512, "FETCH 512 FROM basalt_cursor"),
 ];
 
-/// What SQL says about its own answer: headers and status.
+/// What SQL says about its own answer, headers and status, and the time zone in which it said it.
 pub(crate) fn response_settings() -> Statement {
     let mut sql = Sql::default();
-    sql.push("SELECT ").response_settings();
+    sql.push("SELECT ").response_settings().push(", current_setting('TimeZone')");
     sql.finish()
 }
 

@@ -21,8 +21,23 @@ use super::fragment::{Sql, Statement};
 use super::node::Form;
 
 /// Types that `exec::json` writes, as the catalogue spells them.
-const WRITTEN: [&str; 9] =
-    ["bigint", "boolean", "character varying", "integer", "json", "jsonb", "smallint", "text", "uuid"];
+const WRITTEN: [&str; 12] = [
+    "bigint",
+    "boolean",
+    "character varying",
+    "date",
+    "integer",
+    "json",
+    "jsonb",
+    "numeric",
+    "smallint",
+    "text",
+    "timestamp without time zone",
+    "uuid",
+];
+
+/// Written there only for sessions in UTC.
+const ZONED: &str = "timestamp with time zone";
 
 /// The longest name that Postgres does not cut.
 const LONGEST_NAME: usize = 63;
@@ -30,8 +45,9 @@ const LONGEST_NAME: usize = 63;
 /// A column of the answer: its name, and whether it is of a type that is written here.
 type Output = (String, bool);
 
-/// The rows of a page as they are; none where the database has to build the answer.
-pub(crate) fn plain(request: &ApiRequest, plan: &Plan<'_>) -> Option<Statement> {
+/// The rows of a page as they are; none where the database has to build the answer. `utc` says that
+/// the session's time zone is UTC.
+pub(crate) fn plain(request: &ApiRequest, plan: &Plan<'_>, utc: bool) -> Option<Statement> {
     let Plan::Read(read) = plan else { return None };
     let is_array = read.output.render == Render::Json { nulls_stripped: false }
         && read.output.media_type == MediaType::Json;
@@ -42,7 +58,7 @@ pub(crate) fn plain(request: &ApiRequest, plan: &Plan<'_>) -> Option<Statement> 
     {
         return None;
     }
-    let outputs = outputs(read)?;
+    let outputs = outputs(read, utc)?;
     let mut sql = Sql::default();
     sql.push("SELECT ").list(", ", &outputs, |sql, (name, is_written)| {
         let rows = Scope::Alias(ROWS);
@@ -71,11 +87,11 @@ fn is_one_row(node: &Node<'_>, table: &Table) -> bool {
 }
 
 /// The columns of the answer; none if their names are not known, or not all different.
-fn outputs(read: &ReadPlan<'_>) -> Option<Vec<Output>> {
+fn outputs(read: &ReadPlan<'_>, utc: bool) -> Option<Vec<Output>> {
     let node = &read.tree;
     let mut outputs = Vec::with_capacity(node.select.len() + node.children.len());
     for column in &node.select {
-        outputs.push((selected(column)?, is_written(column, read.table)));
+        outputs.push((selected(column)?, is_written(column, read.table, utc)));
     }
     for child in &node.children {
         match &child.shape {
@@ -101,11 +117,14 @@ fn selected(column: &SelectColumn<'_>) -> Option<String> {
     is_plain.then(|| column.name().into_owned())
 }
 
-fn is_written(column: &SelectColumn<'_>, table: &Table) -> bool {
+fn is_written(column: &SelectColumn<'_>, table: &Table, utc: bool) -> bool {
     if column.cast.is_some() || column.field.transform.is_some() {
         return false;
     }
+    let known = || {
+        let kind = table.column(column.field.name).map(|known| &*known.data_type);
+        kind.is_some_and(|kind| WRITTEN.contains(&kind) || (utc && kind == ZONED))
+    };
     // A path leads to text or JSON.
-    let known = || table.column(column.field.name).is_some_and(|known| WRITTEN.contains(&&*known.data_type));
     !column.field.path.is_empty() || known()
 }

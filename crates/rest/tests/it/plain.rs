@@ -123,3 +123,37 @@ async fn times_are_in_the_zone_of_the_request() {
     let answer = service.send(Caller::Service, "GET", "/things?select=at&at=not.is.null", &headers, "").await;
     assert_eq!(answer.text, r#"[{"at":"2024-02-29T19:34:56.789+09:00"}]"#);
 }
+
+#[actix_web::test]
+async fn a_database_in_another_zone_keeps_its_times() {
+    let service = Service::over(Config::default(), SCHEMA).await;
+    let name = service.database.name().to_owned();
+    let zone = format!(r#"alter database "{name}" set timezone = 'America/St_Johns'"#);
+    service.database.admin().await.batch(&zone).await.unwrap();
+    for _ in 0..2 {
+        let (plain, built) = both(&service, "/things?select=at,moment,day&order=id").await;
+        assert_eq!(plain, built);
+        assert!(plain.contains("2024-02-29T07:04:56.789-03:30"), "{plain}");
+    }
+}
+
+#[actix_web::test]
+async fn times_and_numbers_of_every_size() {
+    let values = r#"
+        create table sizes (id int primary key, num numeric, at timestamptz, moment timestamp, day date);
+        insert into sizes
+          select n, (case n % 3 when 0 then -1 else 1 end) * power(10::numeric, n - 40) * (n * 7919 % 10007),
+                 timestamptz '0001-01-01' + n * interval '51 years 37 days 13 hours 0.123457 s',
+                 timestamp '0001-01-01' + n * interval '17 years 11 days 0.5 s', date '0001-01-01' + n * 18263
+          from generate_series(0, 150) n;
+        insert into sizes select 1000 + n, round(n::numeric / 7, n % 20), null, null, null from generate_series(0, 100) n;
+        grant select on sizes to service_role"#;
+    let service = Service::over(Config::default(), values).await;
+    let (plain, built) = both(&service, "/sizes?order=id").await;
+    assert_eq!(plain, built);
+    // What only Postgres writes.
+    let more = "insert into sizes values (-1, 'NaN', 'infinity', '-infinity', '5874897-12-31'), (-2, '-Infinity', '4713-01-01 BC', '294276-12-31', null)";
+    service.database.admin().await.batch(more).await.unwrap();
+    let (plain, built) = both(&service, "/sizes?order=id&limit=5").await;
+    assert_eq!(plain, built);
+}

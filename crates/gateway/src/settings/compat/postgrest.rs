@@ -23,7 +23,6 @@ pub(super) const ROWS: &[Row] = &[
     ("PGRST_DB_HOISTED_TX_SETTINGS", "rest.hoisted_settings", same),
     ("PGRST_DB_CHANNEL", "rest.channel", same),
     ("PGRST_DB_CHANNEL_ENABLED", "rest.channel_enabled", same),
-    ("PGRST_DB_PREPARED_STATEMENTS", "rest.prepared_statements", same),
     ("PGRST_DB_PREPARED_STATEMENTS", "database.prepared_statements", same),
     ("PGRST_DB_POOL", "database.pool_size", same),
     ("PGRST_DB_POOL_TIMEOUT", "database.pool_wait", same),
