@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::error::{Error, OrInternal};
+use crate::seal;
 use crate::send::{self, Notice};
 use crate::service::Context;
 use crate::store::identities::NewIdentity;
@@ -159,6 +160,12 @@ pub(crate) async fn change_phone(
         send::notify(ctx, tx, user, Notice::IdentityLinked { provider: "phone" }).await?;
     }
     Ok(())
+}
+
+/// The hash of the account's password, opened if it is sealed in the database.
+pub(crate) fn password_hash(ctx: &Context, user: &User) -> Result<String, Error> {
+    seal::read(&ctx.config().db_encryption, &user.id.to_string(), &user.encrypted_password)
+        .or_internal("Database error opening password")
 }
 
 /// Sets a password and ends every session but `kept`: whoever knew the old one is out.

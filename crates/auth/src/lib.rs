@@ -2,18 +2,19 @@
 //!
 //! - `http/`: one file per URL. It reads the request, calls a flow, shapes the answer.
 //! - Flows: [`signup`] and [`verify`] let people in, [`session`] keeps them in or puts them out,
-//!   [`account`] changes who they are, [`send`] gets codes and notices on their way.
+//!   [`account`] changes who they are, [`send`] gets codes and notices on their way; [`factor`] raises
+//!   a session by a second factor, [`passkey`] lets in by an authenticator alone.
 //! - Delivery: [`mail`] and [`sms`] say what is sent and how, [`template`] is the language of their texts,
 //!   [`outbox`] keeps it until it is gone, [`mailbox`] in development. [`outbound`] is the door to HTTP.
 //! - Rules without IO: [`password`], [`otp`], [`pkce`], [`refresh_token`], [`access_token`],
-//!   [`redirect`], [`identifier`], [`rate`].
+//!   [`redirect`], [`identifier`], [`rate`], [`totp`], [`webauthn`], [`seal`].
 //! - `store/`: the SQL of schema `auth`, one file per table; `task/`: background work.
 //!
 //! Its connections log in as `supabase_auth_admin`, who owns that schema and nothing else. It
 //! trusts the edge for who calls (`kernel::http::caller`) and checks user, session and ban itself.
 //! It refuses to say whether an account exists, except where clients depend on being told.
-//! Not here yet: other providers' accounts, second factors, passkeys,
-//! SAML, being an OAuth server; their endpoints answer that they are switched off.
+//! Not here yet: other providers' accounts, SAML, being an OAuth server; their endpoints answer that
+//! they are switched off.
 
 mod access_token;
 mod account;

@@ -90,7 +90,7 @@ impl SessionKey {
         Self(rand::random())
     }
 
-    /// The key as its column holds it, or `None` if it is sealed or damaged.
+    /// The key as its column holds it once opened, or `None` if it is damaged.
     pub(crate) fn read(column: &str) -> Option<Self> {
         URL_SAFE_NO_PAD.decode(column).ok()?.try_into().ok().map(Self)
     }

@@ -20,6 +20,7 @@ use crate::audit::{self, Action, Actor};
 use crate::config::Config;
 use crate::error::{Error, Expiry, OrInternal, Weakness};
 use crate::refresh_token::{RefreshToken, SessionKey, Signed};
+use crate::seal;
 use crate::service::Context;
 use crate::store::refresh_tokens::{NewToken, TokenRow};
 use crate::store::sessions::{Method, NewSession, Refreshed, SessionRow};
@@ -58,7 +59,8 @@ pub(crate) async fn open(
     let (id, now) = (Uuid::new_v4(), ctx.now);
     let signed = ctx.config().refresh_token_algorithm_version == 2;
     let key = signed.then(SessionKey::fresh);
-    let (stored_key, counter) = (key.as_ref().map(SessionKey::write), signed.then_some(0));
+    let stored_key = key.as_ref().map(|key| stored(ctx, id, key)).transpose()?;
+    let counter = signed.then_some(0);
     let new = NewSession {
         id,
         user_id: user.id,
@@ -192,7 +194,7 @@ async fn attempt(ctx: &Context, token: &RefreshToken, id: Uuid) -> Result<Option
             Presented::Row(row.ok_or(Error::RefreshTokenNotFound)?)
         }
         RefreshToken::V2(signed) => {
-            let key = session.hmac_key.as_deref().and_then(SessionKey::read);
+            let key = key_of(ctx, &session);
             let (Some(key), Some(counter)) = (key, session.counter) else {
                 return Err(Error::RefreshTokenNotFound);
             };
@@ -322,7 +324,7 @@ async fn refresh_row(
                 revoked: upgrade,
             };
             refresh_tokens::insert(&mut tx, &new, ctx.now).await.map_err(database)?;
-            if upgrade { upgraded(&mut session) } else { child }
+            if upgrade { upgraded(ctx, &mut session)? } else { child }
         }
     };
     let mut grant = finish(ctx, tx, &session, user, text).await?;
@@ -331,15 +333,33 @@ async fn refresh_row(
 }
 
 /// Gives the session tokens of version 2 from now on; returns the first.
-fn upgraded(session: &mut SessionRow) -> String {
-    let known = session.hmac_key.as_deref().and_then(SessionKey::read).zip(session.counter);
+fn upgraded(ctx: &Context, session: &mut SessionRow) -> Result<String, Error> {
+    let known = key_of(ctx, session).zip(session.counter);
     let (key, counter) = match known {
         Some((key, counter)) => (key, counter + 1),
         None => (SessionKey::fresh(), 0),
     };
-    session.hmac_key = Some(key.write());
+    session.hmac_key = Some(stored(ctx, session.id, &key)?);
     session.counter = Some(counter);
-    key.token(session.id, counter)
+    Ok(key.token(session.id, counter))
+}
+
+/// What signs the session's tokens of version 2; `None` if it has none that can be read.
+fn key_of(ctx: &Context, session: &SessionRow) -> Option<SessionKey> {
+    let column = session.hmac_key.as_deref()?;
+    match seal::read(&ctx.config().db_encryption, &session.id.to_string(), column) {
+        Ok(text) => SessionKey::read(&text),
+        Err(error) => {
+            tracing::warn!(session_id = %session.id, %error, "the key of a session cannot be read");
+            None
+        }
+    }
+}
+
+/// The key as its column holds it.
+fn stored(ctx: &Context, id: Uuid, key: &SessionKey) -> Result<String, Error> {
+    seal::write(&ctx.config().db_encryption, &id.to_string(), &key.write())
+        .or_internal("error sealing session key")
 }
 
 /// Always the same sessions for one percentage, and more for a higher one.

@@ -126,7 +126,7 @@ impl RelyingParty {
             .map_err(CeremonyError::Wrong)?
             .user_verification_policy(UserVerificationPolicy::Preferred)
             .credential_algorithms(ALGORITHMS.to_vec())
-            .exclude_credentials(Some(present.into_iter().map(Into::into).collect()))
+            .exclude_credentials(Some(present))
             .require_resident_key(kind == Kind::Passkey);
         let (options, state) = self.0.generate_challenge_register(builder).map_err(CeremonyError::Wrong)?;
         let mut options = to_json(&options)?;
@@ -222,7 +222,7 @@ impl Credential {
         let key: Cbor = serde_cbor_2::from_slice(&self.public_key)
             .map_err(|error| CeremonyError::Key(error.to_string()))?;
         Ok(webauthn_rs_core::proto::Credential {
-            cred_id: self.id.clone().into(),
+            cred_id: self.id.clone(),
             cred: COSEKey::try_from(&key).map_err(|error| CeremonyError::Key(format!("{error:?}")))?,
             // The library refuses counters that do not grow; we log them.
             counter: 0,

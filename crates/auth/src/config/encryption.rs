@@ -8,11 +8,12 @@ use serde::{Deserialize, Serialize};
 
 use super::Problem;
 
-/// Secrets of second factors sealed in the database, in the form of Supabase Auth.
+/// Secrets sealed in the database, in the form of Supabase Auth.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DbEncryption {
-    /// Whether what is written is sealed. What is read is opened either way.
+    /// Whether secrets of second factors and keys of sessions are sealed when written. Whatever is
+    /// sealed is opened either way, hashes of passwords too.
     pub encrypt: bool,
     /// The name of the key that seals.
     pub encryption_key_id: String,

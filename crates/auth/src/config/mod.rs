@@ -91,7 +91,7 @@ pub struct Config {
     pub webauthn: WebAuthn,
     /// Signing in without a password, by an authenticator alone.
     pub passkey: Passkey,
-    /// Secrets of second factors sealed in the database.
+    /// Secrets sealed in the database.
     pub db_encryption: DbEncryption,
 }
 

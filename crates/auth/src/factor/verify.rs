@@ -89,7 +89,7 @@ pub(crate) async fn verify(
         FactorType::WebAuthn => check_key(ctx, &mut tx, member, factor.id, &asked, answer).await,
     };
     match checked {
-        Ok(proof) => accept(ctx, tx, member, factor, &row, &asked, kind, proof).await,
+        Ok(proof) => accept(ctx, tx, member, (factor, &row), &asked, proof).await,
         Err(error @ (Error::SecondFactor(SecondFactor::WrongAnswer(_)) | Error::OtpExpired)) => {
             count_wrong(ctx, tx, factor.id, asked.id).await?;
             Err(error)
@@ -206,17 +206,16 @@ async fn count_wrong(
     Ok(())
 }
 
-#[allow(clippy::too_many_arguments)]
+/// The answer was right.
 async fn accept(
     ctx: &Context,
     mut tx: db::Session,
     member: &Member,
-    factor: &Factor,
-    row: &FactorRow,
+    (factor, row): (&Factor, &FactorRow),
     asked: &ChallengeRow,
-    kind: FactorType,
     proof: Proof,
 ) -> Result<Grant, Error> {
+    let kind = FactorType::parse(&factor.factor_type)?;
     let (now, user_id) = (ctx.now, member.user.id);
     let traits = json!({ "factor_id": factor.id, "challenge_id": asked.id, "factor_type": kind.name() });
     audit::record(ctx, &mut tx, Actor::User(&member.user), Action::VerificationAttempted, Some(traits))

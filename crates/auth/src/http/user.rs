@@ -166,16 +166,17 @@ async fn new_password(
         check_nonce(ctx, user, &request.nonce).await?;
     }
     if user.has_password() {
+        let current = account::password_hash(ctx, user)?;
         let recovering = signed_in.session.as_ref().is_some_and(|session| session.has_method("recovery"));
         if settings.require_current_password && !recovering {
             if request.current_password.is_empty() {
                 return Err(Error::CurrentPasswordRequired);
             }
-            if !hasher.verify(&user.encrypted_password, request.current_password.clone()).await? {
+            if !hasher.verify(&current, request.current_password.clone()).await? {
                 return Err(Error::CurrentPasswordInvalid);
             }
         }
-        if hasher.verify(&user.encrypted_password, password.to_owned()).await? {
+        if hasher.verify(&current, password.to_owned()).await? {
             return Err(Error::SamePassword);
         }
     }

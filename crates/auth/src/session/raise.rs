@@ -2,10 +2,10 @@
 
 use uuid::Uuid;
 
-use super::{Grant, grant};
+use super::{Grant, grant, key_of};
 use crate::audit::{self, Action, Actor};
 use crate::error::{Error, OrInternal};
-use crate::refresh_token::{RefreshToken, SessionKey};
+use crate::refresh_token::RefreshToken;
 use crate::service::Context;
 use crate::store::refresh_tokens::{self, NewToken};
 use crate::store::sessions::{self, SessionRow};
@@ -29,7 +29,7 @@ pub(crate) async fn raise(
     sessions::add_method(tx, session_id, method, ctx.now).await.or_internal(FAILED)?;
     let session = sessions::lock(tx, session_id).await.or_internal(FAILED)?;
     let mut session = session.ok_or(Error::SessionOfTokenMissing)?;
-    let key = session.hmac_key.as_deref().and_then(SessionKey::read).zip(session.counter);
+    let key = key_of(ctx, &session).zip(session.counter);
     let refresh_token = match key {
         Some((key, counter)) => {
             session.counter = Some(counter + JUMP);

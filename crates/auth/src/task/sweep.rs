@@ -68,7 +68,16 @@ mod tests {
         insert into auth.sessions (id, user_id, created_at, refreshed_at)
         select gen_random_uuid(), '11111111-1111-4111-8111-111111111111', born::timestamptz, used::timestamp
           from (values ('2027-01-10', '2027-01-15 07:00'), ('2027-01-10', '2027-01-13 07:00'), ('2027-01-15', null))
-               as s (born, used)";
+               as s (born, used);
+        insert into auth.mfa_factors (id, user_id, factor_type, status, created_at, updated_at)
+        select id::uuid, '11111111-1111-4111-8111-111111111111', 'totp', status::auth.factor_status, born::timestamptz, now()
+          from (values ('22222222-2222-4222-8222-222222222221', 'verified', '2020-01-01'),
+                       ('22222222-2222-4222-8222-222222222222', 'unverified', '2027-01-14 07:00Z'),
+                       ('22222222-2222-4222-8222-222222222223', 'unverified', '2027-01-15 07:00Z'))
+               as f (id, status, born);
+        insert into auth.mfa_challenges (id, factor_id, created_at, ip_address)
+        select gen_random_uuid(), '22222222-2222-4222-8222-222222222221', born::timestamptz, '192.0.2.1'
+          from (values ('2027-01-14 07:00Z'), ('2027-01-15 07:00Z')) as c (born)";
 
     #[tokio::test]
     async fn old_rows_go_and_young_ones_stay() {
@@ -82,6 +91,8 @@ mod tests {
         let expected = [
             ("used refresh tokens", 1),
             ("flow states", 1),
+            ("challenges", 1),
+            ("unproved factors", 1),
             ("passkey challenges", 1),
             ("expired sessions", 1),
         ];

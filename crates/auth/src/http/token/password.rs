@@ -7,7 +7,7 @@ use crate::error::{Error, OrInternal};
 use crate::service::Context;
 use crate::session::{self, Grant};
 use crate::store::users;
-use crate::{identifier, password};
+use crate::{account, identifier, password};
 
 #[derive(Deserialize)]
 #[serde(default)]
@@ -46,7 +46,8 @@ pub(crate) async fn grant(ctx: &Context, body: &Body) -> Result<Grant, Error> {
         ctx.service.hasher.verify_nobody(password).await?;
         return Err(Error::InvalidCredentials);
     };
-    if !ctx.service.hasher.verify(&user.encrypted_password, password.clone()).await? {
+    let hash = account::password_hash(ctx, &user)?;
+    if !ctx.service.hasher.verify(&hash, password.clone()).await? {
         return Err(Error::InvalidCredentials);
     }
     // Comparing took long enough for the account to be changed: what counts is how it is now.
