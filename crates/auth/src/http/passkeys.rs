@@ -137,8 +137,11 @@ pub(crate) async fn rename(call: Call, id: Path<String>, body: Body) -> Response
         return Err(Error::invalid("friendly_name must be 120 characters or less"));
     }
     let mut tx = ctx.service.pool.begin().await.or_internal(UPDATING)?;
-    let renamed = webauthn_credentials::rename(&mut tx, (id, user.id), &request.friendly_name, ctx.now).await;
-    let passkey = renamed.or_internal(UPDATING)?.ok_or(SecondFactor::PasskeyNotFound)?;
+    webauthn_credentials::rename(&mut tx, (id, user.id), &request.friendly_name, ctx.now)
+        .await
+        .or_internal(UPDATING)?;
+    let passkey = webauthn_credentials::find(&mut tx, id, user.id).await.or_internal(UPDATING)?;
+    let passkey = passkey.ok_or(SecondFactor::PasskeyNotFound)?;
     let traits = json!({ "passkey_id": id });
     audit::record(ctx, &mut tx, Actor::User(&user), Action::PasskeyUpdated, Some(traits)).await?;
     tx.commit().await.or_internal(UPDATING)?;

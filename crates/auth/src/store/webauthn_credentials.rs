@@ -16,9 +16,11 @@ pub(crate) struct PasskeyRow {
     pub(crate) credential: Credential,
 }
 
-const COLUMNS: &str = "\
-id, credential_id, public_key, attestation_type, aaguid, sign_count, transports, backup_eligible, backed_up,
-friendly_name, created_at, last_used_at";
+const SELECT: &str = "\
+select id, credential_id, public_key, attestation_type, aaguid, sign_count, transports, backup_eligible, backed_up,
+       friendly_name, created_at, last_used_at
+  from auth.webauthn_credentials
+";
 
 fn passkey(row: &Row) -> Result<PasskeyRow, Error> {
     let transports = match row.try_get::<_, Value>("transports")? {
@@ -45,9 +47,19 @@ fn passkey(row: &Row) -> Result<PasskeyRow, Error> {
 }
 
 pub(crate) async fn list(session: &mut Session, user_id: Uuid) -> Result<Vec<PasskeyRow>, Error> {
-    let sql =
-        format!("select {COLUMNS} from auth.webauthn_credentials where user_id = $1 order by created_at, id");
+    let sql = format!("{SELECT} where user_id = $1 order by created_at, id");
     session.query(&sql, &[&user_id]).await?.iter().map(passkey).collect()
+}
+
+/// The passkey of this account; `None` if it has none of this id.
+pub(crate) async fn find(
+    session: &mut Session,
+    id: Uuid,
+    user_id: Uuid,
+) -> Result<Option<PasskeyRow>, Error> {
+    let sql = format!("{SELECT} where id = $1 and user_id = $2");
+    let row = session.query_opt(&sql, &[&id, &user_id]).await?;
+    row.as_ref().map(passkey).transpose()
 }
 
 pub(crate) async fn insert(
@@ -99,19 +111,16 @@ update auth.webauthn_credentials set sign_count = $2, backed_up = $3, last_used_
     Ok(session.execute(UPDATE, &[&id, &i64::from(sign_count), &backed_up, &now]).await? > 0)
 }
 
-/// Renames a passkey of this account; `None` if it has none of this id.
+/// Renames a passkey of this account.
 pub(crate) async fn rename(
     session: &mut Session,
     (id, user_id): (Uuid, Uuid),
     friendly_name: &str,
     now: DateTime<Utc>,
-) -> Result<Option<PasskeyRow>, Error> {
-    let sql = format!(
-        "update auth.webauthn_credentials set friendly_name = $3, updated_at = $4
-          where id = $1 and user_id = $2 returning {COLUMNS}"
-    );
-    let row = session.query_opt(&sql, &[&id, &user_id, &friendly_name, &now]).await?;
-    row.as_ref().map(passkey).transpose()
+) -> Result<(), Error> {
+    const UPDATE: &str = "\
+update auth.webauthn_credentials set friendly_name = $3, updated_at = $4 where id = $1 and user_id = $2";
+    session.execute(UPDATE, &[&id, &user_id, &friendly_name, &now]).await.map(drop)
 }
 
 /// Removes a passkey of this account; says whether it had it.
