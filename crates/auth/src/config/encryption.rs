@@ -18,8 +18,10 @@ pub struct DbEncryption {
     /// The name of the key that seals.
     pub encryption_key_id: String,
     /// The key that seals: 32 bytes in base64url without padding.
+    #[schemars(extend("format" = "password"))]
     pub encryption_key: Secret,
     /// The keys that open, `name:key,name:key`; the one that seals must be among them.
+    #[schemars(extend("format" = "password"))]
     pub decryption_keys: Secret,
 }
 
