@@ -27,6 +27,9 @@ pub(crate) const MEDIA_TYPE: &str = "application/vnd.basalt.batch+json";
 /// Items of a batch at most.
 const MAX_ITEMS: usize = 100;
 
+/// The longest path of an item with its query string, in bytes: that of a request's own.
+const LONGEST_PATH: usize = 65_534;
+
 /// The headers that an item may set, in lower case.
 const OWN_HEADERS: [&str; 7] =
     ["accept", "accept-profile", "content-profile", "content-type", "prefer", "range", "range-unit"];
@@ -87,6 +90,9 @@ impl Item<'_> {
     /// What is wrong with the item, or with the request that it is.
     pub fn parse(&self, outer: &HeaderMap, config: &Config) -> Result<ApiRequest, Error> {
         let target = &*self.path;
+        if target.len() > LONGEST_PATH {
+            return Err(Error::Body(format!("The path of an item is longer than {LONGEST_PATH} bytes")));
+        }
         if !target.starts_with('/') || !target.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(Error::Path);
         }

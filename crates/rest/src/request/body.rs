@@ -19,6 +19,14 @@ use crate::error::Error;
 /// The deepest nesting of JSON that is scanned; Postgres gives up not far above.
 const MAX_JSON_DEPTH: usize = 1000;
 
+/// How much larger JSON may be than the CSV it is made of, and how many bytes more: each row repeats
+/// the names of the header, which are as long as the client likes.
+const CSV_GROWTH: usize = 32;
+const CSV_ROOM: usize = 16 << 20;
+
+/// The most fields of a form.
+const MAX_FIELDS: usize = 65_535;
+
 /// A body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Payload {
@@ -122,25 +130,37 @@ fn is_deeper_than(json: &str, limit: usize) -> bool {
 
 fn from_csv(raw: &[u8]) -> Result<Payload, Error> {
     let text = std::str::from_utf8(raw).map_err(|_| Error::Body("The CSV is not valid UTF-8".to_owned()))?;
-    let mut records = csv::records(text)?.into_iter();
-    let header = records.next().ok_or_else(|| Error::Body("not enough input".to_owned()))?;
-    let mut rows = Vec::new();
+    let mut records = csv::records(text);
+    let header = records.next().unwrap_or_else(|| Err(Error::Body("not enough input".to_owned())))?;
+    let room = text.len().saturating_mul(CSV_GROWTH).saturating_add(CSV_ROOM);
+    let mut json = String::from("[");
+    let mut is_empty = true;
     for record in records {
+        let record = record?;
         if record.len() < header.len() {
             return Err(Error::Body("All lines must have same number of fields".to_owned()));
         }
         let cell = |text: String| if text == "NULL" { Value::Null } else { Value::String(text) };
         let object: Map<_, _> = header.iter().cloned().zip(record.into_iter().map(cell)).collect();
-        rows.push(Value::Object(object));
+        json.push_str(if is_empty { "" } else { "," });
+        json.push_str(&Value::Object(object).to_string());
+        is_empty = false;
+        if json.len() > room {
+            return Err(Error::Body("The CSV is too large with its header in every row".to_owned()));
+        }
     }
-    let keys = if rows.is_empty() { BTreeSet::new() } else { header.into_iter().collect() };
-    Ok(Payload::Json { raw: Value::Array(rows).to_string().into(), keys })
+    json.push(']');
+    let keys = if is_empty { BTreeSet::new() } else { header.into_iter().collect() };
+    Ok(Payload::Json { raw: json.into(), keys })
 }
 
 fn form(raw: &[u8]) -> Result<Vec<(String, String)>, Error> {
     let invalid = |_| Error::Body("The form is not valid UTF-8".to_owned());
-    raw.split(|&byte| byte == b'&' || byte == b';')
-        .filter(|part| !part.is_empty())
+    let fields = || raw.split(|&byte| byte == b'&' || byte == b';').filter(|part| !part.is_empty());
+    if fields().count() > MAX_FIELDS {
+        return Err(Error::Body(format!("The form has more than {MAX_FIELDS} fields")));
+    }
+    fields()
         .map(|part| {
             let mut halves = part.splitn(2, |&byte| byte == b'=');
             let mut half = || decode(halves.next().unwrap_or_default()).map_err(invalid);

@@ -1,27 +1,31 @@
 //! CSV bodies (RFC 4180): comma-separated, quotes doubled inside quotes, blank lines skipped.
 
+use super::cursor::MAX_ITEMS;
 use crate::error::Error;
 
-/// All records, the header first.
-pub(super) fn records(text: &str) -> Result<Vec<Vec<String>>, Error> {
-    let mut records = Vec::new();
+/// The records one by one, the header first. After an error there are no more.
+pub(super) fn records(text: &str) -> impl Iterator<Item = Result<Vec<String>, Error>> {
     let mut rest = text;
-    while !rest.is_empty() {
-        if let Some(after) = line_end(rest) {
+    std::iter::from_fn(move || {
+        while let Some(after) = line_end(rest) {
             rest = after;
-            continue;
         }
-        let (record, after) = record(rest)?;
-        records.push(record);
-        rest = after;
-    }
-    Ok(records)
+        if rest.is_empty() {
+            return None;
+        }
+        let record = record(rest);
+        rest = record.as_ref().map_or("", |(_, after)| after);
+        Some(record.map(|(fields, _)| fields))
+    })
 }
 
 fn record(mut rest: &str) -> Result<(Vec<String>, &str), Error> {
     let mut fields = Vec::new();
     loop {
         let (field, after) = field(rest)?;
+        if fields.len() == MAX_ITEMS {
+            return Err(Error::Body(format!("A line of the CSV has more than {MAX_ITEMS} fields")));
+        }
         fields.push(field);
         match after.strip_prefix(',') {
             Some(after) => rest = after,
@@ -76,9 +80,12 @@ mod tests {
             ("\"a,\"\"b\"\"\n\",c\n", vec![vec!["a,\"b\"\n", "c"]]),
             ("", vec![]),
         ] {
-            assert_eq!(records(text).unwrap(), expected, "{text:?}");
+            let found: Vec<_> = records(text).map(Result::unwrap).collect();
+            assert_eq!(found, expected, "{text:?}");
         }
-        assert!(records("a\n\"open").is_err());
-        assert!(records("a\nb\"c").is_err());
+        for text in ["a\n\"open", "a\nb\"c", &",".repeat(MAX_ITEMS)] {
+            let found: Vec<_> = records(text).collect();
+            assert!(matches!(found.as_slice(), [.., Err(_)]), "{text:?}");
+        }
     }
 }

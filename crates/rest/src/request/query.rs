@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use percent_encoding::percent_decode;
 
-use super::cursor::{Cursor, Parsed};
+use super::cursor::{Cursor, MAX_ITEMS, Parsed};
 use super::filter::{Filter, expression, whole_value};
 use super::logic::{self, LogicTree};
 use super::name::{names, tree_path};
@@ -80,8 +80,8 @@ pub(super) fn parse(text: &[u8], used_for: Use) -> Result<(Query, Range), Error>
         match last_segment(key) {
             "order" => add_order(&mut query.order, key, value)?,
             "and" | "or" => logic.push((key, value)),
-            "limit" => limits.set(key, value),
-            "offset" => offsets.set(key, value),
+            "limit" => limits.set(key, value)?,
+            "offset" => offsets.set(key, value)?,
             _ if matches!(key, "select" | "columns" | "on_conflict") => {}
             _ => match keyset::cursor(key, value).filter(|_| used_for == Use::Read) {
                 Some(cursor) => query.cursor = Some(cursor.to_owned()),
@@ -113,12 +113,15 @@ pub(super) fn parse(text: &[u8], used_for: Use) -> Result<(Query, Range), Error>
 struct Clauses<'a>(Vec<(&'a str, &'a str)>);
 
 impl<'a> Clauses<'a> {
-    fn set(&mut self, key: &'a str, value: &'a str) {
+    fn set(&mut self, key: &'a str, value: &'a str) -> Result<(), Error> {
         let place = key.rfind('.').map_or("", |dot| key.get(..dot).unwrap_or_default());
+        let is_full = self.0.len() == MAX_ITEMS;
         match self.0.iter_mut().find(|(known, _)| *known == place) {
             Some(clause) => clause.1 = value,
+            None if is_full => return Err(too_many(key)),
             None => self.0.push((place, value)),
         }
+        Ok(())
     }
 
     fn get(&self, place: &str) -> Option<&'a str> {
@@ -139,10 +142,22 @@ fn clause<T>(what: &str, text: &str, rule: impl FnOnce(&mut Cursor<'_>) -> Parse
 fn add_order(orders: &mut Vec<(EmbedPath, Vec<OrderTerm>)>, key: &str, value: &str) -> Result<(), Error> {
     let (path, _) = clause("tree path", key, tree_path)?;
     let terms = clause("order", value, order::terms)?;
-    if !orders.iter().any(|(known, _)| *known == path) {
-        orders.push((path, terms));
+    if orders.iter().any(|(known, _)| *known == path) {
+        return Ok(());
     }
+    if orders.len() == MAX_ITEMS {
+        return Err(too_many(key));
+    }
+    orders.push((path, terms));
     Ok(())
+}
+
+/// More embeds have this clause than there can be embeds.
+fn too_many(key: &str) -> Error {
+    Error::Query(QueryError {
+        message: format!("\"failed to parse tree path ({key})\" (line 1, column 1)"),
+        details: "there are too many clauses of this kind".to_owned(),
+    })
 }
 
 fn logic_tree(key: &str, value: &str) -> Result<(EmbedPath, LogicTree), Error> {
@@ -218,18 +233,15 @@ pub(super) fn decode(text: &[u8]) -> Result<String, Error> {
 
 /// The parameters sorted by name, values of one name joined by commas.
 fn canonical(pairs: &[(String, Option<String>)]) -> String {
-    let mut sorted: Vec<(&str, Vec<String>)> = Vec::new();
-    for (key, value) in pairs {
-        let value = escape(value.as_deref().unwrap_or_default());
-        match sorted.iter_mut().find(|(known, _)| *known == key) {
-            Some((_, values)) => values.push(value),
-            None => sorted.push((key, vec![value])),
-        }
-    }
-    sorted.sort_by_key(|(key, _)| *key);
-    let joined: Vec<_> =
-        sorted.iter().map(|(key, values)| format!("{}={}", escape(key), values.join(","))).collect();
-    joined.join("&")
+    let mut sorted: Vec<_> = pairs.iter().collect();
+    sorted.sort_by_key(|(key, _)| key);
+    let joined = sorted.chunk_by(|(one, _), (next, _)| one == next).map(|same| {
+        let values: Vec<_> =
+            same.iter().map(|(_, value)| escape(value.as_deref().unwrap_or_default())).collect();
+        let key = same.first().map(|(key, _)| escape(key)).unwrap_or_default();
+        format!("{key}={}", values.join(","))
+    });
+    joined.collect::<Vec<_>>().join("&")
 }
 
 /// Percent-encodes everything but the unreserved characters of RFC 3986.

@@ -257,7 +257,13 @@ fn plain_column(cursor: &mut Cursor<'_>) -> Parsed<ColumnItem> {
 fn cast(cursor: &mut Cursor<'_>) -> Parsed<Option<String>> {
     cursor.maybe(|cursor| {
         cursor.word("::")?;
-        identifier(cursor)
+        let name = identifier(cursor)?;
+        // A dollar outside of a name would begin a string that ends wherever the client likes.
+        let is_name = |word: &str| word.starts_with(|c: char| c.is_alphabetic() || c == '_');
+        if name.split(' ').any(|word| word.contains('$') && !is_name(word)) {
+            return Err(cursor.fail("a dollar cannot begin the name of a type"));
+        }
+        Ok(name)
     })
 }
 

@@ -103,3 +103,11 @@ fn batches_are_bounded() {
         assert!(matches!(Batch::parse(body.as_bytes()), Err(Error::Body(_))));
     }
 }
+
+#[test]
+fn a_path_is_as_long_as_that_of_a_request() {
+    let path = |length: usize| format!("/clients?a=eq.{}", "x".repeat(length - "/clients?a=eq.".len()));
+    assert!(item(json!({ "method": "GET", "path": path(LONGEST_PATH) })).is_ok());
+    let refused = item(json!({ "method": "GET", "path": path(LONGEST_PATH + 1) }));
+    assert_eq!(refused.map(|_| ()).map_err(|error| error.code().into_owned()), Err("PGRST102".to_owned()));
+}

@@ -114,6 +114,21 @@ fn deep_nesting_is_refused_without_deep_recursion() {
     assert!(keys(&format!("{{\"a\":\"{}\\\"\"}}", "[".repeat(5000))).is_ok());
 }
 
+#[test]
+fn bodies_do_not_grow_beyond_measure() {
+    // A megabyte of header, to be repeated in each of a million rows.
+    let csv = format!("{}\n{}", "x".repeat(1 << 20), "1\n".repeat(1 << 20));
+    let too_large = "The CSV is too large with its header in every row".to_owned();
+    assert_eq!(raw(read(&csv, MediaType::Csv, false, false)), Err(too_large));
+    assert!(raw(read(&",".repeat(1 << 20), MediaType::Csv, false, false)).is_err());
+    let narrow = format!("column_with_a_long_name\n{}", "1\n".repeat(1 << 20));
+    assert!(raw(read(&narrow, MediaType::Csv, false, false)).is_ok());
+    for is_call in [false, true] {
+        assert!(read(&"a&".repeat(MAX_FIELDS), MediaType::UrlEncoded, false, is_call).is_ok());
+        assert!(read(&"a&".repeat(MAX_FIELDS + 1), MediaType::UrlEncoded, false, is_call).is_err());
+    }
+}
+
 proptest! {
     #[test]
     fn the_scan_agrees_with_a_parser(text in "[\\[\\]{}\":,a1 \\\\]{0,24}") {

@@ -161,8 +161,21 @@ fn monstrous_requests_are_refused_without_deep_recursion() {
     assert!(failure(&logic, false).1.contains("too deep"));
     let keys = format!("columns={}a", "a,".repeat(3000));
     assert!(failure(&keys, false).1.contains("too long"));
+    for word in ["limit", "offset", "order"] {
+        let clauses: String = (0..3000).map(|n| format!("e{n}.{word}=1&")).collect();
+        assert!(failure(&clauses, false).1.contains("too many"), "{word}");
+    }
     // A long list of values is one parameter, whatever its length.
     assert_eq!(query(&format!("a=in.({}1)", "1,".repeat(20_000))).filters.len(), 1);
+}
+
+/// With work that grows with the square of their number, these would take minutes.
+#[test]
+fn many_parameters_are_sorted_once() {
+    let text: String = (0..200_000).rev().map(|n| format!("p{n:06}=eq.{n}&")).collect();
+    let parsed = query(&text);
+    assert_eq!(parsed.filters.len(), 200_000);
+    assert!(parsed.canonical.starts_with("p000000=eq.0&p000001=eq.1&"));
 }
 
 proptest! {

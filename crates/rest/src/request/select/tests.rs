@@ -87,8 +87,23 @@ fn errors_as_upstream_words_them() {
             "name!hint",
             "(line 1, column 5) unexpected '!' expecting letter, digit, \"-\", \"->>\", \"->\", \"::\", \".\", \")\", \",\" or end of input",
         ),
+        (
+            "a::text $$",
+            "(line 1, column 11) unexpected end of input expecting letter or digit a dollar cannot begin the name of a type",
+        ),
         ("name::", "(line 1, column 7) unexpected end of input expecting letter or digit"),
     ] {
         assert_eq!(shown(text), expected, "{text}");
     }
+}
+
+/// Outside of quotes `$$` begins a string, which would end in a name that the client chooses.
+#[test]
+fn no_type_begins_a_string() {
+    for cast in ["$$", "text $$", "int 1$$", "$x$", "$1", " $a"] {
+        assert!(shown(&format!("a::{cast}")).contains("dollar"), "{cast}");
+        assert!(shown(&format!("a.sum()::{cast},b")).contains("dollar"), "{cast}");
+    }
+    assert_eq!(shown("a::my$type"), "a::my$type");
+    assert_eq!(shown("a::_x$ y"), "a::_x$ y");
 }
