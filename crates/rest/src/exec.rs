@@ -10,6 +10,8 @@
 mod batch;
 mod cost;
 mod describe;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod json;
 mod row;
 mod settings;

@@ -11,6 +11,8 @@
 mod config;
 mod error;
 mod exec;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod http;
 mod plan;
 mod request;

@@ -98,6 +98,13 @@ impl Record {
         Self { columns: body.buffer_bytes().clone() }
     }
 
+    /// A row of any bytes.
+    #[cfg(fuzzing)]
+    #[must_use]
+    pub fn from_wire(columns: Bytes) -> Self {
+        Self { columns }
+    }
+
     /// The columns in order, null where there is no value.
     pub fn columns(&self) -> impl Iterator<Item = Option<&[u8]>> {
         let mut rest = &self.columns[..];

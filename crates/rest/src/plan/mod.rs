@@ -19,6 +19,9 @@ pub(crate) mod write;
 
 #[cfg(test)]
 pub(crate) mod tests;
+#[cfg(any(test, fuzzing))]
+#[path = "tests/world.rs"]
+pub(crate) mod world;
 
 use crate::config::{Config, Limits};
 use crate::error::Error;

@@ -2,11 +2,37 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-pub(crate) mod world;
+use actix_web::http::header::{HeaderName, HeaderValue};
 
+use super::world::{cache, config};
 use super::*;
-use crate::request::ApiRequest;
-use world::{cache, config, request};
+use crate::request::{ApiRequest, Incoming};
+
+pub(crate) fn request(
+    method: &str,
+    target: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+    config: &Config,
+) -> ApiRequest {
+    parsed(method, target, headers, body, config).unwrap()
+}
+
+pub(crate) fn parsed(
+    method: &str,
+    target: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+    config: &Config,
+) -> Result<ApiRequest, Error> {
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let headers = headers
+        .iter()
+        .map(|(name, value)| (HeaderName::try_from(*name).unwrap(), HeaderValue::from_str(value).unwrap()))
+        .collect();
+    let body = bytes::Bytes::copy_from_slice(body.as_bytes());
+    ApiRequest::parse(Incoming { method, path, query, headers: &headers, body }, config)
+}
 
 /// The code and message of the refusal, or `ok`.
 fn refusal(method: &str, target: &str, headers: &[(&str, &str)], body: &str) -> String {

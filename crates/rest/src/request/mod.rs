@@ -10,6 +10,8 @@ pub(crate) mod body;
 mod csv;
 mod cursor;
 pub(crate) mod filter;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 pub(crate) mod header;
 pub(crate) mod keyset;
 pub(crate) mod logic;

@@ -22,7 +22,7 @@ mod zones;
 mod tests;
 
 pub use cache::{Cache, Snapshot};
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub use contents::Contents;
 pub use contents::SchemaCache;
 pub use model::*;

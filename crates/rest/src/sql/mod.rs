@@ -16,6 +16,8 @@ mod fragment;
 mod keyset;
 mod node;
 mod plain;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod proof;
 mod read;
 mod render;
 mod write;

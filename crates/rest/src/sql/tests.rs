@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use std::collections::HashSet;
+
 use db::Text;
 use insta::assert_snapshot;
 use proptest::prelude::*;
@@ -9,7 +11,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::config::Config;
 use crate::plan::plan;
-use crate::plan::tests::world::{cache, config, request};
+use crate::plan::tests::{parsed, request};
+use crate::plan::world::{cache, config};
+use crate::request::{Position, Range};
 
 fn statements(
     method: &str,
@@ -375,6 +379,92 @@ fn names_cannot_leave_their_quotes() {
     }
 }
 
+/// Parts of requests that are put together at random; the rest is chance.
+const TARGETS: [&str; 16] = [
+    "select=id,name::text,data->a->>-1",
+    "select=*,projects(id,...tasks(name,users(*)))",
+    "select=...clients(*),x:name,count()",
+    "select=\"a\"\"b--'$1;\":id,\"it's\"",
+    "name=eq.'; drop table clients; --",
+    "id=in.(1,\"$1\",'x')",
+    "name=not.like(any).{a*,$$}",
+    "name=fts(english).a",
+    "or=(id.gt.1,and(name.is.null,not.and(id.lt.$2,name.neq.\"x)\")))",
+    "data->>\"k'ey\"=isdistinct.x",
+    "order=name.desc.nullslast,id",
+    "order=clients(name),data->>'a",
+    "limit=3&offset=2",
+    "projects.order=id&projects.limit=1&projects.name=eq.x",
+    "a=1&b='2",
+    "v=1&v='",
+];
+
+/// What the client wants back.
+const ACCEPTED: [&str; 7] = [
+    "application/json",
+    "text/csv",
+    "application/x-ndjson",
+    "application/geo+json",
+    "application/vnd.pgrst.object+json;nulls=stripped",
+    "application/vnd.pgrst.plan+json;options=analyze",
+    "text/calendar",
+];
+
+/// What the client prefers.
+const PREFERRED: [&str; 5] = [
+    "count=exact",
+    "count=estimated, cursor=keyset",
+    "cursor=keyset",
+    "return=representation, missing=default",
+    "return=headers-only, resolution=merge-duplicates",
+];
+
+/// The statements of a request in every form: as one document, as plain rows, as lines; none if it is
+/// refused.
+fn in_every_form(request: &ApiRequest, config: &Config) -> Option<Vec<Statement>> {
+    let (cache, limits) = (cache(), config.limits(""));
+    let plan = plan(request, &cache, config, limits).ok()?;
+    let (main, count) = statement(request, &plan, limits).map(|all| (all.main, all.count)).unzip();
+    let all =
+        [main, count.flatten(), lines(&plan), plain(request, &plan, true), plain(request, &plan, false)];
+    Some(all.into_iter().flatten().collect())
+}
+
+/// A cursor with these values, for the rows of `/clients` and `/projects` by name.
+fn cursor(values: [Option<&str>; 2]) -> String {
+    let position = Position {
+        order: "name.asc.nullslast,id.asc.nullslast".to_owned(),
+        values: values.map(|value| value.map(str::to_owned)).to_vec(),
+    };
+    let first = request("GET", "/clients?order=name", &[("prefer", "cursor=keyset")], "", &config());
+    let link = first.keyset.unwrap().next(&position, Range::ALL).unwrap();
+    link.split("&cursor=").nth(1).unwrap().split('>').next().unwrap().to_owned()
+}
+
+#[test]
+fn the_proof_finds_what_is_not_ours() {
+    let check = |text: &str, values: usize| {
+        let statement = Statement { text: text.to_owned(), params: vec![Text::Null; values] };
+        proof::check(&statement, &HashSet::new()).is_ok()
+    };
+    assert!(check(r#"SELECT "a""b" FROM "x'" WHERE "c" = $1 AND "d" = $2 LIMIT 3"#, 2));
+    for (text, values) in [
+        ("SELECT 'value'", 0),
+        ("SELECT \"a", 0),
+        ("SELECT 'a", 0),
+        ("SELECT evil", 0),
+        ("SELECT 1; SELECT 1", 0),
+        ("SELECT 1 -- 1", 0),
+        ("SELECT $$x$$", 0),
+        ("SELECT $1", 0),
+        ("SELECT $1, $1", 1),
+        ("SELECT $1", 2),
+        ("SELECT $2, $1", 3),
+    ] {
+        assert!(!check(text, values), "{text}");
+    }
+}
+
 /// A value that cannot occur in a statement's own text.
 fn values() -> impl Strategy<Value = String> {
     "[^\\x00]{0,20}".prop_map(|text| format!("§{text}§"))
@@ -385,6 +475,47 @@ fn escape(text: &str) -> String {
 }
 
 proptest! {
+    /// Whatever is put together, its statements are ours, and those of any other values.
+    #[test]
+    fn statements_are_ours_in_every_form(
+        path in prop::sample::select(vec!["clients", "projects", "tasks", "log", "rpc/add", "rpc/all_of", "rpc/projects_of"]),
+        method in prop::sample::select(vec!["GET", "POST", "PATCH", "DELETE"]),
+        parts in prop::collection::vec(prop::sample::select(&TARGETS[..]), 0..5),
+        accept in prop::sample::select(&ACCEPTED[..]),
+        prefer in prop::sample::select(&PREFERRED[..]),
+        aggregates: bool,
+    ) {
+        let config = Config { aggregates, ..config() };
+        let query: Vec<_> = parts.iter().map(|part| escape(part).replace("%3d", "=").replace("%26", "&")).collect();
+        let target = format!("/{path}?{}", query.join("&"));
+        let headers = [("accept", accept), ("prefer", prefer)];
+        let Ok(parsed) = parsed(method, &target, &headers, r#"{"name":"'x'"}"#, &config) else { return Ok(()) };
+        let Some(statements) = in_every_form(&parsed, &config) else { return Ok(()) };
+        let casts = proof::casts(&parsed);
+        for statement in &statements {
+            prop_assert_eq!(proof::check(statement, &casts), Ok(()));
+        }
+        let other = in_every_form(&proof::with_other_values(&parsed), &config).unwrap();
+        let texts = |all: Vec<Statement>| all.into_iter().map(|statement| statement.text).collect::<Vec<_>>();
+        prop_assert_eq!(texts(statements), texts(other));
+    }
+
+    /// Neither does what a cursor holds get into the text, nor what a plain page or lines filter by.
+    #[test]
+    fn values_of_cursors_pages_and_lines_never_get_into_the_text(value in values(), second in prop::option::of("[^\\x00]{0,20}")) {
+        let forms = |target: &str, accept: &str| {
+            let request = request("GET", target, &[("accept", accept)], "", &config());
+            in_every_form(&request, &config()).unwrap().into_iter().map(|all| all.text).collect::<Vec<_>>()
+        };
+        let paged = |values| forms(&format!("/clients?order=name&cursor={}", cursor(values)), "application/json");
+        let other = paged([Some("x"), second.as_deref().map(|_| "y")]);
+        prop_assert_eq!(paged([Some(&value), second.as_deref()]), other);
+        for accept in ["application/json", "application/x-ndjson"] {
+            let one = forms(&format!("/clients?name=eq.{}", escape(&value)), accept);
+            prop_assert!(one.len() >= 2 && one.iter().all(|text| !text.contains('§')));
+        }
+    }
+
     /// Whatever the value, the text is that of any other value.
     #[test]
     fn values_never_get_into_the_text(value in values(), operator in "eq|neq|gt|like|ilike|match|cs|ov|fts|plfts|isdistinct") {

@@ -3,10 +3,7 @@
 
 use std::sync::Arc;
 
-use actix_web::http::header::{HeaderName, HeaderValue};
-
 use crate::config::Config;
-use crate::request::{ApiRequest, Incoming};
 use crate::schema::{
     Column, Contents, Junction, Link, MediaHandler, Name, Param, QualifiedName, Relationship,
     RelationshipKind, Representation, ReturnedValue, Returns, Routine, SchemaCache, Table, Volatility,
@@ -177,20 +174,4 @@ fn routine(routine: &str, params: &[&str], is_set: bool, value: ReturnedValue) -
 /// The settings of the world: one schema.
 pub(crate) fn config() -> Config {
     Config { schemas: vec!["test".to_owned()], ..Config::default() }
-}
-
-pub(crate) fn request(
-    method: &str,
-    target: &str,
-    headers: &[(&str, &str)],
-    body: &str,
-    config: &Config,
-) -> ApiRequest {
-    let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let headers = headers
-        .iter()
-        .map(|(name, value)| (HeaderName::try_from(*name).unwrap(), HeaderValue::from_str(value).unwrap()))
-        .collect();
-    let body = bytes::Bytes::copy_from_slice(body.as_bytes());
-    ApiRequest::parse(Incoming { method, path, query, headers: &headers, body }, config).unwrap()
 }
