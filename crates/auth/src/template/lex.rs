@@ -46,7 +46,7 @@ pub(super) fn lex(text: &str) -> Result<Vec<Piece>, ParseError> {
             Some((literal, action)) => (literal, Some(action)),
             None => (rest, None),
         };
-        let trims_left = action.is_some_and(|action| opens_with_trim(action));
+        let trims_left = action.is_some_and(opens_with_trim);
         let mut shown = literal;
         if trim {
             shown = shown.trim_start_matches(is_space);

@@ -67,7 +67,7 @@ pub(super) fn parse(pieces: Vec<Piece>) -> Result<Tree, ParseError> {
         loops: 0,
     };
     let (root, end) = parser.block(0)?;
-    if end != End::File {
+    if end != Ending::File {
         return parser.error(format!("`{}` without a beginning", end.name()));
     }
     let missing = parser.included.iter().find(|(name, _)| !parser.tree.named.contains_key(name));
@@ -79,14 +79,14 @@ pub(super) fn parse(pieces: Vec<Piece>) -> Result<Tree, ParseError> {
 
 /// How a block ended.
 #[derive(Clone, Debug, PartialEq)]
-enum End {
+enum Ending {
     File,
     End,
     /// `else`, and what follows it: `if …` or `with …`.
     Else(Vec<Token>),
 }
 
-impl End {
+impl Ending {
     fn name(&self) -> &'static str {
         match self {
             Self::File => "",
@@ -111,7 +111,7 @@ impl Parser {
         Err(ParseError { line: self.line, text: text.into() })
     }
 
-    fn block(&mut self, depth: usize) -> Result<(Vec<Node>, End), ParseError> {
+    fn block(&mut self, depth: usize) -> Result<(Vec<Node>, Ending), ParseError> {
         if depth > MAX_DEPTH {
             return self.error("blocks are nested too deeply");
         }
@@ -131,8 +131,8 @@ impl Parser {
             };
             let rest = || tokens.get(1..).unwrap_or_default().to_vec();
             match keyword {
-                "end" if tokens.len() == 1 => return Ok((nodes, End::End)),
-                "else" => return Ok((nodes, End::Else(rest()))),
+                "end" if tokens.len() == 1 => return Ok((nodes, Ending::End)),
+                "else" => return Ok((nodes, Ending::Else(rest()))),
                 "if" | "with" | "range" => nodes.push(self.branch(keyword, rest(), depth)?),
                 "define" => self.define(rest(), depth)?,
                 "block" => nodes.push(self.named_block(rest(), depth)?),
@@ -146,7 +146,7 @@ impl Parser {
                 _ => nodes.push(Node::Print(self.pipeline(tokens, 1)?)),
             }
         }
-        Ok((nodes, End::File))
+        Ok((nodes, Ending::File))
     }
 
     /// From behind the keyword to the matching `end`.
@@ -158,15 +158,15 @@ impl Parser {
         let (then, end) = self.block(depth + 1)?;
         self.loops -= usize::from(keyword == "range");
         let other = match end {
-            End::End => Vec::new(),
-            End::File => return self.unended(keyword, begun),
-            End::Else(chained) => match chained.split_first() {
+            Ending::End => Vec::new(),
+            Ending::File => return self.unended(keyword, begun),
+            Ending::Else(chained) => match chained.split_first() {
                 None => {
                     let (other, end) = self.block(depth + 1)?;
                     match end {
-                        End::End => other,
-                        End::File => return self.unended(keyword, begun),
-                        End::Else(_) => return self.error("a second `else`"),
+                        Ending::End => other,
+                        Ending::File => return self.unended(keyword, begun),
+                        Ending::Else(_) => return self.error("a second `else`"),
                     }
                 }
                 // `else if` ends with the `end` of the whole.
@@ -219,7 +219,7 @@ impl Parser {
         let variables = std::mem::replace(&mut self.variables, vec![String::new()]);
         let loops = std::mem::take(&mut self.loops);
         let (nodes, end) = self.block(depth + 1)?;
-        if end != End::End {
+        if end != Ending::End {
             return self.unended("define", begun);
         }
         (self.variables, self.loops) = (variables, loops);
@@ -270,14 +270,16 @@ impl Parser {
         let mut names = Vec::new();
         for (n, token) in tokens.iter().enumerate() {
             match token {
-                Token::Variable(name, fields) if n % 2 == 0 && fields.is_empty() && !name.is_empty() => {
+                Token::Variable(name, fields)
+                    if n.is_multiple_of(2) && fields.is_empty() && !name.is_empty() =>
+                {
                     names.push(name.clone());
                 }
-                Token::Comma if n % 2 == 1 => {}
+                Token::Comma if !n.is_multiple_of(2) => {}
                 _ => return self.error("only variables can be declared or assigned"),
             }
         }
-        if names.is_empty() || names.len() > most || tokens.len() % 2 == 0 {
+        if names.is_empty() || names.len() > most || tokens.len().is_multiple_of(2) {
             return self.error("so many variables cannot be declared here");
         }
         Ok(names)
