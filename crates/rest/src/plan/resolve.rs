@@ -8,11 +8,30 @@ use super::field::{ResolveField, SelectColumn};
 use super::read::{Condition, Embed, JoinOn, Node, OrderBy, Qualifier, Shape, Source};
 use super::spread::spread_columns;
 use super::tree::Draft;
-use crate::error::Error;
+use crate::error::{Error, QueryError};
 use crate::request::{
     Aggregate, IsValue, JoinType, LogicTree, OpExpr, Operation, OrderTerm, Range, SelectItem,
 };
 use crate::schema::{QualifiedName, Relationship, RelationshipKind};
+
+/// The most columns of all levels together. A few stars stand for very many, and what a spread selects
+/// is selected again by each level above it.
+const MAX_COLUMNS: usize = 50_000;
+
+/// The columns that a request may still ask for.
+struct Room(usize);
+
+impl Room {
+    fn take(&mut self, columns: usize) -> Result<(), Error> {
+        self.0 = self.0.checked_sub(columns).ok_or_else(|| {
+            Error::Query(QueryError {
+                message: "\"failed to parse select parameter\" (line 1, column 1)".to_owned(),
+                details: format!("the list stands for more than {MAX_COLUMNS} columns"),
+            })
+        })?;
+        Ok(())
+    }
+}
 
 /// Where a node stands.
 struct Place<'p, 'a> {
@@ -54,7 +73,7 @@ impl<'a> Planner<'a> {
             spread: None,
             above_needs_names: false,
         };
-        let mut tree = self.node(&draft, place)?;
+        let mut tree = self.node(&draft, place, &mut Room(MAX_COLUMNS))?;
         self.check_aggregates(&tree)?;
         tree.hoist_aggregates();
         tree.sort_spreads()?;
@@ -66,7 +85,7 @@ impl<'a> Planner<'a> {
         Ok(tree)
     }
 
-    fn node(self, draft: &Draft<'a>, place: Place<'_, 'a>) -> Result<Node<'a>, Error> {
+    fn node(self, draft: &Draft<'a>, place: Place<'_, 'a>, room: &mut Room) -> Result<Node<'a>, Error> {
         let table = self.cache.table(place.relation);
         let fields = ResolveField { table, cache: self.cache };
         let mut select: Vec<SelectColumn<'a>> = Vec::with_capacity(draft.select.len());
@@ -80,11 +99,11 @@ impl<'a> Planner<'a> {
             || select.iter().any(|column| column.aggregate.is_some());
         let mut children = Vec::with_capacity(draft.children.len());
         for child in &draft.children {
-            children.push(self.embed(child, &place, needs_names)?);
+            children.push(self.embed(child, &place, needs_names, room)?);
         }
         let is_grouped_by_spread = children.iter().any(spreads_aggregates);
         if needs_names || is_grouped_by_spread || (has_star(&select) && fields.has_representations()) {
-            select = expand_star(select, fields, place.spread.is_some());
+            select = expand_star(select, fields, place.spread.is_some(), room)?;
         }
         let order = draft
             .order
@@ -107,6 +126,7 @@ impl<'a> Planner<'a> {
         draft: &Draft<'a>,
         parent: &Place<'_, 'a>,
         above_needs_names: bool,
+        room: &mut Room,
     ) -> Result<Embed<'a>, Error> {
         let item = draft.item.ok_or_else(|| Error::Internal("an embed without a name".to_owned()))?;
         let depth = parent.depth + 1;
@@ -157,7 +177,7 @@ impl<'a> Planner<'a> {
             spread,
             above_needs_names,
         };
-        let node = self.node(draft, place)?;
+        let node = self.node(draft, place, room)?;
         let shape = match (spread, is_to_one) {
             (Some(Spread::One), _) => Shape::SpreadOne(spread_columns(&node)),
             (Some(Spread::Many), _) => {
@@ -167,6 +187,9 @@ impl<'a> Planner<'a> {
             (None, true) => Shape::Object,
             (None, false) => Shape::Array,
         };
+        if let Shape::SpreadOne(columns) | Shape::SpreadMany { columns, .. } = &shape {
+            room.take(columns.len())?;
+        }
         let key = item.alias.as_deref().unwrap_or(&item.relation);
         Ok(Embed {
             node,
@@ -218,11 +241,16 @@ fn expand_star<'a>(
     select: Vec<SelectColumn<'a>>,
     fields: ResolveField<'a>,
     in_spread: bool,
-) -> Vec<SelectColumn<'a>> {
+    room: &mut Room,
+) -> Result<Vec<SelectColumn<'a>>, Error> {
     let mut expanded = Vec::with_capacity(select.len());
     for mut column in select {
         match column.aggregate {
-            None if is_star(&column) => expanded.extend(fields.all_columns()),
+            None if is_star(&column) => {
+                let length = expanded.len();
+                expanded.extend(fields.all_columns());
+                room.take(expanded.len() - length)?;
+            }
             Some(call) if in_spread && is_star(&column) && call.function == Aggregate::Count => {
                 column.field.whole_row = true;
                 expanded.push(column);
@@ -230,7 +258,7 @@ fn expand_star<'a>(
             _ => expanded.push(column),
         }
     }
-    expanded
+    Ok(expanded)
 }
 
 /// A to-one spread hands its aggregates up.

@@ -168,3 +168,16 @@ fn aggregates_inside_arrays_are_not_made() {
     let error = plan(&request, &cache, &config, config.limits("")).map(|_| ()).unwrap_err();
     assert_eq!(error.code(), "PGRST127");
 }
+
+/// Each of these is a few kilobytes and would be a statement of many megabytes.
+#[test]
+fn few_words_do_not_stand_for_very_many_columns() {
+    let stars = format!("/clients?select=...projects({}*)", "*,".repeat(1600));
+    let many: Vec<_> = (0..20).map(|n| format!("e{n}:projects(...tasks({}*))", "*,".repeat(700))).collect();
+    let level = format!("...projects({}...clients(", "*,".repeat(40));
+    let spreads = format!("/clients?select={}*{}", level.repeat(50), "))".repeat(50));
+    assert_eq!(get(&stars), "ok");
+    for target in [format!("/clients?select={}", many.join(",")), spreads] {
+        assert!(target.len() < 40_000 && get(&target).starts_with("PGRST100"), "{}", get(&target));
+    }
+}
