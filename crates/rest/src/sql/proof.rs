@@ -110,7 +110,10 @@ pub(crate) fn casts(request: &ApiRequest) -> HashSet<String> {
             match item {
                 SelectItem::Column(column) => {
                     for cast in column.cast.iter().chain(&column.aggregate_cast) {
-                        words.extend(cast.split(|c| !is_of_word(c)).map(str::to_owned));
+                        // Digits before a word are a number of their own to the database.
+                        let parts = cast.split(|c| !is_of_word(c));
+                        let found = parts.map(|part| part.trim_start_matches(|c: char| c.is_ascii_digit()));
+                        words.extend(found.map(str::to_owned));
                     }
                 }
                 SelectItem::Embed(embed) => collect(&embed.select, words),
