@@ -7,23 +7,25 @@
 //!
 //! A row asked for by its key is left to the database: there, a document costs as much.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use crate::plan::field::SelectColumn;
 use crate::plan::read::{Condition, Node, Shape};
 use crate::plan::{Plan, ReadPlan, Render};
 use crate::request::{ApiRequest, MediaType, Operation, QuantOperator};
-use crate::schema::Table;
+use crate::schema::{Column, Table};
 
 use super::ROWS;
 use super::column::Scope;
 use super::fragment::{Sql, Statement};
 use super::node::Form;
 
-/// Types that `exec::json` writes, as the catalogue spells them.
-const WRITTEN: [&str; 12] = [
+/// Types that `exec::json` writes, as the catalogue spells them; arrays of them as well.
+const WRITTEN: [&str; 13] = [
     "bigint",
     "boolean",
+    "character",
     "character varying",
     "date",
     "integer",
@@ -42,8 +44,12 @@ const ZONED: &str = "timestamp with time zone";
 /// The longest name that Postgres does not cut.
 const LONGEST_NAME: usize = 63;
 
-/// A column of the answer: its name, and whether it is of a type that is written here.
-type Output = (String, bool);
+/// A column of the answer.
+struct Output<'a> {
+    name: Cow<'a, str>,
+    /// It is of a type that is written here.
+    is_written: bool,
+}
 
 /// The rows of a page as they are; none where the database has to build the answer. `utc` says that
 /// the session's time zone is UTC.
@@ -60,14 +66,19 @@ pub(crate) fn plain(request: &ApiRequest, plan: &Plan<'_>, utc: bool) -> Option<
     }
     let outputs = outputs(read, utc)?;
     let mut sql = Sql::default();
-    sql.push("SELECT ").list(", ", &outputs, |sql, (name, is_written)| {
+    let form = Form::of(&read.tree, &read.output.render);
+    if outputs.iter().all(|output| output.is_written) {
+        sql.node(&read.tree, form);
+        return Some(sql.finish());
+    }
+    sql.push("SELECT ").list(", ", &outputs, |sql, output| {
         let rows = Scope::Alias(ROWS);
-        match is_written {
-            true => sql.column(rows, name),
-            false => sql.push("to_json(").column(rows, name).push(")").named(Some(name)),
+        match output.is_written {
+            true => sql.column(rows, &output.name),
+            false => sql.push("to_json(").column(rows, &output.name).push(")").named(Some(&output.name)),
         };
     });
-    sql.push(" FROM (").node(&read.tree, Form::of(&read.tree, &read.output.render)).push(") ").push(ROWS);
+    sql.push(" FROM (").node(&read.tree, form).push(") ").push(ROWS);
     Some(sql.finish())
 }
 
@@ -87,44 +98,59 @@ fn is_one_row(node: &Node<'_>, table: &Table) -> bool {
 }
 
 /// The columns of the answer; none if their names are not known, or not all different.
-fn outputs(read: &ReadPlan<'_>, utc: bool) -> Option<Vec<Output>> {
+fn outputs<'a>(read: &'a ReadPlan<'a>, utc: bool) -> Option<Vec<Output<'a>>> {
     let node = &read.tree;
+    let table = read.table;
     let mut outputs = Vec::with_capacity(node.select.len() + node.children.len());
     for column in &node.select {
-        outputs.push((selected(column)?, is_written(column, read.table, utc)));
+        match column.field.name {
+            "*" => outputs.extend(all(column, table, utc)?),
+            _ if column.aggregate.is_some() || column.field.whole_row => return None,
+            _ => outputs.push(Output { name: column.name(), is_written: is_written(column, table, utc) }),
+        }
     }
     for child in &node.children {
         match &child.shape {
             Shape::Hidden { .. } => {}
-            Shape::Object | Shape::Array => outputs.push((child.key().to_owned(), true)),
+            Shape::Object | Shape::Array => {
+                outputs.push(Output { name: Cow::Borrowed(child.key()), is_written: true });
+            }
             Shape::SpreadOne(columns) | Shape::SpreadMany { columns, .. } => {
                 for column in columns {
-                    let name = column.alias.as_deref().unwrap_or(&column.name);
+                    let name = column.alias.as_ref().unwrap_or(&column.name);
                     (name != "*" && column.aggregate.is_none()).then_some(())?;
-                    outputs.push((name.to_owned(), false));
+                    outputs.push(Output { name: Cow::Borrowed(name), is_written: false });
                 }
             }
         }
     }
-    let names: HashSet<&str> = outputs.iter().map(|(name, _)| name.as_str()).collect();
+    let names: HashSet<&str> = outputs.iter().map(|output| &*output.name).collect();
     let is_sound = names.len() == outputs.len() && names.iter().all(|name| name.len() <= LONGEST_NAME);
     (is_sound && !outputs.is_empty()).then_some(outputs)
 }
 
-/// The name of a column, where it does not depend on what Postgres makes of an expression.
-fn selected(column: &SelectColumn<'_>) -> Option<String> {
-    let is_plain = column.aggregate.is_none() && column.field.name != "*" && !column.field.whole_row;
-    is_plain.then(|| column.name().into_owned())
+/// All columns of the relation, as long as all can be written. Otherwise the database has to find
+/// out which they are: it may know of one that the cache does not know yet.
+fn all<'a>(star: &SelectColumn<'_>, table: &'a Table, utc: bool) -> Option<Vec<Output<'a>>> {
+    (star.aggregate.is_none() && !table.columns.is_empty()).then_some(())?;
+    let written = |column: &'a Column| {
+        let output = Output { name: Cow::Borrowed(&*column.name), is_written: true };
+        is_written_type(&column.data_type, utc).then_some(output)
+    };
+    table.columns.iter().map(written).collect()
 }
 
 fn is_written(column: &SelectColumn<'_>, table: &Table, utc: bool) -> bool {
     if column.cast.is_some() || column.field.transform.is_some() {
         return false;
     }
-    let known = || {
-        let kind = table.column(column.field.name).map(|known| &*known.data_type);
-        kind.is_some_and(|kind| WRITTEN.contains(&kind) || (utc && kind == ZONED))
-    };
+    let known =
+        || table.column(column.field.name).is_some_and(|known| is_written_type(&known.data_type, utc));
     // A path leads to text or JSON.
     !column.field.path.is_empty() || known()
+}
+
+fn is_written_type(name: &str, utc: bool) -> bool {
+    let name = name.strip_suffix("[]").unwrap_or(name);
+    WRITTEN.contains(&name) || (utc && name == ZONED)
 }

@@ -25,11 +25,19 @@ insert into things values (
     row(1, 'x'), '10.0.0.1/8', '[1,5)', 'odd'
 );
 insert into things (id, small, word, bin, doc, flag, double, num) values (-3, 32767, '', 'null', 'null', false, 0.1, 100);
+create table lists (
+    id int primary key, a int[], b text[], c uuid[], d timestamptz[], e numeric(9, 3)[], f jsonb[], g boolean[], h char(3)[], i varchar[]
+);
+insert into lists (id) values (1);
+insert into lists values (2, '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}'),
+    (3, '{1,NULL,-3}', '{"a \"b\"",NULL,"",null}', '{a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11}', '{2024-01-01,NULL}', '{1,2.5}',
+     array['{"a": [1]}', null, 'null']::jsonb[], '{t,f,NULL}', '{a,bcd}', '{x}'),
+    (4, '{{1,2},{3,4}}', '[5:6]={a,b}', null, null, null, null, null, null, null);
 create table parts (id int primary key, thing bigint references things, name text);
 insert into parts values (1, 1, 'a'), (2, 1, 'b'), (3, -3, null);
 create function shout(things) returns text language sql stable as 'select upper($1.word)';
 create view thing_view as select id, word, at, list from things;
-grant select on things, parts, thing_view to service_role, anon;
+grant select on things, parts, thing_view, lists to service_role, anon;
 "#;
 
 /// The answer to a request and to the same request with a count, whose body the database builds.
@@ -66,6 +74,12 @@ async fn the_text_is_that_of_the_database() {
         "/things?select=sum:num.sum(),whole.max()",
         "/things?limit=0",
         "/things?limit=1&offset=1&order=id",
+        "/lists?order=id",
+        "/lists?id=lt.4&order=id",
+        "/parts",
+        "/parts?select=*,things(id)&order=id",
+        "/parts?select=*,name&order=id",
+        "/parts?select=*,more:name&order=id",
         "/thing_view?order=id",
         "/parts?select=id,name&name=not.is.null&order=id",
     ] {

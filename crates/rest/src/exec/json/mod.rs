@@ -26,12 +26,64 @@ enum Kind {
     Jsonb,
 }
 
+/// How a column does.
+#[derive(Clone, Copy)]
+enum Form {
+    One(Kind),
+    Array(Kind),
+}
+
 /// The version that Postgres writes before the text of a `jsonb`.
 const JSONB_VERSION: u8 = 1;
 
-impl Kind {
+impl Form {
+    /// `utc` says that the session's time zone is UTC.
     fn of(column: &Column, utc: bool) -> Option<Self> {
-        Some(match Type::from_oid(column.kind)? {
+        let kind = Type::from_oid(column.kind)?;
+        match kind.kind() {
+            db::types::Kind::Array(element) => Kind::of(element, utc).map(Self::Array),
+            _ => Kind::of(&kind, utc).map(Self::One),
+        }
+    }
+
+    fn write(self, value: &[u8], out: &mut BytesMut) -> Option<()> {
+        match self {
+            Self::One(kind) => kind.write(value, out),
+            Self::Array(kind) => elements(kind, value, out),
+        }
+    }
+}
+
+/// The elements of an array; none if it has more than one dimension.
+fn elements(kind: Kind, value: &[u8], out: &mut BytesMut) -> Option<()> {
+    let (dimensions, rest) = value.split_first_chunk::<4>()?;
+    // Behind the dimensions: whether there are nulls, and the type of the elements.
+    let (_, rest) = rest.split_at_checked(8)?;
+    let mut rest = match i32::from_be_bytes(*dimensions) {
+        0 => return Some(out.put_slice(b"[]")),
+        // The number of elements and the index of the first.
+        1 => rest.split_at_checked(8)?.1,
+        _ => return None,
+    };
+    out.put_u8(b'[');
+    let mut separator: &[u8] = b"";
+    while let Some((length, behind)) = rest.split_first_chunk::<4>() {
+        out.put_slice(std::mem::replace(&mut separator, b","));
+        let length = usize::try_from(i32::from_be_bytes(*length)).ok();
+        let (element, behind) = behind.split_at_checked(length.unwrap_or_default())?;
+        rest = behind;
+        match length {
+            Some(_) => kind.write(element, out)?,
+            None => out.put_slice(b"null"),
+        }
+    }
+    out.put_u8(b']');
+    Some(())
+}
+
+impl Kind {
+    fn of(kind: &Type, utc: bool) -> Option<Self> {
+        Some(match *kind {
             Type::BOOL => Self::Bool,
             Type::INT2 => Self::Int2,
             Type::INT4 => Self::Int4,
@@ -40,7 +92,7 @@ impl Kind {
             Type::DATE => Self::Date,
             Type::TIMESTAMP => Self::Timestamp,
             Type::TIMESTAMPTZ if utc => Self::TimestampTz,
-            Type::TEXT | Type::VARCHAR => Self::Text,
+            Type::TEXT | Type::VARCHAR | Type::BPCHAR => Self::Text,
             Type::UUID => Self::Uuid,
             Type::JSON => Self::Json,
             Type::JSONB => Self::Jsonb,
@@ -76,21 +128,21 @@ impl Kind {
 /// The rows as one array; none if there is a type or a time that is not written here.
 /// `utc` says that the session's time zone is UTC.
 pub(super) fn array(columns: &[Column], rows: &[Record], utc: bool) -> Option<Bytes> {
-    let kind = |column: &Column| Some((Kind::of(column, utc)?, key(&column.name)));
-    let kinds: Vec<(Kind, Vec<u8>)> = columns.iter().map(kind).collect::<Option<_>>()?;
+    let form = |column: &Column| Some((Form::of(column, utc)?, key(&column.name)));
+    let forms: Vec<(Form, Vec<u8>)> = columns.iter().map(form).collect::<Option<_>>()?;
     let size: usize = rows.iter().map(Record::size).sum();
-    let keys: usize = kinds.iter().map(|(_, key)| key.len() + 4).sum();
+    let keys: usize = forms.iter().map(|(_, key)| key.len() + 4).sum();
     let mut out = BytesMut::with_capacity(size + rows.len() * (keys + 4) + 2);
     out.put_u8(b'[');
     for (index, row) in rows.iter().enumerate() {
         out.put_slice(if index > 0 { b", \n {" } else { b"{" });
-        for (index, ((kind, key), value)) in kinds.iter().zip(row.columns()).enumerate() {
+        for (index, ((form, key), value)) in forms.iter().zip(row.columns()).enumerate() {
             if index > 0 {
                 out.put_u8(b',');
             }
             out.put_slice(key);
             match value {
-                Some(value) => kind.write(value, &mut out)?,
+                Some(value) => form.write(value, &mut out)?,
                 None => out.put_slice(b"null"),
             }
         }
