@@ -17,6 +17,8 @@ use crate::{DATABASE, SUPERUSER};
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Messages before "ready for query" are short; longer ones mean that this is not Postgres.
 const MESSAGE_MAX: u32 = 64 * 1024;
+/// What a server says that recovers.
+const CANNOT_CONNECT_NOW: &str = "57P03";
 /// Version 3.0 of the protocol.
 const PROTOCOL: i32 = 196_608;
 
@@ -25,8 +27,10 @@ const PROTOCOL: i32 = 196_608;
 pub(crate) enum Answer {
     /// A session was opened.
     Ready,
-    /// Nobody listens, or the server says that it is starting, stopping or full.
+    /// Nobody listens, or the server is full.
     NotYet,
+    /// The server says that it is starting (or stopping): it is alive.
+    Starting,
     /// It will never let us in.
     Refused { code: String, message: String },
 }
@@ -88,6 +92,8 @@ fn judge(body: &[u8]) -> Answer {
     // Class 28 is "invalid authorisation", 3D000 "no such database"; all else passes with time.
     if code.starts_with("28") || code == "3D000" {
         Answer::Refused { code, message: field(b'M') }
+    } else if code == CANNOT_CONNECT_NOW {
+        Answer::Starting
     } else {
         Answer::NotYet
     }
@@ -117,7 +123,7 @@ mod tests {
     #[tokio::test]
     async fn understands_the_answers() {
         check(b"R\0\0\0\x08\0\0\0\0S\0\0\0\x08a\0b\0Z\0\0\0\x05I", Answer::Ready).await;
-        check(b"E\0\0\0\x1dSFATAL\0C57P03\0Mstarting\0\0", Answer::NotYet).await;
+        check(b"E\0\0\0\x1dSFATAL\0C57P03\0Mstarting\0\0", Answer::Starting).await;
         let refused = Answer::Refused { code: "28000".into(), message: "no".into() };
         check(b"E\0\0\0\x17SFATAL\0C28000\0Mno\0\0", refused).await;
         let refused = Answer::Refused { code: "28000".into(), message: "it asks for a password".into() };

@@ -31,8 +31,10 @@ const SOCKET_PORT: u16 = 5432;
 const POLL: Duration = Duration::from_millis(10);
 const POLL_SLOW: Duration = Duration::from_millis(100);
 const IMPATIENT: Duration = Duration::from_secs(2);
-/// Without a new line in the log. Postgres reports the progress of recovery every ten seconds.
+/// Without a new line in the log, and without a word to those who knock.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
+/// How often we say that we are still waiting for a server that recovers.
+const REMINDER: Duration = Duration::from_secs(30);
 
 /// For a fast shutdown, which ends all sessions and writes a checkpoint.
 const FAST: Duration = Duration::from_secs(60);
@@ -135,6 +137,7 @@ impl Server {
 
     async fn ready(&self, process: &Process, socket: &Path) -> Result<(), StartError> {
         let begin = Instant::now();
+        let (mut heard, mut reminded) = (begin, begin);
         loop {
             let answer = tokio::select! {
                 status = process.ended() => return Err(self.died(process, status).await),
@@ -143,11 +146,21 @@ impl Server {
             match answer {
                 Answer::Ready => return Ok(()),
                 Answer::Refused { code, message } => return Err(StartError::Refused { code, message }),
-                Answer::NotYet if process.log.progress_at().elapsed() > SILENCE_MAX => {
+                Answer::NotYet if process.log.progress_at().max(heard).elapsed() > SILENCE_MAX => {
                     return Err(StartError::TimedOut {
                         seconds: SILENCE_MAX.as_secs(),
                         log: process.log.tail(),
                     });
+                }
+                // The checkpoint at the end of recovery takes as long as the disk takes, without a
+                // line in the log; whoever gave up would begin again from the start.
+                Answer::Starting => {
+                    heard = Instant::now();
+                    if reminded.elapsed() > REMINDER {
+                        reminded = heard;
+                        tracing::info!(seconds = begin.elapsed().as_secs(), "Postgres is still recovering");
+                    }
+                    tokio::time::sleep(if begin.elapsed() < IMPATIENT { POLL } else { POLL_SLOW }).await;
                 }
                 Answer::NotYet => {
                     tokio::time::sleep(if begin.elapsed() < IMPATIENT { POLL } else { POLL_SLOW }).await;
