@@ -24,7 +24,9 @@ pub(crate) enum Action {
     ConfirmationRequested,
     RepeatedSignUp,
     PasswordUpdated,
+    IdentityLinked,
     IdentityUnlinked,
+    InviteAccepted,
     FactorInProgress,
     FactorUnenrolled,
     ChallengeCreated,
@@ -52,7 +54,9 @@ impl Action {
             Self::ConfirmationRequested => "user_confirmation_requested",
             Self::RepeatedSignUp => "user_repeated_signup",
             Self::PasswordUpdated => "user_updated_password",
+            Self::IdentityLinked => "identity_linked",
             Self::IdentityUnlinked => "identity_unlinked",
+            Self::InviteAccepted => "invite_accepted",
             Self::FactorDeleted => "factor_deleted",
             Self::FactorUpdated => "factor_updated",
             Self::FactorInProgress => "factor_in_progress",
@@ -67,7 +71,7 @@ impl Action {
 
     fn kind(self) -> &'static str {
         match self {
-            Self::Login | Self::Logout => "account",
+            Self::Login | Self::Logout | Self::InviteAccepted => "account",
             Self::SignedUp | Self::Invited | Self::Deleted => "team",
             Self::TokenRevoked | Self::TokenRefreshed => "token",
             Self::FactorDeleted

@@ -4,6 +4,7 @@
 //! one cause. The body comes in two shapes: clients that name an API version from 2024 on get the
 //! newer one, and read the shape from the version header of the answer.
 
+mod external;
 mod second_factor;
 
 use std::borrow::Cow;
@@ -16,6 +17,7 @@ use actix_web::{HttpResponse, ResponseError};
 use kernel::{ApiError, TokenError};
 use serde_json::{Value, json};
 
+pub use self::external::External;
 pub use self::second_factor::SecondFactor;
 
 /// Names the error code, whatever the shape of the body.
@@ -253,6 +255,10 @@ pub enum Error {
     #[error(transparent)]
     SecondFactor(#[from] SecondFactor),
 
+    /// Another provider's account is refused.
+    #[error(transparent)]
+    External(#[from] External),
+
     // 413, 429, 5xx
     /// The body is larger than this many bytes.
     #[error("Request body too large (max {0} bytes)")]
@@ -382,6 +388,11 @@ impl Error {
         if let Self::OAuth { error, description } = self {
             return json!({ "error": error, "error_description": description });
         }
+        if let Self::External(refusal) = self
+            && let Some((error, description)) = refusal.oauth()
+        {
+            return json!({ "error": error, "error_description": description });
+        }
         let text = self.public();
         let mut body = if newer {
             json!({ "code": self.code(), "message": text })
@@ -483,6 +494,7 @@ impl Error {
             Self::FlowStateExpired => (422, "flow_state_expired"),
             Self::MfaDisabled { code, .. } => (422, code),
             Self::SecondFactor(refusal) => refusal.place(),
+            Self::External(refusal) => refusal.place(),
             Self::TooManyRequests(_) => (429, "over_request_rate_limit"),
             Self::TooSoonForEmail(_) | Self::EmailRateLimit => (429, "over_email_send_rate_limit"),
             Self::TooSoonForSms(_) | Self::SmsRateLimit => (429, "over_sms_send_rate_limit"),

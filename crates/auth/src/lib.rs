@@ -6,6 +6,7 @@
 //!   a session by a second factor, [`passkey`] lets in by an authenticator alone.
 //! - Delivery: [`mail`] and [`sms`] say what is sent and how, [`template`] is the language of their texts,
 //!   [`outbox`] keeps it until it is gone, [`mailbox`] in development. [`outbound`] is the door to HTTP.
+//! - [`oauth`] signs in with accounts at other providers, whose ID tokens [`oidc`] verifies.
 //! - Rules without IO: [`password`], [`otp`], [`pkce`], [`refresh_token`], [`access_token`],
 //!   [`redirect`], [`identifier`], [`rate`], [`totp`], [`webauthn`], [`seal`].
 //! - `store/`: the SQL of schema `auth`, one file per table; `task/`: background work.
@@ -13,8 +14,8 @@
 //! Its connections log in as `supabase_auth_admin`, who owns that schema and nothing else. It
 //! trusts the edge for who calls (`kernel::http::caller`) and checks user, session and ban itself.
 //! It refuses to say whether an account exists, except where clients depend on being told.
-//! Not here yet: other providers' accounts, SAML, being an OAuth server; their endpoints answer that
-//! they are switched off.
+//! Not here yet: SAML, being an OAuth server, providers that administrators define, wallets; their
+//! endpoints answer that they are switched off.
 
 mod access_token;
 mod account;
@@ -27,6 +28,8 @@ mod identifier;
 mod link;
 mod mail;
 mod mailbox;
+mod oauth;
+mod oidc;
 mod otp;
 mod outbound;
 mod outbox;
@@ -59,11 +62,14 @@ use jwt::KeySet;
 use kernel::{Clock, Health, Task};
 
 pub use crate::config::{
-    Config, DbEncryption, Email, HttpSms, Messagebird, Mfa, MfaPhone, MfaTotp, MfaWebAuthn, Notification,
-    Notifications, Passkey, PasswordHash, PasswordRequirements, Problem, RateLimits, Sessions, Sms, Smtp,
-    SmtpTls, Template, Templates, Textlocal, Twilio, TwilioVerify, UrlPaths, Vonage, WebAuthn,
+    Config, DbEncryption, Email, External as ExternalProvider, HttpSms, Messagebird, Mfa, MfaPhone, MfaTotp,
+    MfaWebAuthn, Notification, Notifications, Passkey, PasswordHash, PasswordRequirements, Problem,
+    RateLimits, Sessions, Sms, Smtp, SmtpTls, Template, Templates, Textlocal, Twilio, TwilioVerify, UrlPaths,
+    Vonage, WebAuthn,
 };
-pub use crate::error::{Error, Expiry, SecondFactor, Weakness};
+pub use crate::error::{Error, Expiry, External, SecondFactor, Weakness};
+pub use crate::oauth::PROVIDERS;
+use crate::oidc::Issuers;
 use crate::outbound::Outbound;
 use crate::outbox::Outbox;
 use crate::rate::Limiter;
@@ -152,7 +158,9 @@ impl Auth {
             hasher,
             refreshes: Turns::new(),
             wrong_codes: Limiter::new(WRONG_CODES.0, WRONG_CODES.1),
-            outbox: Arc::new(Outbox::new(outbound)),
+            outbox: Arc::new(Outbox::new(outbound.clone())),
+            outbound,
+            issuers: Issuers::default(),
             guesses: Limiter::new(GUESSES.0, GUESSES.1),
             wrong_answers: Limiter::new(WRONG_ANSWERS.0, WRONG_ANSWERS.1),
         })))

@@ -60,6 +60,15 @@ impl Challenge {
         Ok(Some(Self { method, text: challenge.to_owned() }))
     }
 
+    /// The name of the method.
+    pub(crate) fn method(&self) -> &'static str {
+        self.method.name()
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Remembers the sign-in until its link is followed and its code exchanged.
     pub(crate) async fn remember(
         &self,

@@ -11,7 +11,9 @@ use uuid::Uuid;
 
 use crate::config::{Config, Problem};
 use crate::mail::Texts;
+use crate::oidc::Issuers;
 use crate::otp::Issued;
+use crate::outbound::Outbound;
 use crate::outbox::{Bell, Outbox, Ways, Wordings};
 use crate::password::Hasher;
 use crate::rate::{Client, Limiter, Limits};
@@ -29,6 +31,9 @@ pub(crate) struct Service {
     /// Wrong guesses at a code: after so many it is void.
     pub(crate) wrong_codes: Limiter<Issued>,
     pub(crate) outbox: Arc<Outbox>,
+    pub(crate) outbound: Outbound,
+    /// What issuers of ID tokens publish of themselves.
+    pub(crate) issuers: Issuers,
     /// Wrong answers to one challenge of a second factor: after so many it is void.
     pub(crate) guesses: Limiter<Uuid>,
     /// Wrong answers for one second factor, over all its challenges.

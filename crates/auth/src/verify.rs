@@ -474,4 +474,4 @@ pub(crate) async fn exchange(ctx: &Context, code: &str, verifier: &str) -> Resul
 }
 
 /// How long after its beginning a PKCE sign-in may be completed.
-const FLOW_EXPIRY: chrono::TimeDelta = chrono::TimeDelta::seconds(300);
+pub(crate) const FLOW_EXPIRY: chrono::TimeDelta = chrono::TimeDelta::seconds(300);

@@ -6,9 +6,11 @@
 
 mod email;
 mod encryption;
+mod external;
 mod mfa;
 mod sms;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use kernel::units::Span;
@@ -19,6 +21,7 @@ use url::Url;
 pub(crate) use email::DEFAULT_PATH;
 pub use email::{Email, Notification, Notifications, Smtp, SmtpTls, Template, Templates, UrlPaths};
 pub use encryption::DbEncryption;
+pub use external::External;
 pub use mfa::{Mfa, MfaPhone, MfaTotp, MfaWebAuthn, Passkey, WebAuthn};
 pub use sms::{HttpSms, Messagebird, Sms, Textlocal, Twilio, TwilioVerify, Vonage};
 
@@ -83,6 +86,17 @@ pub struct Config {
     pub email: Email,
     /// Accounts with a phone number.
     pub sms: Sms,
+    /// Other providers whose accounts people may sign in with, by name (`google`, `github`, `azure`, …),
+    /// each with `enabled`, `client_id`, `secret`, and as needed `redirect_uri` (empty: `callback` below
+    /// `external_url`), `url` (your own instance), `skip_nonce_check`, `email_optional`.
+    pub external: BTreeMap<String, External>,
+    /// Where all who come back from another provider go. Empty: where they wanted to.
+    pub external_redirect_url: String,
+    /// The id of your app for iOS, accepted in Apple's ID tokens besides the client's.
+    pub ios_bundle_id: String,
+    /// Other issuers whose ID tokens are accepted, for any client a request names: use only issuers
+    /// that serve nobody but you.
+    pub allowed_id_token_issuers: Vec<String>,
     /// How long sessions last.
     pub sessions: Sessions,
     /// Second factors.
@@ -193,6 +207,10 @@ impl Default for Config {
             rate_limit: RateLimits::default(),
             email: Email::default(),
             sms: Sms::default(),
+            external: BTreeMap::new(),
+            external_redirect_url: String::new(),
+            ios_bundle_id: String::new(),
+            allowed_id_token_issuers: Vec::new(),
             sessions: Sessions::default(),
             mfa: Mfa::default(),
             webauthn: WebAuthn::default(),
@@ -275,6 +293,7 @@ impl Config {
         problems.extend(mail::check(self));
         problems.extend(messages::check(&self.sms));
         problems.extend(messages::check_template("mfa.phone.template", &self.mfa.phone.template));
+        problems.extend(external::check(&self.external));
         problems.extend(self.webauthn.check());
         problems.extend(self.db_encryption.check());
         problems

@@ -1,24 +1,17 @@
-//! `GET /authorize`, `/callback`: signing in by another provider. None is available.
+//! `GET /authorize`: the browser goes to another provider.
 
 use actix_web::HttpResponse;
+use actix_web::http::header::LOCATION;
 
 use super::call::Call;
 use crate::error::Error;
+use crate::oauth::begin::begin;
 
 pub(crate) async fn get(call: Call) -> Result<HttpResponse, Error> {
-    let provider = call.param("provider");
-    Err(Error::invalid(if is_known(provider) {
-        "Unsupported provider: provider is not enabled".to_owned()
-    } else {
-        format!("Unsupported provider: Provider {provider} could not be found")
-    }))
+    let address = begin(&call.ctx, &call.query, None).await?;
+    Ok(sent_to(address))
 }
 
-pub(crate) async fn callback(_: Call) -> Result<HttpResponse, Error> {
-    Err(Error::BadOAuthState("OAuth state parameter missing"))
-}
-
-fn is_known(provider: &str) -> bool {
-    let provider = provider.to_ascii_lowercase();
-    super::settings::PROVIDERS.contains(&provider.as_str()) || provider == "x"
+pub(crate) fn sent_to(address: String) -> HttpResponse {
+    HttpResponse::Found().insert_header((LOCATION, address)).finish()
 }

@@ -221,6 +221,11 @@ impl Body {
         self.0.is_empty()
     }
 
+    /// The fields of the form it holds.
+    pub(crate) fn form(&self) -> HashMap<String, String> {
+        url::form_urlencoded::parse(&self.0).into_owned().collect()
+    }
+
     /// The JSON object it holds. Unknown fields are ignored, `null` is nothing, and a NUL anywhere
     /// is refused, because Postgres keeps none.
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {

@@ -10,14 +10,19 @@ use super::{answer, authorize};
 use crate::account::UPDATING;
 use crate::audit::{self, Action, Actor};
 use crate::error::{Error, OrInternal};
+use crate::oauth::begin::begin;
 use crate::send::{self, Notice};
 use crate::service::Context;
 use crate::store::{identities, one_time_tokens, users};
 use crate::user::{Identity, User};
 
 pub(crate) async fn authorize(call: Call) -> Result<HttpResponse, Error> {
-    owner(&call).await?;
-    authorize::get(call).await
+    let signed_in = owner(&call).await?;
+    let address = begin(&call.ctx, &call.query, Some(signed_in.user.id)).await?;
+    if call.param("skip_http_redirect") == "true" {
+        return Ok(HttpResponse::Ok().json(json!({ "url": address })));
+    }
+    Ok(authorize::sent_to(address))
 }
 
 /// The signed-in user, where linking is allowed.

@@ -4,6 +4,7 @@ mod admin;
 mod answer;
 mod authorize;
 mod call;
+mod callback;
 mod factors;
 mod health;
 mod identities;
@@ -63,7 +64,7 @@ pub(crate) fn routes(service: &Arc<Service>, cfg: &mut ServiceConfig) {
         .service(at("/reauthenticate").route(get().to(reauthenticate::get)))
         .service(at("/verify").route(get().to(verify::get)).route(post().to(verify::post)))
         .service(at("/authorize").route(get().to(authorize::get)))
-        .service(at("/callback").route(get().to(authorize::callback)).route(post().to(authorize::callback)))
+        .service(at("/callback").route(get().to(callback::get)).route(post().to(callback::post)))
         .service(at("/invite").route(post().to(invite::post)))
         .service(at("/admin/audit").route(get().to(admin::audit::get)))
         .service(at("/admin/users").route(get().to(admin::users::get)).route(post().to(admin::users::post)))

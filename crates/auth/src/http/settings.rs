@@ -4,39 +4,16 @@ use actix_web::HttpResponse;
 use serde_json::{Map, Value, json};
 
 use super::call::Call;
+use crate::oauth::PROVIDERS;
+use crate::oauth::provider::is_enabled;
 use crate::sms::Provider;
-
-/// Providers of identities that clients ask about; none is available.
-pub(crate) const PROVIDERS: [&str; 23] = [
-    "apple",
-    "azure",
-    "bitbucket",
-    "discord",
-    "facebook",
-    "figma",
-    "fly",
-    "github",
-    "gitlab",
-    "google",
-    "kakao",
-    "keycloak",
-    "linkedin",
-    "linkedin_oidc",
-    "notion",
-    "slack",
-    "slack_oidc",
-    "snapchat",
-    "spotify",
-    "twitch",
-    "twitter",
-    "workos",
-    "zoom",
-];
 
 pub(crate) async fn get(call: Call) -> HttpResponse {
     let config = call.ctx.config();
+    // Upstream does not tell of these two.
+    let shown = PROVIDERS.iter().filter(|name| !matches!(**name, "x" | "vercel_marketplace"));
     let mut external: Map<String, Value> =
-        PROVIDERS.iter().map(|name| ((*name).to_owned(), Value::Bool(false))).collect();
+        shown.map(|name| ((*name).to_owned(), Value::Bool(is_enabled(config, name)))).collect();
     external.insert("anonymous_users".to_owned(), Value::Bool(config.enable_anonymous_sign_ins));
     external.insert("email".to_owned(), Value::Bool(config.email.enable_signup));
     external.insert("phone".to_owned(), Value::Bool(config.sms.enable_signup));

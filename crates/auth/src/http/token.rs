@@ -1,5 +1,6 @@
 //! `POST /token?grant_type=…`: one file per grant.
 
+mod id_token;
 mod password;
 mod pkce;
 mod refresh;
@@ -26,7 +27,7 @@ pub(crate) async fn post(call: Call, body: Body) -> Result<HttpResponse, Error> 
         }
         "id_token" => {
             limit()?;
-            return id_token(&body);
+            id_token::grant(&call, &body).await?
         }
         "web3" => {
             limit()?;
@@ -35,29 +36,6 @@ pub(crate) async fn post(call: Call, body: Body) -> Result<HttpResponse, Error> 
         _ => return Err(Error::UnsupportedGrantType),
     };
     Ok(answer::session(&grant))
-}
-
-#[derive(serde::Deserialize)]
-#[serde(default)]
-#[derive(Default)]
-struct IdToken {
-    id_token: String,
-    provider: String,
-    client_id: String,
-    issuer: String,
-}
-
-/// No identity provider is configured, so every one is switched off.
-fn id_token(body: &Body) -> Result<HttpResponse, Error> {
-    let request: IdToken = body.json()?;
-    if request.id_token.is_empty() {
-        return Err(Error::OAuth { error: "invalid_request", description: "id_token required" });
-    }
-    if request.provider.is_empty() && (request.client_id.is_empty() || request.issuer.is_empty()) {
-        let description = "provider or client_id and issuer required";
-        return Err(Error::OAuth { error: "invalid_request", description });
-    }
-    Err(Error::ProviderDisabled(format!("Provider (issuer \"{}\") is not enabled", request.issuer)))
 }
 
 #[derive(serde::Deserialize)]

@@ -16,7 +16,7 @@ use actix_web::{HttpResponse, ResponseError};
 use chrono::NaiveDate;
 use serde_json::Value;
 
-use crate::error::Error;
+use crate::error::{Error, External};
 use crate::service::Service;
 
 const HEADER: HeaderName = HeaderName::from_static("x-supabase-api-version");
@@ -51,8 +51,10 @@ pub(crate) async fn render(
 
 /// The edge logs that a request failed; why is known only here.
 fn log(error: &Error, request_id: Option<&str>) {
-    if let Error::Internal { text, source: Some(cause) } = error {
-        tracing::error!(request_id, %cause, "{text}");
+    match error {
+        Error::Internal { text, source: Some(cause) } => tracing::error!(request_id, %cause, "{text}"),
+        Error::External(External::BadIdToken(cause)) => tracing::info!(request_id, %cause, "{error}"),
+        _ => {}
     }
 }
 

@@ -99,3 +99,113 @@ returning auth_code";
 pub(crate) async fn delete(session: &mut Session, id: Uuid) -> Result<(), Error> {
     session.execute("delete from auth.flow_state where id = $1", &[&id]).await.map(drop)
 }
+
+/// A sign-in at another provider that begins.
+pub(crate) struct NewSignIn<'a> {
+    pub(crate) id: Uuid,
+    pub(crate) provider: &'a str,
+    /// With method and challenge, if the client will exchange a code.
+    pub(crate) auth_code: Option<&'a str>,
+    pub(crate) method: Option<&'a str>,
+    pub(crate) challenge: Option<&'a str>,
+    pub(crate) invite_token: &'a str,
+    pub(crate) referrer: &'a str,
+    pub(crate) client_state: Option<Uuid>,
+    pub(crate) linking_target: Option<Uuid>,
+    pub(crate) email_optional: bool,
+}
+
+pub(crate) async fn begin(
+    session: &mut Session,
+    new: &NewSignIn<'_>,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    const INSERT: &str = "\
+insert into auth.flow_state
+  (id, auth_code, code_challenge_method, code_challenge, provider_type, authentication_method, invite_token,
+   referrer, oauth_client_state_id, linking_target_id, email_optional, created_at, updated_at)
+values ($1, $2, $3::text::auth.code_challenge_method, $4, $5, 'oauth', nullif($6::text, ''), $7, $8, $9, $10,
+        $11, $11)";
+    let NewSignIn { id, provider, auth_code, method, challenge, invite_token, referrer, .. } = new;
+    session
+        .execute(
+            INSERT,
+            &[
+                id,
+                auth_code,
+                method,
+                challenge,
+                provider,
+                invite_token,
+                referrer,
+                &new.client_state,
+                &new.linking_target,
+                &new.email_optional,
+                &now,
+            ],
+        )
+        .await
+        .map(drop)
+}
+
+/// A sign-in at another provider that is under way.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct SignIn {
+    pub(crate) id: Uuid,
+    pub(crate) provider: String,
+    /// What the client will exchange; none if it gets the session at once.
+    pub(crate) auth_code: Option<String>,
+    pub(crate) invite_token: Option<String>,
+    pub(crate) referrer: String,
+    pub(crate) client_state: Option<Uuid>,
+    pub(crate) linking_target: Option<Uuid>,
+    pub(crate) email_optional: bool,
+    pub(crate) created_at: DateTime<Utc>,
+    /// Whether somebody came back from the provider already.
+    pub(crate) is_used: bool,
+}
+
+pub(crate) async fn find_sign_in(session: &mut Session, id: Uuid) -> Result<Option<SignIn>, Error> {
+    const SELECT: &str = "\
+select provider_type, case when coalesce(code_challenge, '') <> '' then auth_code end as auth_code, invite_token,
+       coalesce(referrer, '') as referrer, oauth_client_state_id, linking_target_id, email_optional, created_at,
+       user_id is not null as is_used
+  from auth.flow_state where id = $1 and authentication_method = 'oauth'";
+    let Some(row) = session.query_opt(SELECT, &[&id]).await? else { return Ok(None) };
+    Ok(Some(SignIn {
+        id,
+        provider: row.try_get("provider_type")?,
+        auth_code: row.try_get("auth_code")?,
+        invite_token: row.try_get::<_, Option<String>>("invite_token")?.filter(|token| !token.is_empty()),
+        referrer: row.try_get("referrer")?,
+        client_state: row.try_get("oauth_client_state_id")?,
+        linking_target: row.try_get("linking_target_id")?,
+        email_optional: row.try_get("email_optional")?,
+        created_at: row.try_get::<_, Option<_>>("created_at")?.unwrap_or_default(),
+        is_used: row.try_get("is_used")?,
+    }))
+}
+
+/// Keeps all others from completing this sign-in until the transaction ends; false if one of them was
+/// faster.
+pub(crate) async fn hold_sign_in(session: &mut Session, id: Uuid) -> Result<bool, Error> {
+    const SELECT: &str = "select id from auth.flow_state where id = $1 and user_id is null for update";
+    Ok(session.query_opt(SELECT, &[&id]).await?.is_some())
+}
+
+/// The sign-in is the user's: its code may be exchanged.
+pub(crate) async fn issue(
+    session: &mut Session,
+    id: Uuid,
+    user_id: Uuid,
+    access_token: &str,
+    refresh_token: &str,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    const UPDATE: &str = "\
+update auth.flow_state
+   set user_id = $2, provider_access_token = $3, provider_refresh_token = $4, auth_code_issued_at = $5,
+       updated_at = $5
+ where id = $1";
+    session.execute(UPDATE, &[&id, &user_id, &access_token, &refresh_token, &now]).await.map(drop)
+}

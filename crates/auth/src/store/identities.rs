@@ -31,6 +31,40 @@ values ($1, $2, $3, $4, $5, $5, $5, $6)";
         .map(drop)
 }
 
+/// The identity of an account at a provider: its id and the account it belongs to.
+pub(crate) async fn find(
+    session: &mut Session,
+    provider: &str,
+    provider_id: &str,
+) -> Result<Option<(Uuid, Uuid)>, Error> {
+    const SELECT: &str = "select id, user_id from auth.identities where provider = $1 and provider_id = $2";
+    let row = session.query_opt(SELECT, &[&provider, &provider_id]).await?;
+    row.map(|row| Ok((row.try_get("id")?, row.try_get("user_id")?))).transpose()
+}
+
+/// The accounts with an identity whose address is one of these, and proved or the account's own.
+pub(crate) async fn holders(session: &mut Session, emails: &[String], aud: &str) -> Result<Vec<Uuid>, Error> {
+    const SELECT: &str = "\
+select distinct i.user_id
+  from auth.identities i join auth.users u on u.id = i.user_id
+ where i.email = any ($1) and u.aud = $2 and not u.is_sso_user and i.provider not like 'sso:%'
+   and (i.identity_data ->> 'email_verified' = 'true' or lower(u.email) = i.email)";
+    let rows = session.query(SELECT, &[&emails, &aud]).await?;
+    rows.iter().map(|row| Ok(row.try_get("user_id")?)).collect()
+}
+
+/// What the provider says now, in place of what it said before.
+pub(crate) async fn replace_data(
+    session: &mut Session,
+    id: Uuid,
+    data: &Object,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    const UPDATE: &str = "\
+update auth.identities set identity_data = $2, last_sign_in_at = $3, updated_at = $3 where id = $1";
+    session.execute(UPDATE, &[&id, &Value::Object(data.clone()), &now]).await.map(drop)
+}
+
 pub(crate) async fn merge_data(
     session: &mut Session,
     id: Uuid,
@@ -64,6 +98,11 @@ pub(crate) async fn delete_others(
     session
         .execute("delete from auth.identities where user_id = $1 and provider <> $2", &[&user_id, &provider])
         .await
+}
+
+pub(crate) async fn delete_all_but(session: &mut Session, user_id: Uuid, kept: Uuid) -> Result<(), Error> {
+    const DELETE: &str = "delete from auth.identities where user_id = $1 and id <> $2";
+    session.execute(DELETE, &[&user_id, &kept]).await.map(drop)
 }
 
 /// Empties an identity of a deleted account.

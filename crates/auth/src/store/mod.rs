@@ -8,6 +8,7 @@ pub(crate) mod flow_state;
 pub(crate) mod identities;
 pub(crate) mod mfa_challenges;
 pub(crate) mod mfa_factors;
+pub(crate) mod oauth_client_states;
 pub(crate) mod one_time_tokens;
 pub(crate) mod outbox;
 pub(crate) mod refresh_tokens;

@@ -649,3 +649,21 @@ update auth.users
  where id = $1";
     session.execute(UPDATE, &[&id, &email, &confirmed, &now]).await.map(drop)
 }
+
+/// Takes password, number, claims about the user and every pending change from an account that nobody
+/// confirmed.
+pub(crate) async fn disown(
+    session: &mut Session,
+    id: Uuid,
+    user_metadata: &Object,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    const UPDATE: &str = "\
+update auth.users
+   set encrypted_password = null, raw_user_meta_data = $2, phone = null, phone_confirmed_at = null,
+       recovery_token = '', email_change = '', email_change_token_current = '', email_change_token_new = '',
+       email_change_confirm_status = 0, phone_change = '', phone_change_token = '', reauthentication_token = '',
+       updated_at = $3
+ where id = $1";
+    session.execute(UPDATE, &[&id, &Value::Object(user_metadata.clone()), &now]).await.map(drop)
+}

@@ -267,7 +267,7 @@ fn resolved(
     value: Value,
     environment: &BTreeMap<String, String>,
 ) -> Result<Value, String> {
-    let secret = known.leaves.get(path).is_some_and(|leaf| is_secret(path, leaf));
+    let secret = leaf(known, path).is_some_and(|leaf| is_secret(path, leaf));
     let Value::String(text) = &value else { return Ok(value) };
     if !secret {
         return Ok(value);

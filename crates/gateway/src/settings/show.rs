@@ -41,7 +41,12 @@ const MASK: &str = "(secret)";
 
 fn masked((name, value): (&String, &Value)) -> (String, Value) {
     let discreet = DISCREET.iter().any(|word| name.to_ascii_lowercase().contains(word));
-    (name.clone(), if discreet { json!(MASK) } else { value.clone() })
+    let value = match value {
+        _ if discreet => json!(MASK),
+        Value::Object(fields) => Value::Object(fields.iter().map(masked).collect()),
+        other => other.clone(),
+    };
+    (name.clone(), value)
 }
 
 #[cfg(test)]
@@ -58,6 +63,7 @@ mod tests {
             ("BASALT_DATABASE__URL", "postgresql://u:hunter2@h/d"),
             ("PGRST_APP_SETTINGS_jwt_secret", "hunter2"),
             ("SITE_URL", "http://x"),
+            ("GOTRUE_EXTERNAL_GITHUB_SECRET", "hunter2"),
         ];
         let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         let request = Request { data_dir: "/nowhere".into(), environment, ..Request::default() };
@@ -68,6 +74,7 @@ mod tests {
         assert_eq!(of("auth.site_url").source, Source::Environment("SITE_URL".to_owned()));
         assert_eq!((of("jwt.secret").value, of("jwt.keys").value), (json!(MASK), json!("")));
         assert_eq!(of("rest.app_settings").value, json!({ "jwt_secret": MASK }));
+        assert_eq!(of("auth.external").value["github"]["secret"], json!(MASK));
         assert_eq!(of("auth.jwt_expiry").source, Source::Default);
     }
 }

@@ -22,6 +22,9 @@ pub(super) const ROWS: &[Row] = &[
     ("GOTRUE_EXTERNAL_EMAIL_MAGIC_LINK_ENABLED", "auth.email.enable_magic_link", same),
     ("GOTRUE_EXTERNAL_EMAIL_AUTHORIZED_ADDRESSES", "auth.email.authorized_addresses", same),
     ("GOTRUE_EXTERNAL_ANONYMOUS_USERS_ENABLED", "auth.enable_anonymous_sign_ins", same),
+    ("GOTRUE_EXTERNAL_REDIRECT_URL", "auth.external_redirect_url", same),
+    ("GOTRUE_EXTERNAL_IOS_BUNDLE_ID", "auth.ios_bundle_id", same),
+    ("GOTRUE_EXTERNAL_ALLOWED_ID_TOKEN_ISSUERS", "auth.allowed_id_token_issuers", same),
     ("GOTRUE_EXTERNAL_PHONE_ENABLED", "auth.sms.enable_signup", same),
     ("GOTRUE_MAILER_AUTOCONFIRM", "auth.email.enable_confirmations", not),
     ("GOTRUE_MAILER_SECURE_EMAIL_CHANGE_ENABLED", "auth.email.double_confirm_changes", same),
@@ -250,7 +253,25 @@ const QUIET: &[&str] = &[
 pub(super) fn translate(into: &mut Names<'_>) {
     into.apply(ROWS);
     sms_provider(into, SMS_PROVIDER);
-    into.leftovers("GOTRUE_", ROWS, &[SMS_PROVIDER], QUIET);
+    let external = external(into);
+    let handled: Vec<&str> = external.iter().map(String::as_str).chain([SMS_PROVIDER]).collect();
+    into.leftovers("GOTRUE_", ROWS, &handled, QUIET);
+}
+
+/// What is set for each provider of accounts, `GOTRUE_EXTERNAL_<PROVIDER>_<FIELD>`; returns the names.
+fn external(into: &mut Names<'_>) -> Vec<String> {
+    const FIELDS: [&str; 7] =
+        ["enabled", "client_id", "secret", "redirect_uri", "url", "skip_nonce_check", "email_optional"];
+    let pairs = auth::PROVIDERS.iter().flat_map(|provider| FIELDS.iter().map(move |field| (provider, field)));
+    let mut names = Vec::new();
+    for (provider, field) in pairs {
+        let name = format!("GOTRUE_EXTERNAL_{}_{}", provider.to_uppercase(), field.to_uppercase());
+        if let Some(text) = into.get(&name).map(str::to_owned) {
+            into.assign(&name, &format!("auth.external.{provider}.{field}"), Ok(text));
+        }
+        names.push(name);
+    }
+    names
 }
 
 const SMS_PROVIDER: &str = "GOTRUE_SMS_PROVIDER";

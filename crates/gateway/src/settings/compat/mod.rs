@@ -262,6 +262,26 @@ mod tests {
     }
 
     #[test]
+    fn providers_of_accounts() {
+        check(
+            &[
+                ("GOTRUE_EXTERNAL_GOOGLE_ENABLED", "true"),
+                ("GOTRUE_EXTERNAL_GOOGLE_CLIENT_ID", "a,b"),
+                ("GOTRUE_EXTERNAL_GOOGLE_SECRET", "s"),
+                ("GOTRUE_EXTERNAL_LINKEDIN_OIDC_REDIRECT_URI", "https://a.test/callback"),
+                ("GOTRUE_EXTERNAL_REDIRECT_URL", ""),
+            ],
+            false,
+            &[
+                ("auth.external.google.enabled", json!(true)),
+                ("auth.external.google.client_id", json!("a,b")),
+                ("auth.external.google.secret", json!("s")),
+                ("auth.external.linkedin_oidc.redirect_uri", json!("https://a.test/callback")),
+            ],
+        );
+    }
+
+    #[test]
     fn names_without_effect_are_told_once() {
         let names = [
             ("GOTRUE_WAT", "1"),
@@ -272,7 +292,10 @@ mod tests {
             ("PGRST_ADMIN_SERVER_PORT", "3001"),
         ];
         let notes = meaning(&names, false).1;
-        assert_eq!(notes, ["set, but without effect in this version: FUNCTIONS_VERIFY_JWT, GOTRUE_WAT, PGRST_WAT"]);
+        assert_eq!(
+            notes,
+            ["set, but without effect in this version: FUNCTIONS_VERIFY_JWT, GOTRUE_WAT, PGRST_WAT"]
+        );
     }
 
     #[test]

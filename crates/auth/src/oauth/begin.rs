@@ -1,0 +1,122 @@
+//! The way out: where the browser is sent, and what is remembered of the sign-in meanwhile.
+
+use std::collections::{BTreeMap, HashMap};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest, Sha256};
+use url::form_urlencoded;
+use uuid::Uuid;
+
+use super::enter;
+use super::provider::Provider;
+use crate::error::{Error, OrInternal};
+use crate::pkce::Challenge;
+use crate::service::Context;
+use crate::store::flow_state::{self, NewSignIn};
+use crate::store::oauth_client_states;
+
+/// Parameters that the provider gets from us alone, or that are no business of its.
+const OURS: [&str; 12] = [
+    "client_id",
+    "client_secret",
+    "redirect_uri",
+    "response_type",
+    "state",
+    "code_challenge",
+    "code_challenge_method",
+    "code_verifier",
+    "scopes",
+    "provider",
+    "invite_token",
+    "apikey",
+];
+
+/// Begins a sign-in and returns where the browser has to go. With `linking` the provider's account
+/// becomes another way into that account.
+pub(crate) async fn begin(
+    ctx: &Context,
+    query: &HashMap<String, String>,
+    linking: Option<Uuid>,
+) -> Result<String, Error> {
+    const FAILED: &str = "Error creating flow state";
+    let param = |name: &str| query.get(name).map(String::as_str).unwrap_or_default();
+    let provider = Provider::load(ctx, param("provider"), param("scopes")).await;
+    let provider = provider.map_err(|error| Error::invalid(format!("Unsupported provider: {error}")))?;
+    let mut tx = ctx.service.pool.begin().await.or_internal(FAILED)?;
+    let invite_token = param("invite_token");
+    if !invite_token.is_empty() && enter::invited(ctx, &mut tx, invite_token).await?.is_none() {
+        return Err(Error::UserNotFound("User identified by token not found"));
+    }
+    let challenge = Challenge::parse(param("code_challenge_method"), param("code_challenge"))?;
+    let id = Uuid::new_v4();
+    let verifier = provider.pkce.then(fresh_verifier);
+    let client_state = match &verifier {
+        None => None,
+        Some(verifier) => {
+            let id = Uuid::new_v4();
+            let inserted = oauth_client_states::insert(&mut tx, id, &provider.name, verifier, ctx.now).await;
+            inserted.or_internal(FAILED)?;
+            Some(id)
+        }
+    };
+    let auth_code = challenge.as_ref().map(|_| Uuid::new_v4().to_string());
+    let new = NewSignIn {
+        id,
+        provider: &provider.name,
+        auth_code: auth_code.as_deref(),
+        method: challenge.as_ref().map(Challenge::method),
+        challenge: challenge.as_ref().map(Challenge::text),
+        invite_token,
+        referrer: &ctx.redirect_to,
+        client_state,
+        linking_target: linking,
+        email_optional: provider.email_optional,
+    };
+    flow_state::begin(&mut tx, &new, ctx.now).await.or_internal(FAILED)?;
+    tx.commit().await.or_internal(FAILED)?;
+    Ok(address(&provider, &id.to_string(), query, verifier.as_deref()))
+}
+
+/// A secret of 256 bits in letters that need no escaping.
+fn fresh_verifier() -> String {
+    URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>())
+}
+
+/// The provider's sign-in page, with all it is told.
+fn address(
+    provider: &Provider,
+    state: &str,
+    query: &HashMap<String, String>,
+    verifier: Option<&str>,
+) -> String {
+    let mut pairs = BTreeMap::from([
+        ("client_id", provider.client_id().to_owned()),
+        ("redirect_uri", provider.redirect_uri.clone()),
+        ("response_type", "code".to_owned()),
+        ("state", state.to_owned()),
+    ]);
+    if !provider.scopes.is_empty() {
+        pairs.insert("scope", provider.scopes.join(" "));
+    }
+    // Apple sends people back by form once it is asked for their name, and wants nothing else.
+    let is_apple = provider.name == "apple";
+    if is_apple {
+        pairs.insert("response_mode", "form_post".to_owned());
+    } else {
+        let passed = query.iter().filter(|(key, _)| !OURS.contains(&key.to_ascii_lowercase().as_str()));
+        for (key, value) in passed {
+            // WorkOS calls by a name of its own what is ours.
+            let key = if key == "workos_provider" { "provider" } else { key };
+            pairs.insert(key, value.clone());
+        }
+    }
+    if let Some(verifier) = verifier {
+        pairs.insert("code_challenge", URL_SAFE_NO_PAD.encode(Sha256::digest(verifier)));
+        pairs.insert("code_challenge_method", "S256".to_owned());
+    }
+    let pairs = form_urlencoded::Serializer::new(String::new()).extend_pairs(&pairs).finish();
+    let pairs = if is_apple { pairs.replace('+', "%20") } else { pairs };
+    let separator = if provider.authorize.contains('?') { '&' } else { '?' };
+    format!("{}{separator}{pairs}", provider.authorize)
+}

@@ -1,0 +1,243 @@
+//! Accounts as ID tokens describe them.
+
+use serde_json::{Value, json};
+
+use super::accounts::text;
+use super::catalog::{APPLE, APPLE_ACCOUNT, FACEBOOK, GOOGLE, KAKAO, LINKEDIN, SNAPCHAT, VERCEL};
+use super::profile::Profile;
+use crate::user::Object;
+
+/// Claims that identities keep as they are, if they are texts.
+const TEXTS: [&str; 18] = [
+    "name",
+    "family_name",
+    "given_name",
+    "middle_name",
+    "nickname",
+    "preferred_username",
+    "profile",
+    "picture",
+    "website",
+    "gender",
+    "birthdate",
+    "zoneinfo",
+    "locale",
+    "phone",
+    "full_name",
+    "avatar_url",
+    "slug",
+    "user_name",
+];
+
+/// The account of a verified ID token: each issuer has its habits.
+pub(crate) fn of_id_token(claims: &Object) -> Profile {
+    let token = Value::Object(claims.clone());
+    let iss = text(&token, "/iss");
+    let profile = Profile::of(&iss, text(&token, "/sub"));
+    let email = text(&token, "/email");
+    let said = flag(claims.get("email_verified"));
+    match iss.as_str() {
+        GOOGLE | "accounts.google.com" => {
+            let hd = text(&token, "/hd");
+            profile
+                .named(text(&token, "/name"))
+                .pictured(text(&token, "/picture"))
+                .custom(if hd.is_empty() { json!({}) } else { json!({ "hd": hd }) })
+                .reached_at(email, said || flag(claims.get("verified_email")))
+        }
+        APPLE | APPLE_ACCOUNT => {
+            let mut custom = Object::new();
+            if let Some(private) = claims.get("is_private_email") {
+                custom.insert("is_private_email".to_owned(), json!(flag(Some(private))));
+            }
+            for key in ["auth_time", "transfer_sub"] {
+                custom.extend(claims.get(key).map(|value| (key.to_owned(), value.clone())));
+            }
+            profile.custom(Value::Object(custom)).reached_at(email, true)
+        }
+        LINKEDIN => profile
+            .with("name", format!("{} {}", text(&token, "/given_name"), text(&token, "/family_name")).trim())
+            .with("given_name", text(&token, "/given_name"))
+            .with("family_name", text(&token, "/family_name"))
+            .with("locale", text(&token, "/locale"))
+            .with("picture", text(&token, "/picture"))
+            .reached_at(email, said),
+        KAKAO => profile
+            .with("name", text(&token, "/nickname"))
+            .with("preferred_username", text(&token, "/nickname"))
+            .with("picture", text(&token, "/picture"))
+            .reached_at(email, true),
+        VERCEL => {
+            let global = text(&token, "/global_user_id");
+            let sub = match global.is_empty() {
+                true => text(&token, "/sub"),
+                false => format!("global_user_id:{global}"),
+            };
+            Profile::of(&iss, sub)
+                .with("name", text(&token, "/user_name"))
+                .with("picture", text(&token, "/user_avatar_url"))
+                .reached_at(text(&token, "/user_email"), true)
+        }
+        FACEBOOK => profile
+            .with("name", text(&token, "/name"))
+            .with("picture", text(&token, "/picture"))
+            .reached_at(email, true),
+        SNAPCHAT => standard(profile, claims).reached_at(email, true),
+        _ if is_azure(&iss) => azure(profile, claims),
+        _ => standard(profile, claims).reached_at(email, said),
+    }
+}
+
+fn standard(profile: Profile, claims: &Object) -> Profile {
+    let texts = TEXTS.iter().filter_map(|key| Some((*key, claims.get(*key)?.as_str()?)));
+    let mut profile = texts.fold(profile, |profile, (key, value)| profile.with(key, value));
+    for key in ["aud", "iat", "exp", "updated_at"] {
+        profile.data.extend(claims.get(key).map(|value| (key.to_owned(), value.clone())));
+    }
+    let phone_verified = flag(claims.get("phone_verified")) || flag(claims.get("phone_number_verified"));
+    profile.data.insert("phone_verified".to_owned(), json!(phone_verified));
+    match claims.get("custom_claims") {
+        Some(custom) => profile.custom(custom.clone()),
+        None => profile,
+    }
+}
+
+fn azure(profile: Profile, claims: &Object) -> Profile {
+    // All others are what the directory's administrator chose to send.
+    const TECHNICAL: [&str; 16] = [
+        "aud",
+        "iss",
+        "iat",
+        "nbf",
+        "exp",
+        "c_hash",
+        "at_hash",
+        "aio",
+        "nonce",
+        "rh",
+        "uti",
+        "jti",
+        "ver",
+        "sub",
+        "name",
+        "preferred_username",
+    ];
+    let mut custom = claims.clone();
+    custom.retain(|key, _| !TECHNICAL.contains(&key.as_str()));
+    // Absent where the application is of one tenant, whose addresses it trusts.
+    let owned = claims.get("xms_edov").is_none_or(|owned| flag(Some(owned)));
+    let token = Value::Object(claims.clone());
+    profile
+        .with("full_name", text(&token, "/name"))
+        .with("preferred_username", text(&token, "/preferred_username"))
+        .custom(Value::Object(custom))
+        .reached_at(text(&token, "/email"), owned)
+}
+
+/// A truth, in the spellings that providers have for it.
+fn flag(value: Option<&Value>) -> bool {
+    match value {
+        Some(Value::Bool(flag)) => *flag,
+        Some(Value::String(text)) => text == "true" || text == "1",
+        _ => false,
+    }
+}
+
+/// True for the issuer of a tenant of Azure.
+pub(crate) fn is_azure(issuer: &str) -> bool {
+    tenant(issuer, "https://login.microsoftonline.com/")
+}
+
+/// True for the issuer of a tenant for customers, which has a host of its own.
+pub(crate) fn is_azure_for_customers(issuer: &str) -> bool {
+    let Some((host, _)) = issuer.strip_prefix("https://").and_then(|rest| rest.split_once('/')) else {
+        return false;
+    };
+    let name = host.strip_suffix(".ciamlogin.com").unwrap_or_default();
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    !name.is_empty() && name.bytes().all(plain) && tenant(issuer, &format!("https://{host}/"))
+}
+
+fn tenant(issuer: &str, host: &str) -> bool {
+    let rest = issuer.strip_prefix(host).map(|rest| rest.trim_end_matches('/'));
+    let name = rest.and_then(|rest| rest.strip_suffix("/v2.0")).unwrap_or_default();
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(claims: Value) -> Profile {
+        let Value::Object(claims) = claims else { return Profile::default() };
+        of_id_token(&claims)
+    }
+
+    fn verified(claims: Value) -> Option<bool> {
+        read(claims).email().map(|email| email.verified)
+    }
+
+    #[test]
+    fn an_address_of_azure_counts_unless_its_owner_is_not_known() {
+        let iss = "https://login.microsoftonline.com/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0";
+        let with = |edov: Value| {
+            let mut claims =
+                json!({ "iss": iss, "sub": "a", "email": "j@x.test", "groups": ["a"], "nonce": "n" });
+            if !edov.is_null() {
+                claims["xms_edov"] = edov;
+            }
+            claims
+        };
+        for (edov, expected) in [
+            (Value::Null, true),
+            (json!(true), true),
+            (json!("1"), true),
+            (json!("true"), true),
+            (json!(1), false),
+            (json!(false), false),
+            (json!("0"), false),
+        ] {
+            assert_eq!(verified(with(edov.clone())), Some(expected), "{edov}");
+        }
+        let custom = &read(with(Value::Null)).data["custom_claims"];
+        assert_eq!(custom, &json!({ "email": "j@x.test", "groups": ["a"] }));
+    }
+
+    #[test]
+    fn issuers_of_azure() {
+        for issuer in
+            ["https://login.microsoftonline.com/a-b/v2.0", "https://login.microsoftonline.com/a/v2.0/"]
+        {
+            assert!(is_azure(issuer), "{issuer}");
+        }
+        assert!(is_azure_for_customers("https://shop.ciamlogin.com/a-b/v2.0"));
+        for issuer in [
+            "https://login.microsoftonline.com.evil.test/a/v2.0",
+            "http://login.microsoftonline.com/a/v2.0",
+            "https://login.microsoftonline.com/a/b/v2.0",
+            "https://login.microsoftonline.com//v2.0",
+            "https://login.microsoftonline.com/a/v1.0",
+            "https://evil.test/.ciamlogin.com/a/v2.0",
+            "https://evil.test#.ciamlogin.com/a/v2.0",
+            "https://a@evil.ciamlogin.com/a/v2.0",
+        ] {
+            assert!(!is_azure(issuer) && !is_azure_for_customers(issuer), "{issuer}");
+        }
+    }
+
+    #[test]
+    fn habits_of_issuers() {
+        assert_eq!(verified(json!({ "iss": APPLE, "sub": "a", "email": "j@x.test" })), Some(true));
+        assert_eq!(verified(json!({ "iss": GOOGLE, "sub": "a", "email": "j@x.test" })), Some(false));
+        let other = json!({ "iss": "https://id.test", "sub": "a", "email": "j@x.test", "email_verified": "true",
+            "name": "Jane", "phone": 7 });
+        assert_eq!(verified(other.clone()), Some(true));
+        assert_eq!(read(other).data["name"], "Jane");
+        let vercel =
+            read(json!({ "iss": VERCEL, "sub": "a", "global_user_id": "g", "user_email": "j@x.test" }));
+        assert_eq!(vercel.sub(), "global_user_id:g");
+        let apple = read(json!({ "iss": APPLE, "sub": "a", "is_private_email": "true" }));
+        assert_eq!(apple.data["custom_claims"], json!({ "is_private_email": true }));
+        assert!(apple.email().is_none());
+    }
+}

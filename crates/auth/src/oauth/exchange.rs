@@ -1,0 +1,239 @@
+//! The conversation with a provider once it sent the browser back: the code for tokens, the tokens
+//! for the account.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit, Mac};
+use reqwest::Method;
+use serde_json::Value;
+use sha2::Sha256;
+use url::form_urlencoded;
+
+use super::accounts::{Answers, text};
+use super::catalog::{Account, Api, ClientProof, Quirk};
+use super::claims;
+use super::profile::Profile;
+use super::provider::Provider;
+use crate::oidc::{self, Issuer, OidcError};
+use crate::outbound::{Answer, OutboundError, Request};
+use crate::service::Context;
+
+/// What the code was exchanged for.
+pub(crate) struct Tokens {
+    pub(crate) access: String,
+    pub(crate) refresh: String,
+    /// All of the answer.
+    body: Value,
+}
+
+/// Why a provider said nothing that can be used. Holds neither tokens nor secrets.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ExchangeError {
+    #[error("{0}")]
+    Outbound(#[from] OutboundError),
+    #[error("the provider answered with status {status}: {error}")]
+    Refused { status: u16, error: String },
+    #[error("the provider's answer has no access token")]
+    NoToken,
+    #[error("the provider's answer is not what was expected")]
+    Answer,
+    #[error("the provider's answer has no ID token")]
+    NoIdToken,
+    #[error("the ID token is for another client")]
+    Audience,
+    #[error("the ID token belongs to another access token")]
+    OtherAccessToken,
+    #[error("the ID token's issuer `{0}` is not the provider")]
+    Issuer(String),
+    #[error("the account has no id")]
+    NoSubject,
+    #[error("{0}")]
+    Oidc(#[from] OidcError),
+}
+
+/// Exchanges the code of a finished sign-in.
+pub(crate) async fn tokens(
+    ctx: &Context,
+    provider: &Provider,
+    code: &str,
+    verifier: Option<&str>,
+) -> Result<Tokens, ExchangeError> {
+    let mut fields =
+        vec![("grant_type", "authorization_code"), ("code", code), ("redirect_uri", &provider.redirect_uri)];
+    fields.extend(verifier.map(|verifier| ("code_verifier", verifier)));
+    if provider.proof == ClientProof::Form {
+        fields.extend([("client_id", provider.client_id()), ("client_secret", provider.secret.expose())]);
+    }
+    let mut request = Request::form(&provider.token, fields).with("accept", "application/json");
+    if provider.proof == ClientProof::Basic {
+        let encoded = |part: &str| form_urlencoded::byte_serialize(part.as_bytes()).collect::<String>();
+        let pair = format!("{}:{}", encoded(provider.client_id()), encoded(provider.secret.expose()));
+        request = request.with("authorization", format!("Basic {}", STANDARD.encode(pair)));
+    }
+    request.reach = provider.reach;
+    let body = read(&ctx.service.outbound.send(request).await?)?;
+    let access = text(&body, "/access_token");
+    if access.is_empty() {
+        return Err(ExchangeError::NoToken);
+    }
+    Ok(Tokens { access, refresh: text(&body, "/refresh_token"), body })
+}
+
+/// The answer's content: JSON, or a form as old servers send it.
+fn read(answer: &Answer) -> Result<Value, ExchangeError> {
+    let body = answer.json().unwrap_or_else(|_| {
+        let pairs = form_urlencoded::parse(&answer.body).into_owned();
+        pairs.map(|(key, value)| (key, Value::String(value))).collect()
+    });
+    let error = text(&body, "/error");
+    // Some providers say "no" with status 200.
+    if !answer.is_success() || !error.is_empty() {
+        return Err(ExchangeError::Refused {
+            status: answer.status,
+            error: error.chars().take(80).collect(),
+        });
+    }
+    Ok(body)
+}
+
+/// The account that the tokens are for.
+pub(crate) async fn profile(
+    ctx: &Context,
+    provider: &Provider,
+    tokens: &Tokens,
+) -> Result<Profile, ExchangeError> {
+    let id_token = tokens.body.get("id_token").and_then(Value::as_str).filter(|token| !token.is_empty());
+    let profile = match (provider.account, id_token) {
+        (Account::Api(api), _) | (Account::IdToken(_, Some(api)), None) => {
+            ask(ctx, provider, api, tokens).await?
+        }
+        (Account::IdToken(_, None) | Account::Azure, None) => return Err(ExchangeError::NoIdToken),
+        (Account::IdToken(..), Some(id_token)) => {
+            let issuer = provider.issuer().unwrap_or_default();
+            claimed(ctx, provider, &issuer, id_token, tokens).await?
+        }
+        (Account::Azure, Some(id_token)) => {
+            let issuer = azure_issuer(provider, id_token)?;
+            claimed(ctx, provider, &issuer, id_token, tokens).await?
+        }
+        (Account::TokenAnswer(host, read), _) => {
+            let iss = if provider.url.is_empty() { *host } else { provider.url.as_str() };
+            let answers = Answers { iss, bodies: std::slice::from_ref(&tokens.body) };
+            read(&answers).ok_or(ExchangeError::Answer)?
+        }
+    };
+    if profile.sub().is_empty() {
+        return Err(ExchangeError::NoSubject);
+    }
+    Ok(profile)
+}
+
+/// The issuer that a token of Azure names: any tenant where the settings name none, else that one.
+fn azure_issuer(provider: &Provider, id_token: &str) -> Result<String, ExchangeError> {
+    let issuer = oidc::claimed_issuer(id_token).unwrap_or_default();
+    let expected = match provider.url.as_str() {
+        ""
+        | "https://login.microsoftonline.com/common"
+        | "https://login.microsoftonline.com/organizations" => None,
+        url => Some(format!("{url}/v2.0")),
+    };
+    let fits = match &expected {
+        None => claims::is_azure(&issuer),
+        Some(expected) => {
+            &issuer == expected || claims::is_azure_for_customers(expected) && same_tenant(expected, &issuer)
+        }
+    };
+    if fits { Ok(issuer) } else { Err(ExchangeError::Issuer(issuer.chars().take(120).collect())) }
+}
+
+/// Tenants for customers are called by their name or by their id.
+fn same_tenant(expected: &str, issuer: &str) -> bool {
+    let host = |url: &str| url::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned));
+    claims::is_azure_for_customers(issuer) && host(expected) == host(issuer)
+}
+
+async fn claimed(
+    ctx: &Context,
+    provider: &Provider,
+    issuer: &str,
+    id_token: &str,
+    tokens: &Tokens,
+) -> Result<Profile, ExchangeError> {
+    let (service, issuer) = (&ctx.service, Issuer::trusted(issuer));
+    let found = service.issuers.verify(&service.outbound, issuer, id_token, ctx.now).await?;
+    if !oidc::audiences(&found).contains(&provider.client_id()) {
+        return Err(ExchangeError::Audience);
+    }
+    if !oidc::came_with(id_token, &found, &tokens.access) {
+        return Err(ExchangeError::OtherAccessToken);
+    }
+    Ok(claims::of_id_token(&found))
+}
+
+async fn ask(
+    ctx: &Context,
+    provider: &Provider,
+    api: &Api,
+    tokens: &Tokens,
+) -> Result<Profile, ExchangeError> {
+    const NOTION: &str = "2021-08-16";
+    let base = match provider.url.as_str() {
+        "" => format!("{}{}", api.host, api.base),
+        url if url.ends_with("api.github.com") => format!("{url}{}", api.base),
+        url => format!("{url}{}{}", api.own_instance, api.base),
+    };
+    let mut bodies = Vec::with_capacity(api.paths.len());
+    for path in api.paths {
+        let mut url = format!("{base}{path}");
+        if api.quirk == Quirk::FacebookProof {
+            url.push_str("&appsecret_proof=");
+            url.push_str(&facebook_proof(provider.secret.expose(), &tokens.access));
+        }
+        let mut request = Request::new(Method::GET, &url)
+            .with("accept", "application/json")
+            .with("authorization", format!("Bearer {}", tokens.access));
+        match api.quirk {
+            Quirk::ClientId => request = request.with("client-id", provider.client_id()),
+            Quirk::NotionVersion => request = request.with("notion-version", NOTION),
+            Quirk::None | Quirk::FacebookProof => {}
+        }
+        request.reach = provider.reach;
+        let answer = ctx.service.outbound.send(request).await?;
+        if !answer.is_success() {
+            return Err(ExchangeError::Refused { status: answer.status, error: String::new() });
+        }
+        bodies.push(answer.json().map_err(|_| ExchangeError::Answer)?);
+    }
+    (api.read)(&Answers { iss: &base, bodies: &bodies }).ok_or(ExchangeError::Answer)
+}
+
+fn facebook_proof(secret: &str, access_token: &str) -> String {
+    // A key of any length is a key of HMAC.
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.as_bytes()) else { return String::new() };
+    mac.update(access_token.as_bytes());
+    hex::encode(mac.finalize().into_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_with_status_200_is_one() {
+        let answer = |status, body: &str| Answer { status, body: body.as_bytes().to_vec() };
+        assert!(read(&answer(200, "access_token=a&scope=b")).is_ok_and(|body| body["access_token"] == "a"));
+        assert!(read(&answer(200, r#"{"access_token":"a"}"#)).is_ok_and(|body| body["access_token"] == "a"));
+        for (status, body) in [(200, r#"{"error":"bad_verification_code"}"#), (500, "{}"), (200, "error=no")]
+        {
+            assert!(read(&answer(status, body)).is_err(), "{body}");
+        }
+    }
+
+    #[test]
+    fn tenants_for_customers() {
+        let shop = "https://shop.ciamlogin.com/shop.onmicrosoft.com/v2.0";
+        assert!(same_tenant(shop, "https://shop.ciamlogin.com/11111111-1111/v2.0"));
+        assert!(!same_tenant(shop, "https://evil.ciamlogin.com/11111111-1111/v2.0"));
+        assert!(!same_tenant(shop, "https://login.microsoftonline.com/a/v2.0"));
+    }
+}
