@@ -8,7 +8,7 @@ use super::json;
 use super::row::Rows;
 
 /// Types that are written here, and one that is not.
-const TYPES: [Type; 14] = [
+const TYPES: [Type; 25] = [
     Type::BOOL,
     Type::INT2,
     Type::INT4,
@@ -23,6 +23,17 @@ const TYPES: [Type; 14] = [
     Type::JSON,
     Type::JSONB,
     Type::POINT,
+    Type::BPCHAR,
+    Type::BOOL_ARRAY,
+    Type::INT4_ARRAY,
+    Type::NUMERIC_ARRAY,
+    Type::DATE_ARRAY,
+    Type::TIMESTAMP_ARRAY,
+    Type::TEXT_ARRAY,
+    Type::VARCHAR_ARRAY,
+    Type::UUID_ARRAY,
+    Type::JSON_ARRAY,
+    Type::JSONB_ARRAY,
 ];
 
 /// The length of no value at all.
@@ -33,7 +44,7 @@ const NULL: u8 = 255;
 pub fn row(data: &[u8]) {
     let Some((width, data)) = data.split_first() else { return };
     let Some((kinds, mut rest)) = data.split_at_checked(usize::from(width % 8) + 1) else { return };
-    let kinds: Vec<_> = kinds.iter().filter_map(|kind| TYPES.get(usize::from(kind & 15))).collect();
+    let kinds: Vec<_> = kinds.iter().filter_map(|kind| TYPES.get(usize::from(kind & 31))).collect();
     let columns: Vec<_> =
         kinds.iter().map(|kind| Column { name: kind.name().into(), kind: kind.oid() }).collect();
     let mut rows = Vec::new();
@@ -58,7 +69,7 @@ pub fn row(data: &[u8]) {
         let _ = (Rows::read(Some(row)), Rows::said(Some(row)));
     }
     // JSON is passed on as it is, and digits are those that the database has.
-    let is_ours = !kinds.iter().any(|kind| matches!(**kind, Type::JSON | Type::JSONB | Type::NUMERIC));
+    let is_ours = kinds.iter().all(|kind| !["json", "numeric"].iter().any(|name| kind.name().contains(name)));
     for utc in [true, false] {
         let Some(written) = json::array(&columns, &rows, utc) else { continue };
         if is_ours && std::str::from_utf8(&written).is_ok() {
