@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use db::{Fleet, Pool, Target, bootstrap, migrate};
+use db::{Fleet, Pool, PoolOptions, Target, bootstrap, migrate};
 use kernel::{Clock, RoleName, Stop};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -234,8 +234,9 @@ async fn start_rest(
     let own = named(login, "basalt rest");
     let fleet = Fleet::new(&own, settings.database.pool(settings.database.pool_size));
     connections.fleet(&fleet);
-    // The schema is read by one session at a time; it is closed as soon as it is not needed.
-    let pool = Pool::new(&own, settings.database.pool(2));
+    // To read the schema: two sessions that see one state of it. What they ask, they ask once, and
+    // behind a pooler what they prepared would stay.
+    let pool = Pool::new(&own, PoolOptions { prepared: false, ..settings.database.pool(2) });
     connections.pool(&pool);
     let target = named(&settings.database.listener(login)?, "basalt rest");
     if settings.rest.channel_enabled && settings.database.hears_through_pooler() {

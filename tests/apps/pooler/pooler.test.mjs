@@ -25,7 +25,7 @@ const CALLERS = [
 }))
 
 describe('behind PgBouncer', { skip: !isInstalled() && 'pgbouncer is not installed' }, () => {
-  let basalt, bouncer, api
+  let basalt, bouncer, start, api
 
   before(async () => {
     basalt = await Basalt.start()
@@ -33,13 +33,14 @@ describe('behind PgBouncer', { skip: !isInstalled() && 'pgbouncer is not install
     bouncer = await PgBouncer.start({ dbPort: basalt.dbPort, connections: CONNECTIONS, ...LOGIN })
     const login = encodeURI(`${LOGIN.user}:${LOGIN.password}`)
     const url = (port) => `postgresql://${login}@127.0.0.1:${port}/postgres`
-    api = await DataApi.start(url(bouncer.port), {
+    start = (settings) => DataApi.start(url(bouncer.port), {
       PGRST_JWT_SECRET: SECRET,
       PGRST_DB_ANON_ROLE: 'anon',
       PGRST_DB_SCHEMAS: 'public',
-      PGRST_DB_PREPARED_STATEMENTS: 'false',
       BASALT_DATABASE__DIRECT_URL: url(basalt.dbPort),
+      ...settings,
     })
+    api = await start({ PGRST_DB_PREPARED_STATEMENTS: 'false' })
   })
   after(async () => {
     await api?.stop()
@@ -151,5 +152,20 @@ describe('behind PgBouncer', { skip: !isInstalled() && 'pgbouncer is not install
       await sleep(20)
     }
     await crowd((caller) => send(caller, 'GET', '/notes?limit=1'))
+  })
+
+  test('statements that are kept by mistake are noticed, and no answer is of another', async () => {
+    await api.stop()
+    // What the first leaves on the connections of the pooler must not trip the second.
+    for (let process = 0; process < 2; process += 1) {
+      api = await start({})
+      await crowd(async (caller) => {
+        const { role, sub } = await send(caller, 'POST', '/rpc/whoami', { body: {} })
+        assert.deepEqual({ role, sub }, { role: caller.role, sub: caller.sub })
+        await send(caller, 'GET', '/notes?limit=1')
+      })
+      assert.match(api.log, /prepared statements get lost/)
+      if (process === 0) await api.stop()
+    }
   })
 })

@@ -60,7 +60,7 @@ fn elements(kind: Kind, value: &[u8], out: &mut BytesMut) -> Option<()> {
     // Behind the dimensions: whether there are nulls, and the type of the elements.
     let (_, rest) = rest.split_at_checked(8)?;
     let mut rest = match i32::from_be_bytes(*dimensions) {
-        0 => return Some(out.put_slice(b"[]")),
+        0 => rest,
         // The number of elements and the index of the first.
         1 => rest.split_at_checked(8)?.1,
         _ => return None,

@@ -18,13 +18,17 @@ pub(super) fn write(value: &[u8], out: &mut BytesMut) -> Option<()> {
     let count = usize::from(u16::from_be_bytes([c0, c1]));
     let weight = i16::from_be_bytes([w0, w1]);
     let scale = usize::from(u16::from_be_bytes([d0, d1]));
-    match u16::from_be_bytes([s0, s1]) {
-        POSITIVE => {}
-        NEGATIVE => out.put_u8(b'-'),
-        NAN => return Some(out.put_slice(b"\"NaN\"")),
-        INFINITY => return Some(out.put_slice(b"\"Infinity\"")),
-        NEGATIVE_INFINITY => return Some(out.put_slice(b"\"-Infinity\"")),
+    let sign: &[u8] = match u16::from_be_bytes([s0, s1]) {
+        POSITIVE => b"",
+        NEGATIVE => b"-",
+        NAN => b"\"NaN\"",
+        INFINITY => b"\"Infinity\"",
+        NEGATIVE_INFINITY => b"\"-Infinity\"",
         _ => return None,
+    };
+    out.put_slice(sign);
+    if sign.len() > 1 {
+        return Some(());
     }
     (digits.len() == 2 * count).then_some(())?;
     // Groups that are not there are zero: before the first one, and behind the last.
