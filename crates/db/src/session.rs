@@ -26,9 +26,7 @@ impl Session {
     pub(crate) async fn begin(&mut self) -> Result<(), Error> {
         // Set first: if this future is dropped half-way, the transaction may have begun.
         self.in_transaction = true;
-        // Behind a pooler the server may keep statements of others, under names that ours have too.
-        let begin = if self.prepared { "begin" } else { "begin; deallocate all" };
-        self.connection.client.batch_execute(begin).await.map_err(Error::from)
+        self.connection.client.batch_execute("begin").await.map_err(Error::from)
     }
 
     /// Runs a statement and returns its rows.
@@ -161,6 +159,8 @@ impl Session {
 
     async fn run_unnamed(&self, wanted: Wanted, sql: &str, params: &[Param<'_>]) -> Result<Answer, Error> {
         let client = &self.connection.client;
+        // The server may keep statements of others, under names that ours have, too.
+        client.batch_execute("deallocate all").await?;
         let types = client.prepare(sql).await?.params().to_vec();
         let params: Vec<_> = params.iter().copied().zip(types).collect();
         let mut answer = Answer::default();
