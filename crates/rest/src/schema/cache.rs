@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use db::{Event, Fleet, Listener, Pool, Target};
@@ -17,15 +17,9 @@ use super::contents::SchemaCache;
 use super::in_database;
 use super::load::{Scope, load};
 use super::model::RoleSettings;
+use super::pace::{FIRST_WAIT, Pace};
 use super::zones::Zones;
 use crate::config::Config;
-
-/// Signals that come within this time of a reload share the next one.
-const DEBOUNCE: Duration = Duration::from_millis(100);
-
-/// Waits between failed reloads: the first, doubled up to the last.
-const FIRST_WAIT: Duration = Duration::from_secs(1);
-const LAST_WAIT: Duration = Duration::from_secs(32);
 
 /// What holds for the length of a request.
 #[derive(Debug)]
@@ -124,35 +118,33 @@ impl Cache {
         let mut listener =
             config.channel_enabled.then(|| Listener::start(target.clone(), &[&config.channel]));
         let mut wanted = self.current.load().is_none().then_some(Reload::Schema);
-        let mut not_before = tokio::time::Instant::now();
-        let mut wait = FIRST_WAIT;
+        let mut pace = Pace::new(tokio::time::Instant::now());
         loop {
             // In this order, so that all signals there are share one reload.
-            tokio::select! {
+            let told = tokio::select! {
                 biased;
                 () = stop.stopped() => return,
-                event = next(&mut listener) => wanted = wanted.max(meaning(event)),
-                () = self.asked.notified() => wanted = wanted.max(Some(Reload::Config)),
-                () = tokio::time::sleep_until(not_before), if wanted.is_some() => {
+                event = next(&mut listener) => meaning(event),
+                () = self.asked.notified() => Some(Reload::Config),
+                () = tokio::time::sleep_until(pace.next()), if wanted.is_some() => {
                     let reload = self.reload(wanted.unwrap_or(Reload::Schema));
                     let result = tokio::select! {
                         () = stop.stopped() => return,
                         result = reload => result,
                     };
-                    not_before = tokio::time::Instant::now();
-                    match result {
-                        Ok(()) => {
-                            wanted = None;
-                            wait = FIRST_WAIT;
-                            not_before += DEBOUNCE;
-                        }
-                        Err(_) => {
-                            self.retry_after.store(wait.as_secs(), Ordering::Relaxed);
-                            not_before += wait;
-                            wait = (wait * 2).min(LAST_WAIT);
-                        }
+                    let now = tokio::time::Instant::now();
+                    if result.is_ok() {
+                        wanted = None;
+                        pace.succeed(now);
+                    } else {
+                        self.retry_after.store(pace.fail(now).as_secs(), Ordering::Relaxed);
                     }
+                    None
                 }
+            };
+            if told.is_some() {
+                wanted = wanted.max(told);
+                pace.change();
             }
         }
     }

@@ -1,7 +1,7 @@
 //! What the data API knows of the database: loaded from the catalogue, swapped as a whole, never written by requests.
 //!
 //! - `model`: tables, relationships, functions, casts, media handlers; `contents`: the cache that holds them.
-//! - `cache`: the snapshot that requests share, and its reload; `in_database`: settings kept in the database.
+//! - `cache`: the snapshot that requests share, and its reload; `pace`: when; `in_database`: settings kept in the database.
 //! - `load`: reads them from the catalogue; `view`, `infer`: what follows from keys and view definitions.
 //! - `zones`: what is known of time zones.
 //! - `find`, `hint`, `fuzzy`: a relationship by the names of a request; similar names for errors.
@@ -15,6 +15,7 @@ mod in_database;
 mod infer;
 mod load;
 mod model;
+mod pace;
 mod view;
 mod zones;
 

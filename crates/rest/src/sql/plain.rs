@@ -4,16 +4,14 @@
 //! a relation is read as plain rows wherever that gives the same text: columns of a few common
 //! types and JSON come as they are, and any other through `to_json`, the function that the
 //! document would have used. What the columns really are, the answer says; see `exec::json`.
-//!
-//! A row asked for by its key is left to the database: there, a document costs as much.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
 
 use crate::plan::field::SelectColumn;
-use crate::plan::read::{Condition, Node, Shape};
+use crate::plan::read::Shape;
 use crate::plan::{Plan, ReadPlan, Render};
-use crate::request::{ApiRequest, MediaType, Operation, QuantOperator};
+use crate::request::{ApiRequest, MediaType};
 use crate::schema::{Column, Table};
 
 use super::ROWS;
@@ -57,11 +55,7 @@ pub(crate) fn plain(request: &ApiRequest, plan: &Plan<'_>, utc: bool) -> Option<
     let Plan::Read(read) = plan else { return None };
     let is_array = read.output.render == Render::Json { nulls_stripped: false }
         && read.output.media_type == MediaType::Json;
-    if !is_array
-        || read.keyset.is_some()
-        || request.preferences.count.is_some()
-        || is_one_row(&read.tree, read.table)
-    {
+    if !is_array || read.keyset.is_some() || request.preferences.count.is_some() {
         return None;
     }
     let outputs = outputs(read, utc)?;
@@ -80,21 +74,6 @@ pub(crate) fn plain(request: &ApiRequest, plan: &Plan<'_>, utc: bool) -> Option<
     });
     sql.push(" FROM (").node(&read.tree, form).push(") ").push(ROWS);
     Some(sql.finish())
-}
-
-/// At most one row can be the answer.
-fn is_one_row(node: &Node<'_>, table: &Table) -> bool {
-    let is_fixed = |key: &str| {
-        node.filters.iter().any(|filter| match filter {
-            Condition::Filter { field, expr, .. } => {
-                let is_equal = matches!(expr.operation, Operation::Quant(QuantOperator::Equal, None, _));
-                field.name == key && field.path.is_empty() && is_equal && !expr.negated
-            }
-            _ => false,
-        })
-    };
-    let has_key = !table.primary_key.is_empty() && table.primary_key.iter().all(|key| is_fixed(key));
-    has_key || node.range.limit().is_some_and(|limit| limit <= 1)
 }
 
 /// The columns of the answer; none if their names are not known, or not all different.
