@@ -105,19 +105,8 @@ pub(crate) async fn run(
             End::Decide
         },
     };
-    let assumed_utc = context.may_be_utc(request);
-    if let Some(statement) = sql::plain(request, plan, assumed_utc) {
-        let said = sql::response_settings();
-        let flight =
-            Flight { main: query(&statement), describe: true, after: Some(query(&said)), ..common.clone() };
-        let landed = fleet.run(&flight).await.map_err(refused)?;
-        let said = landed.after.first();
-        let utc = assumed_utc && context.zones.note(row::zone(said)?);
-        if let Some(body) = landed.columns.and_then(|columns| json::array(&columns, &landed.rows, utc)) {
-            let page = i64::try_from(landed.rows.len()).unwrap_or(i64::MAX);
-            return Ok(Some(Outcome::Rows(Rows { page, body, ..Rows::said(said)? })));
-        }
-        // A column or the time zone is another than was believed: the database knows better.
+    if let Some(rows) = page(fleet, request, plan, context, &common).await? {
+        return Ok(Some(Outcome::Rows(rows)));
     }
     let Some(statement) = sql::statement(request, plan, context.limits) else { return Ok(None) };
     let flight =
@@ -137,6 +126,29 @@ pub(crate) async fn run(
     finish(open, request, context).await?;
     rows.total = estimate(request, plan, context.limits, rows.total, row::planned(&aside));
     Ok(Some(Outcome::Rows(rows)))
+}
+
+/// A page whose JSON is written here; none where the database has to build it.
+async fn page(
+    fleet: &Fleet,
+    request: &ApiRequest,
+    plan: &Plan<'_>,
+    context: Context<'_>,
+    common: &Flight<'_>,
+) -> Result<Option<Rows>, Error> {
+    let assumed_utc = context.may_be_utc(request);
+    let Some(statement) = sql::plain(request, plan, assumed_utc) else { return Ok(None) };
+    let said = sql::response_settings();
+    let flight =
+        Flight { main: query(&statement), describe: true, after: Some(query(&said)), ..common.clone() };
+    let landed = fleet.run(&flight).await.map_err(|error| refusal(error, context))?;
+    let said = landed.after.first();
+    let utc = assumed_utc && context.zones.note(row::zone(said)?);
+    let body = landed.columns.and_then(|columns| json::array(&columns, &landed.rows, utc));
+    // None: a column or the time zone is another than was believed. The database knows better.
+    let Some(body) = body else { return Ok(None) };
+    let page = i64::try_from(landed.rows.len()).unwrap_or(i64::MAX);
+    Ok(Some(Rows { page, body, ..Rows::said(said)? }))
 }
 
 fn query(statement: &sql::Statement) -> Query<'_> {
