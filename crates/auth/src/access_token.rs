@@ -1,21 +1,41 @@
-//! Access tokens: what they claim.
+//! Access tokens: what they claim, and the one place where they are made.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use kernel::units::Span;
 use serde_json::{Map, Value, json};
 
 use crate::config::Config;
+use crate::error::{Error, OrInternal};
+use crate::hook;
+use crate::service::Context;
 use crate::store::sessions::SessionRow;
 use crate::user::User;
 
-/// Claims and the moment they end.
-pub(crate) struct Claims {
-    pub(crate) fields: Map<String, Value>,
+/// A signed token.
+pub(crate) struct Issued {
+    pub(crate) token: String,
+    /// In seconds of the epoch.
     pub(crate) expires_at: i64,
 }
 
+/// Makes the access token of a session to which someone proved themselves by `method`. Every access
+/// token is made here, so that the hook that changes claims is asked of all of them. It is asked within
+/// the transaction that makes or refreshes the session.
+pub(crate) async fn issue(
+    ctx: &Context,
+    tx: &mut db::Session,
+    user: &User,
+    session: &SessionRow,
+    method: &str,
+) -> Result<Issued, Error> {
+    let claims = claims(ctx.config(), user, session, ctx.now);
+    let claims = hook::access_token(ctx, tx, user.id, claims, method).await?;
+    let token = ctx.service.keys.sign(&claims).or_internal("error generating jwt token")?;
+    Ok(Issued { token, expires_at: claims.get("exp").and_then(Value::as_i64).unwrap_or_default() })
+}
+
 /// The claims of a token for this session now. Clients and policies depend on every name and type.
-pub(crate) fn claims(config: &Config, user: &User, session: &SessionRow, now: DateTime<Utc>) -> Claims {
+fn claims(config: &Config, user: &User, session: &SessionRow, now: DateTime<Utc>) -> Map<String, Value> {
     let aal = session.aal();
     let mut expires_at = (now + delta(config.jwt_expiry)).timestamp();
     if let (Some(limit), "aal1", true) = (config.sessions.allow_low_aal, aal, user.has_second_factor()) {
@@ -45,7 +65,7 @@ pub(crate) fn claims(config: &Config, user: &User, session: &SessionRow, now: Da
             claim("scope", json!(scopes));
         }
     }
-    Claims { fields, expires_at }
+    fields
 }
 
 /// How the user proved who they are, newest first.

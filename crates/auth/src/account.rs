@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::error::{Error, OrInternal};
+use crate::hook;
 use crate::seal;
 use crate::send::{self, Notice};
 use crate::service::Context;
@@ -35,7 +36,8 @@ impl From<NotCreated> for Error {
     }
 }
 
-/// Makes the account and reads it back, because triggers may have changed it.
+/// Makes the account and reads it back, because triggers may have changed it. Whoever calls this for
+/// someone who signs up asked the hook before, and ends with [`commit_creation`].
 pub(crate) async fn create(
     ctx: &Context,
     tx: &mut db::Session,
@@ -45,15 +47,26 @@ pub(crate) async fn create(
         Some("users_email_partial_key" | "users_phone_key") => NotCreated::Taken,
         _ => NotCreated::Failed(Error::internal(SAVING, error)),
     })?;
+    ctx.created.set(new.id);
     users::get(tx, new.id)
         .await
         .or_internal("Database error loading user after sign-up")
         .map_err(NotCreated::Failed)
 }
 
-/// Ends a transaction in which an account was made: deferred triggers fail only now.
-pub(crate) async fn commit_creation(tx: db::Session) -> Result<(), Error> {
+/// Ends a transaction in which an administrator made an account: deferred triggers fail only now.
+pub(crate) async fn commit(tx: db::Session) -> Result<(), Error> {
     tx.commit().await.or_internal(SAVING)
+}
+
+/// Ends a transaction in which someone may have signed up, and tells the hook of a new account. It
+/// exists even if the hook fails, and the request with it.
+pub(crate) async fn commit_creation(ctx: &Context, tx: db::Session) -> Result<(), Error> {
+    commit(tx).await?;
+    match ctx.created.take() {
+        Some(id) => hook::after_user_created(ctx, id).await,
+        None => Ok(()),
+    }
 }
 
 /// `{"provider": P, "providers": [P, …]}`.

@@ -5,6 +5,7 @@
 //! newer one, and read the shape from the version header of the answer.
 
 mod external;
+mod hook;
 mod second_factor;
 
 use std::borrow::Cow;
@@ -18,6 +19,7 @@ use kernel::{ApiError, TokenError};
 use serde_json::{Value, json};
 
 pub use self::external::External;
+pub use self::hook::HookFailure;
 pub use self::second_factor::SecondFactor;
 
 /// Names the error code, whatever the shape of the body.
@@ -259,6 +261,17 @@ pub enum Error {
     #[error(transparent)]
     External(#[from] External),
 
+    /// The operator's own code refuses, or fails.
+    #[error(transparent)]
+    Hook(#[from] HookFailure),
+    /// A hook failed during a refresh. 503, because clients end a session on a refresh that fails
+    /// otherwise.
+    #[error(transparent)]
+    HookOfRefresh(HookFailure),
+    /// A hook refuses a sign-in by password.
+    #[error("{0}")]
+    PasswordRefused(String),
+
     // 413, 429, 5xx
     /// The body is larger than this many bytes.
     #[error("Request body too large (max {0} bytes)")]
@@ -378,9 +391,25 @@ impl Error {
             | Self::TooManyRefreshes(seconds)
             | Self::TooSoonForEmail(seconds)
             | Self::TooSoonForSms(seconds) => Some((*seconds).max(1)),
-            Self::RefreshContention => Some(1),
+            Self::RefreshContention | Self::HookOfRefresh(_) => Some(1),
             _ => None,
         }
+    }
+
+    /// What a hook's function raised for the caller: status and body of the API's first version, whose
+    /// clients get it as it is.
+    fn raised(&self) -> Option<(u16, Value)> {
+        match self {
+            Self::Hook(failure) => failure.raised(),
+            _ => None,
+        }
+    }
+
+    /// The status, for clients of the API's first version or of the newer one.
+    pub(crate) fn status_for(&self, newer: bool) -> StatusCode {
+        let raised = self.raised().filter(|_| !newer).map(|(status, _)| status);
+        let status = raised.unwrap_or_else(|| ApiError::status(self));
+        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
     /// The body, for clients of the API's first version or of the newer one.
@@ -392,6 +421,9 @@ impl Error {
             && let Some((error, description)) = refusal.oauth()
         {
             return json!({ "error": error, "error_description": description });
+        }
+        if let (false, Some((_, body))) = (newer, self.raised()) {
+            return body;
         }
         let text = self.public();
         let mut body = if newer {
@@ -430,7 +462,9 @@ impl Error {
             Self::Invalid(_) => (400, "validation_failed"),
             Self::BadJson(_) => (400, "bad_json"),
             Self::SubjectNotAnId => (400, "bad_jwt"),
-            Self::InvalidCredentials | Self::UnsupportedGrantType => (400, "invalid_credentials"),
+            Self::InvalidCredentials | Self::UnsupportedGrantType | Self::PasswordRefused(_) => {
+                (400, "invalid_credentials")
+            }
             Self::BannedAtSignIn | Self::RefreshUserBanned => (400, "user_banned"),
             Self::EmailNotConfirmed => (400, "email_not_confirmed"),
             Self::PhoneNotConfirmed => (400, "phone_not_confirmed"),
@@ -495,6 +529,8 @@ impl Error {
             Self::MfaDisabled { code, .. } => (422, code),
             Self::SecondFactor(refusal) => refusal.place(),
             Self::External(refusal) => refusal.place(),
+            Self::Hook(failure) => failure.place(),
+            Self::HookOfRefresh(failure) => (503, failure.place().1),
             Self::TooManyRequests(_) => (429, "over_request_rate_limit"),
             Self::TooSoonForEmail(_) | Self::EmailRateLimit => (429, "over_email_send_rate_limit"),
             Self::TooSoonForSms(_) | Self::SmsRateLimit => (429, "over_sms_send_rate_limit"),
@@ -508,7 +544,7 @@ impl Error {
 
 impl ResponseError for Error {
     fn status_code(&self) -> StatusCode {
-        StatusCode::from_u16(ApiError::status(self)).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+        self.status_for(false)
     }
 
     /// The answer in the API's first version; `http` re-renders it where the client asked for more.

@@ -6,6 +6,7 @@
 //!   a session by a second factor, [`passkey`] lets in by an authenticator alone.
 //! - Delivery: [`mail`] and [`sms`] say what is sent and how, [`template`] is the language of their texts,
 //!   [`outbox`] keeps it until it is gone, [`mailbox`] in development. [`outbound`] is the door to HTTP.
+//! - [`hook`] asks the operator's own code.
 //! - [`oauth`] signs in with accounts at other providers, whose ID tokens [`oidc`] verifies.
 //! - Rules without IO: [`password`], [`otp`], [`pkce`], [`refresh_token`], [`access_token`],
 //!   [`redirect`], [`identifier`], [`rate`], [`totp`], [`webauthn`], [`seal`].
@@ -23,6 +24,7 @@ mod audit;
 mod config;
 mod error;
 mod factor;
+mod hook;
 mod http;
 mod identifier;
 mod link;
@@ -62,12 +64,12 @@ use jwt::KeySet;
 use kernel::{Clock, Health, Task};
 
 pub use crate::config::{
-    Config, DbEncryption, Email, External as ExternalProvider, HttpSms, Messagebird, Mfa, MfaPhone, MfaTotp,
-    MfaWebAuthn, Notification, Notifications, Passkey, PasswordHash, PasswordRequirements, Problem,
-    RateLimits, Sessions, Sms, Smtp, SmtpTls, Template, Templates, Textlocal, Twilio, TwilioVerify, UrlPaths,
-    Vonage, WebAuthn,
+    Config, DbEncryption, Email, External as ExternalProvider, Hook, Hooks, HttpSms, Messagebird, Mfa,
+    MfaPhone, MfaTotp, MfaWebAuthn, Notification, Notifications, Passkey, PasswordHash, PasswordRequirements,
+    Problem, RateLimits, Sessions, Sms, Smtp, SmtpTls, Template, Templates, Textlocal, Twilio, TwilioVerify,
+    UrlPaths, Vonage, WebAuthn,
 };
-pub use crate::error::{Error, Expiry, External, SecondFactor, Weakness};
+pub use crate::error::{Error, Expiry, External, HookFailure, SecondFactor, Weakness};
 pub use crate::oauth::PROVIDERS;
 use crate::oidc::Issuers;
 use crate::outbound::Outbound;
@@ -140,7 +142,7 @@ impl Auth {
     pub async fn start(config: Config, deps: Deps) -> Result<Self, StartError> {
         let settings = Settings::new(config).map_err(StartError::Settings)?;
         let config = &settings.config;
-        if !config.email.is_sent() && config.email.enable_signup {
+        if !config.email.is_sent() && !config.hook.send_email.enabled && config.email.enable_signup {
             tracing::warn!(
                 confirmations = config.email.enable_confirmations,
                 "no mail server is set up (auth.email.smtp.host): mails are dropped. Where new accounts must \

@@ -13,11 +13,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::header::HeaderMap;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method};
 use url::{Host, Url};
 
-/// Longer answers are given up.
+/// Longer answers are given up, unless the request says otherwise.
 const MAX_ANSWER: usize = 1024 * 1024;
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -48,6 +49,8 @@ pub(crate) struct Request<'a> {
     pub(crate) body: Vec<u8>,
     /// How long all of it may take.
     pub(crate) timeout: Duration,
+    /// Bytes of the answer: what is longer is given up.
+    pub(crate) max_answer: usize,
     pub(crate) reach: Reach,
 }
 
@@ -60,6 +63,7 @@ impl<'a> Request<'a> {
             headers: Vec::new(),
             body: Vec::new(),
             timeout: Duration::from_secs(10),
+            max_answer: MAX_ANSWER,
             reach: Reach::Anywhere,
         }
     }
@@ -81,12 +85,18 @@ impl<'a> Request<'a> {
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
 }
 
 impl Answer {
     pub(crate) fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
+    }
+
+    /// A header; empty if there is none that is text.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
     pub(crate) fn json<T: serde::de::DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
@@ -107,8 +117,8 @@ pub(crate) enum OutboundError {
     #[error("no answer in time")]
     TimedOut,
     /// The answer is too long.
-    #[error("the answer is longer than {MAX_ANSWER} bytes")]
-    TooLong,
+    #[error("the answer is longer than {0} bytes")]
+    TooLong(usize),
     /// The connection failed.
     #[error("{0}")]
     Failed(String),
@@ -146,6 +156,7 @@ impl Outbound {
             }
             Reach::PublicOnly => &self.public,
         };
+        let max = request.max_answer;
         let mut call = client.request(request.method, url).body(request.body);
         for (name, value) in request.headers {
             call = call.header(name, value);
@@ -153,14 +164,15 @@ impl Outbound {
         let exchange = async {
             let mut response = call.send().await.map_err(worded)?;
             let status = response.status().as_u16();
+            let headers = std::mem::take(response.headers_mut());
             let mut body = Vec::new();
             while let Some(chunk) = response.chunk().await.map_err(worded)? {
-                if body.len() + chunk.len() > MAX_ANSWER {
-                    return Err(OutboundError::TooLong);
+                if body.len() + chunk.len() > max {
+                    return Err(OutboundError::TooLong(max));
                 }
                 body.extend_from_slice(&chunk);
             }
-            Ok(Answer { status, body })
+            Ok(Answer { status, headers, body })
         };
         tokio::time::timeout(request.timeout, exchange).await.unwrap_or(Err(OutboundError::TimedOut))
     }
@@ -332,7 +344,7 @@ mod tests {
         answer.resize(MAX_ANSWER * 2, b'x');
         let url = server(answer).await;
         let error = Outbound::new().unwrap().send(Request::new(Method::GET, &url)).await.unwrap_err();
-        assert!(matches!(error, OutboundError::TooLong), "{error}");
+        assert!(matches!(error, OutboundError::TooLong(MAX_ANSWER)), "{error}");
     }
 
     #[tokio::test]

@@ -1,8 +1,9 @@
 //! One-time codes and notices on their way to their owner.
 //!
 //! A code is made and its hash stored, with the moment, in the account and among the one-time
-//! tokens; what is to be sent goes into the outbox, in the same transaction. Where no mail server is set
-//! up, mails are dropped, as upstream does (said once at start); where no provider is, messages to
+//! tokens; what is to be sent goes into the outbox, in the same transaction. Where a hook sends, it is
+//! asked in place of that, still within the transaction: the request succeeds if the hook took the
+//! message, and nothing of it is kept otherwise. Where no mail server is set up, mails are dropped, as upstream does (said once at start); where no provider is, messages to
 //! phones are refused unless the number is a configured test number.
 
 use std::time::Duration;
@@ -15,6 +16,7 @@ use crate::access_token::delta;
 use crate::account::UPDATING;
 use crate::config;
 use crate::error::{Error, OrInternal};
+use crate::hook::{self, EmailData, Point};
 use crate::mail::Kind;
 use crate::outbox::{self, Message, Phone, Post};
 use crate::pkce::Challenge;
@@ -75,6 +77,16 @@ fn failed(kind: Kind) -> &'static str {
     }
 }
 
+/// What a hook that sends mails calls a mail.
+fn action_type(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Confirmation => "signup",
+        Kind::MagicLink => "magiclink",
+        Kind::Reauthentication => "reauthentication",
+        kind => kind.message_type(),
+    }
+}
+
 /// A code, and the hash that its link carries.
 struct Code {
     code: String,
@@ -109,6 +121,11 @@ pub(crate) async fn mail(
     take_mail(ctx)?;
     let Code { code, hash } = Code::fresh(ctx, &user.email, challenge);
     store(ctx, tx, user, mail, &user.email, &hash).await?;
+    if ctx.settings.hooks.has(Point::SendEmail) {
+        let token_hash = if mail.verifies().is_some() { hash.as_str() } else { "" };
+        let data = EmailData { token: &code, token_hash, ..email_data(ctx, mail.kind()) };
+        return hook::send_email(ctx, tx, user, &data).await;
+    }
     let mut data = json!({ "Email": user.email, "Token": code });
     if let Some(verifies) = mail.verifies() {
         data["ConfirmationURL"] = link::of(ctx.config(), verifies, &hash, &ctx.redirect_to)?.into();
@@ -159,6 +176,21 @@ pub(crate) async fn email_change(
     let current = both.then(|| Code::fresh(ctx, &user.email, challenge));
     let current_hash = current.as_ref().map_or("", |code| code.hash.as_str());
     store_email_change(ctx, tx, user, email, (current_hash, &new.hash)).await?;
+    if ctx.settings.hooks.has(Point::SendEmail) {
+        // The hashes are the other way round than the codes. Receivers of Supabase Auth's reckon with it.
+        let base = EmailData { token_hash: &new.hash, ..email_data(ctx, Kind::EmailChange) };
+        let data = match &current {
+            Some(current) => EmailData {
+                token: &current.code,
+                token_new: &new.code,
+                token_hash_new: &current.hash,
+                ..base
+            },
+            None => EmailData { token: &new.code, ..base },
+        };
+        let changed = User { email_change: email.to_owned(), ..user.clone() };
+        return hook::send_email(ctx, tx, &changed, &data).await;
+    }
     let mails = [Some((email, new)), current.map(|code| (user.email.as_str(), code))];
     for (to, Code { code, hash }) in mails.into_iter().flatten() {
         let data = json!({
@@ -261,7 +293,28 @@ pub(crate) async fn notify(
         tracing::warn!(user_id = %user.id, notice = kind.message_type(), %error, "a notice is not sent");
         return Ok(());
     }
+    if ctx.settings.hooks.has(Point::SendEmail) {
+        let text = |name: &str| data.get(name).and_then(Value::as_str).unwrap_or_default();
+        let hook_data = EmailData {
+            old_email: text("OldEmail"),
+            old_phone: text("OldPhone"),
+            provider: text("Provider"),
+            factor_type: text("FactorType"),
+            ..email_data(ctx, kind)
+        };
+        return hook::send_notice(ctx, tx, user, &hook_data).await;
+    }
     write(ctx, tx, user, kind, to, data).await
+}
+
+/// What every hook that sends mails is told.
+fn email_data(ctx: &Context, kind: Kind) -> EmailData<'_> {
+    EmailData {
+        redirect_to: &ctx.redirect_to,
+        email_action_type: action_type(kind),
+        site_url: &ctx.config().external_url,
+        ..EmailData::default()
+    }
 }
 
 /// Writes a mail and puts it into the outbox.
@@ -301,7 +354,7 @@ pub(crate) enum Sms {
     Reauthentication,
 }
 
-/// Sends a code to `phone`; returns the id of the message.
+/// Sends a code to `phone`; returns the id of the message, if it has one.
 pub(crate) async fn sms(
     ctx: &Context,
     tx: &mut db::Session,
@@ -309,7 +362,7 @@ pub(crate) async fn sms(
     phone: &str,
     sms: Sms,
     channel: Channel,
-) -> Result<String, Error> {
+) -> Result<Option<String>, Error> {
     let last = match sms {
         Sms::Confirmation => user.confirmation_sent_at,
         Sms::PhoneChange => user.phone_change_sent_at,
@@ -327,7 +380,11 @@ pub(crate) async fn sms(
         lifetime: settings.otp_expiry,
         limited: !settings.autoconfirm(),
     };
-    let (code, message_id) = message.send(ctx, tx).await?;
+    let mut changed = user.clone();
+    if sms == Sms::PhoneChange {
+        changed.phone_change = phone.to_owned();
+    }
+    let (code, message_id) = message.send(ctx, tx, &changed, false).await?;
     let hash = otp::hash(phone, &code);
     let (id, now) = (user.id, ctx.now);
     let (stored, token_type) = match sms {
@@ -357,29 +414,42 @@ pub(crate) struct PhoneCode<'a> {
 }
 
 impl PhoneCode<'_> {
-    /// Makes the code and puts its message into the outbox; returns the code and the message's id. Test
-    /// numbers get their own code, and no message.
-    pub(crate) async fn send(self, ctx: &Context, tx: &mut db::Session) -> Result<(String, String), Error> {
+    /// Makes the code and puts its message into the outbox, or hands it to the hook that sends; returns
+    /// the code and the message's id, if it has one. Test numbers get their own code, and no message.
+    pub(crate) async fn send(
+        self,
+        ctx: &Context,
+        tx: &mut db::Session,
+        user: &User,
+        second_factor: bool,
+    ) -> Result<(String, Option<String>), Error> {
         const FAILED: &str = "Unable to get SMS provider";
         if let Some(code) = ctx.config().sms.test_code(self.phone, ctx.now) {
-            return Ok((code.to_owned(), "test-otp".to_owned()));
+            return Ok((code.to_owned(), Some("test-otp".to_owned())));
         }
         if self.limited {
             ctx.settings.limits.sms.take((), ctx.now).map_err(|_| Error::SmsRateLimit)?;
         }
+        let code = otp::fresh(config::otp_length(self.length));
+        if ctx.settings.hooks.has(Point::SendSms) {
+            hook::send_sms(ctx, tx, user, (self.phone, &code), second_factor).await?;
+            return Ok((code, None));
+        }
         if matches!(ctx.settings.ways.phone, Phone::Nowhere) {
             return Err(Error::internal(FAILED, "no SMS provider is configured (auth.sms.*.enabled)"));
         }
-        let code = otp::fresh(config::otp_length(self.length));
         let body = sms::write(self.template, &code).or_internal("error generating sms template")?;
         let text = Text { phone: self.phone.to_owned(), channel: self.channel, body, code: code.clone() };
         let id = outbox::put(ctx, tx, &Message::Phone(text), self.lifetime, FAILED).await?;
-        Ok((code, id.to_string()))
+        Ok((code, Some(id.to_string())))
     }
 }
 
 /// Whether `code` is the one that the provider made for `phone`; none where the codes are ours.
 pub(crate) async fn provider_says(ctx: &Context, phone: &str, code: &str) -> Option<bool> {
+    if ctx.settings.hooks.has(Point::SendSms) {
+        return None;
+    }
     match &ctx.settings.ways.phone {
         Phone::Provider(provider) => provider.check(&ctx.service.outbox.outbound, phone, code).await,
         _ => None,
@@ -399,6 +469,8 @@ pub(crate) fn channel(ctx: &Context, name: &str) -> Result<Channel, Error> {
     };
     match name {
         "" | "sms" => Ok(Channel::Sms),
+        // The hook is not told of channels, and takes all.
+        _ if ctx.settings.hooks.has(Point::SendSms) => Ok(Channel::Sms),
         "whatsapp" if supported() => Ok(Channel::WhatsApp),
         _ => Err(Error::invalid(
             "Invalid channel, supported values are 'sms' or 'whatsapp'. 'whatsapp' is only supported if Twilio or \

@@ -1,7 +1,7 @@
 //! What one running instance holds, and what one request knows of it.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use chrono::{DateTime, Utc};
@@ -10,6 +10,7 @@ use kernel::Clock;
 use uuid::Uuid;
 
 use crate::config::{Config, Problem};
+use crate::hook::Hooks;
 use crate::mail::Texts;
 use crate::oidc::Issuers;
 use crate::otp::Issued;
@@ -47,6 +48,7 @@ pub(crate) struct Settings {
     pub(crate) limits: Arc<Limits>,
     pub(crate) wordings: Wordings,
     pub(crate) ways: Ways,
+    pub(crate) hooks: Hooks,
 }
 
 impl Settings {
@@ -68,7 +70,8 @@ impl Settings {
         let mfa = mfa.map_err(|text| vec![Problem { key: "mfa.phone.template", text }])?;
         let wordings = Wordings { mail: Texts::load(&config)?, sms, mfa };
         let ways = Ways::of(&config);
-        Ok(Self { config, targets, limits, wordings, ways })
+        let hooks = Hooks::of(&config.hook);
+        Ok(Self { config, targets, limits, wordings, ways, hooks })
     }
 }
 
@@ -86,6 +89,22 @@ pub(crate) struct Context {
     pub(crate) redirect_to: String,
     /// Rings when all of the request is over.
     pub(crate) bell: Arc<Bell>,
+    /// The account that the request made, if it did.
+    pub(crate) created: Arc<Created>,
+}
+
+/// The account that a request made: who signs up for it is told of once it is kept.
+#[derive(Debug, Default)]
+pub(crate) struct Created(Mutex<Option<Uuid>>);
+
+impl Created {
+    pub(crate) fn set(&self, id: Uuid) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(id);
+    }
+
+    pub(crate) fn take(&self) -> Option<Uuid> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
 }
 
 impl Context {

@@ -98,16 +98,23 @@ pub(crate) async fn open(
         scopes: None,
         methods: vec![Method { method: method.to_owned(), at: now }],
     };
-    grant(ctx, user, &session, refresh_token)
+    grant(ctx, tx, user, &session, refresh_token, method).await
 }
 
-fn grant(ctx: &Context, user: User, session: &SessionRow, refresh_token: String) -> Result<Grant, Error> {
-    let claims = access_token::claims(ctx.config(), &user, session, ctx.now);
-    let access_token = ctx.service.keys.sign(&claims.fields).or_internal("error generating jwt token")?;
+/// What is handed out for a session to which someone proved themselves by `method`.
+async fn grant(
+    ctx: &Context,
+    tx: &mut db::Session,
+    user: User,
+    session: &SessionRow,
+    refresh_token: String,
+    method: &str,
+) -> Result<Grant, Error> {
+    let issued = access_token::issue(ctx, tx, &user, session, method).await?;
     Ok(Grant {
-        access_token,
-        expires_at: claims.expires_at,
-        expires_in: claims.expires_at - ctx.now.timestamp(),
+        access_token: issued.token,
+        expires_at: issued.expires_at,
+        expires_in: issued.expires_at - ctx.now.timestamp(),
         refresh_token,
         session_id: session.id,
         user,
@@ -382,8 +389,14 @@ async fn finish(
         counter: session.counter,
     };
     sessions::refresh(&mut tx, session.id, &to, ctx.now).await.map_err(database)?;
+    // Before the token that was presented is used up for good.
+    let granted = grant(ctx, &mut tx, user, session, refresh_token, "token_refresh").await;
+    let granted = granted.map_err(|error| match error {
+        Error::Hook(failure) if !failure.is_refusal() => Error::HookOfRefresh(failure),
+        error => error,
+    })?;
     tx.commit().await.map_err(database)?;
-    grant(ctx, user, session, refresh_token)
+    Ok(granted)
 }
 
 impl SessionRow {

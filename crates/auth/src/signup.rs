@@ -6,6 +6,7 @@ use uuid::Uuid;
 use crate::account::{self, NotCreated};
 use crate::audit::{self, Action, Actor};
 use crate::error::{Error, OrInternal};
+use crate::hook::{self, Point};
 use crate::pkce::Challenge;
 use crate::send::{self, Mail, Sms};
 use crate::service::Context;
@@ -71,6 +72,8 @@ pub(crate) enum SignedUp {
     Pending(Box<User>),
 }
 
+const FINDING: &str = "Database error finding user";
+
 /// Checks and normalises what came, in upstream's order.
 pub(crate) fn check(ctx: &Context, mut sign_up: SignUp) -> Result<SignUp, Error> {
     sign_up.by = match sign_up.by {
@@ -94,9 +97,11 @@ pub(crate) async fn register(ctx: &Context, sign_up: SignUp) -> Result<SignedUp,
     let sign_up = check(ctx, sign_up)?;
     // Hashed before there is a transaction, and also for accounts that exist: it takes the time.
     let hash = ctx.service.hasher.hash(ctx.config().password_hash, sign_up.password.clone()).await?;
-    match attempt(ctx, &sign_up, &hash).await {
+    let id = Uuid::new_v4();
+    ask_hook(ctx, &sign_up, id).await?;
+    match attempt(ctx, &sign_up, id, &hash).await {
         // Another request made the account just now: it exists, then.
-        Err(NotCreated::Taken) => match attempt(ctx, &sign_up, &hash).await {
+        Err(NotCreated::Taken) => match attempt(ctx, &sign_up, id, &hash).await {
             // It is in another audience, of which the caller is to learn nothing.
             Err(NotCreated::Taken) => hidden(ctx, &sign_up),
             result => Ok(result?),
@@ -105,47 +110,75 @@ pub(crate) async fn register(ctx: &Context, sign_up: SignUp) -> Result<SignedUp,
     }
 }
 
-async fn attempt(ctx: &Context, sign_up: &SignUp, hash: &str) -> Result<SignedUp, NotCreated> {
-    const FINDING: &str = "Database error finding user";
+/// Asks the hook whether the account may be made, if there is none yet.
+async fn ask_hook(ctx: &Context, sign_up: &SignUp, id: Uuid) -> Result<(), Error> {
+    if !ctx.settings.hooks.has(Point::BeforeUserCreated) {
+        return Ok(());
+    }
+    let found = {
+        let mut connection = ctx.service.pool.session().await.or_internal(FINDING)?;
+        find(ctx, &mut connection, sign_up).await?
+    };
+    match found {
+        Some(_) => Ok(()),
+        None => {
+            let metadata = metadata(sign_up);
+            hook::before_user_created(ctx, &new_user(ctx, sign_up, id, "", &metadata)).await
+        }
+    }
+}
+
+async fn find(ctx: &Context, session: &mut db::Session, sign_up: &SignUp) -> Result<Option<User>, Error> {
+    let found = match &sign_up.by {
+        By::Email(email) => users::find_holder_of_email(session, email, &ctx.aud, None).await,
+        By::Phone(phone) => users::find_by_phone(session, phone, &ctx.aud).await,
+    };
+    found.or_internal(FINDING)
+}
+
+async fn attempt(ctx: &Context, sign_up: &SignUp, id: Uuid, hash: &str) -> Result<SignedUp, NotCreated> {
     let failed = NotCreated::Failed;
     let mut tx = ctx.service.pool.begin().await.or_internal(FINDING).map_err(failed)?;
-    let found = match &sign_up.by {
-        By::Email(email) => users::find_holder_of_email(&mut tx, email, &ctx.aud, None).await,
-        By::Phone(phone) => users::find_by_phone(&mut tx, phone, &ctx.aud).await,
-    };
-    let user = match found.or_internal(FINDING).map_err(failed)? {
+    let user = match find(ctx, &mut tx, sign_up).await.map_err(failed)? {
         Some(user) if sign_up.by.is_confirmed(&user) => {
             return repeated(ctx, tx, sign_up, &user).await.map_err(failed);
         }
         // Nothing of it is changed: who signs up again has proved nothing.
         Some(user) => user,
-        None => create(ctx, &mut tx, sign_up, hash).await?,
+        None => {
+            let metadata = metadata(sign_up);
+            account::create(ctx, &mut tx, &new_user(ctx, sign_up, id, hash, &metadata)).await?
+        }
     };
     complete(ctx, tx, sign_up, user).await.map_err(failed)
 }
 
-async fn create(
-    ctx: &Context,
-    tx: &mut db::Session,
-    sign_up: &SignUp,
-    hash: &str,
-) -> Result<User, NotCreated> {
+fn metadata(sign_up: &SignUp) -> Object {
+    account::provider_metadata(&[sign_up.by.provider()])
+}
+
+fn new_user<'a>(
+    ctx: &'a Context,
+    sign_up: &'a SignUp,
+    id: Uuid,
+    hash: &'a str,
+    app_metadata: &'a Object,
+) -> NewUser<'a> {
     let (email, phone) = match &sign_up.by {
         By::Email(email) => (email.as_str(), ""),
         By::Phone(phone) => ("", phone.as_str()),
     };
-    let new = NewUser {
-        id: Uuid::new_v4(),
+    NewUser {
+        id,
         aud: &ctx.aud,
         role: &ctx.config().jwt_default_group_name,
         email,
         phone,
         encrypted_password: hash,
-        app_metadata: &account::provider_metadata(&[sign_up.by.provider()]),
+        app_metadata,
         user_metadata: &sign_up.data,
         is_anonymous: false,
-    };
-    account::create(ctx, tx, &new).await
+    }
 }
 
 /// Identity, confirmation or its mail, and the session.
@@ -174,10 +207,10 @@ async fn complete(
     let mut user = users::get(&mut tx, user.id).await.or_internal(LOADING)?;
     if sign_up.by.is_confirmed(&user) {
         let grant = session::sign_in(ctx, &mut tx, user, "password", provider).await?;
-        account::commit_creation(tx).await?;
+        account::commit_creation(ctx, tx).await?;
         return Ok(SignedUp::In(Box::new(grant)));
     }
-    account::commit_creation(tx).await?;
+    account::commit_creation(ctx, tx).await?;
     if user.invited_at.is_some() {
         user.user_metadata = Object::new();
         user.identities = Vec::new();
@@ -255,7 +288,6 @@ pub(crate) async fn register_anonymously(ctx: &Context, data: &Object) -> Result
     if !ctx.config().enable_signup {
         return Err(Error::SignupDisabled);
     }
-    let mut tx = ctx.service.pool.begin().await.or_internal("Database error saving new user")?;
     let new = NewUser {
         id: Uuid::new_v4(),
         aud: &ctx.aud,
@@ -267,9 +299,11 @@ pub(crate) async fn register_anonymously(ctx: &Context, data: &Object) -> Result
         user_metadata: data,
         is_anonymous: true,
     };
+    hook::before_user_created(ctx, &new).await?;
+    let mut tx = ctx.service.pool.begin().await.or_internal("Database error saving new user")?;
     let user = account::create(ctx, &mut tx, &new).await?;
     let grant = session::open(ctx, &mut tx, user, "anonymous").await?;
-    account::commit_creation(tx).await?;
+    account::commit_creation(ctx, tx).await?;
     Ok(grant)
 }
 

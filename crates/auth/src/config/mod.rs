@@ -7,6 +7,7 @@
 mod email;
 mod encryption;
 mod external;
+mod hook;
 mod mfa;
 mod sms;
 
@@ -22,6 +23,7 @@ pub(crate) use email::DEFAULT_PATH;
 pub use email::{Email, Notification, Notifications, Smtp, SmtpTls, Template, Templates, UrlPaths};
 pub use encryption::DbEncryption;
 pub use external::External;
+pub use hook::{Hook, Hooks};
 pub use mfa::{Mfa, MfaPhone, MfaTotp, MfaWebAuthn, Passkey, WebAuthn};
 pub use sms::{HttpSms, Messagebird, Sms, Textlocal, Twilio, TwilioVerify, Vonage};
 
@@ -107,6 +109,8 @@ pub struct Config {
     pub passkey: Passkey,
     /// Secrets sealed in the database.
     pub db_encryption: DbEncryption,
+    /// Your own code, asked at certain points.
+    pub hook: Hooks,
 }
 
 /// Kinds of characters a password must hold.
@@ -216,6 +220,7 @@ impl Default for Config {
             webauthn: WebAuthn::default(),
             passkey: Passkey::default(),
             db_encryption: DbEncryption::default(),
+            hook: Hooks::default(),
         }
     }
 }
@@ -296,6 +301,7 @@ impl Config {
         problems.extend(external::check(&self.external));
         problems.extend(self.webauthn.check());
         problems.extend(self.db_encryption.check());
+        problems.extend(self.hook.check());
         problems
     }
 

@@ -30,6 +30,10 @@ pub enum SecondFactor {
     #[error("Phone not confirmed")]
     PhoneNotConfirmed,
 
+    /// A hook refuses the answer to a challenge.
+    #[error("{0}")]
+    AnswerRefused(String),
+
     // 404
     /// The account has no such passkey.
     #[error("Passkey not found")]
@@ -78,6 +82,7 @@ impl SecondFactor {
             Self::RaiseToEnroll | Self::RaiseForPasskeys => (403, "insufficient_aal"),
             Self::EmailNotConfirmed => (403, "email_not_confirmed"),
             Self::PhoneNotConfirmed => (403, "phone_not_confirmed"),
+            Self::AnswerRefused(_) => (403, "mfa_verification_rejected"),
             Self::PasskeyNotFound => (404, "validation_failed"),
             Self::NameConflict(_) => (422, "mfa_factor_name_conflict"),
             Self::TooManyFactors => (422, "too_many_enrolled_mfa_factors"),

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{FAILED, FactorType, Member, credentials, relying_party};
 use crate::access_token::delta;
 use crate::audit::{self, Action, Actor};
-use crate::error::{Error, OrInternal};
+use crate::error::{Error, HookFailure, OrInternal};
 use crate::send::PhoneCode;
 use crate::service::Context;
 use crate::sms::Channel;
@@ -48,7 +48,7 @@ pub(crate) async fn challenge(
     let row = mfa_factors::lock(&mut tx, factor.id).await.or_internal(FAILED)?;
     let row = row.ok_or(Error::FactorNotFound)?;
     let code = match kind {
-        FactorType::Phone => Some(send_code(ctx, &mut tx, (factor, &row), id, channel).await?),
+        FactorType::Phone => Some(send_code(ctx, &mut tx, (member, factor, &row), id, channel).await?),
         _ => None,
     };
     let begun = match kind {
@@ -79,7 +79,7 @@ pub(crate) async fn challenge(
 async fn send_code(
     ctx: &Context,
     tx: &mut db::Session,
-    (factor, row): (&Factor, &FactorRow),
+    (member, factor, row): (&Member, &Factor, &FactorRow),
     id: Uuid,
     channel: Channel,
 ) -> Result<String, Error> {
@@ -95,7 +95,11 @@ async fn send_code(
         lifetime: settings.challenge_expiry(),
         limited: !ctx.config().sms.autoconfirm(),
     };
-    let (code, _) = message.send(ctx, tx).await?;
+    let sent = message.send(ctx, tx, &member.user, true).await;
+    let (code, _) = sent.map_err(|error| match error {
+        Error::Hook(failure) => HookFailure::SecondFactor(Box::new(failure)).into(),
+        error => error,
+    })?;
     seal::write(&ctx.config().db_encryption, &id.to_string(), &code)
         .or_internal("error creating SMS Challenge")
 }

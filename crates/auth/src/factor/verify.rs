@@ -17,7 +17,7 @@ use crate::store::mfa_factors::{self, FactorRow};
 use crate::store::{sessions, users};
 use crate::user::Factor;
 use crate::webauthn::{CeremonyError, Credential};
-use crate::{seal, totp};
+use crate::{hook, seal, totp};
 
 /// The answer to a challenge.
 pub(crate) struct Answer {
@@ -88,13 +88,28 @@ pub(crate) async fn verify(
         FactorType::Phone => check_phone(ctx, &asked, &answer.code, said),
         FactorType::WebAuthn => check_key(ctx, &mut tx, member, factor.id, &asked, answer).await,
     };
-    match checked {
+    let proof = match checked {
+        Ok(proof) => Ok(proof),
+        Err(error @ (Error::SecondFactor(SecondFactor::WrongAnswer(_)) | Error::OtpExpired)) => Err(error),
+        Err(error) => return Err(error),
+    };
+    if proof.is_err() {
+        // Also where the hook then fails.
+        count_wrong(ctx, factor.id, asked.id);
+    }
+    let attempt = (factor.id, factor.factor_type.as_str());
+    let refused = hook::mfa_attempt(ctx, &mut tx, member.user.id, attempt, proof.is_ok()).await?;
+    if let Some(rejection) = refused {
+        sessions::delete_of_user(&mut tx, member.user.id).await.or_internal(FAILED)?;
+        tx.commit().await.or_internal(FAILED)?;
+        return Err(SecondFactor::AnswerRefused(rejection.message).into());
+    }
+    match proof {
         Ok(proof) => accept(ctx, tx, member, (factor, &row), &asked, proof).await,
-        Err(error @ (Error::SecondFactor(SecondFactor::WrongAnswer(_)) | Error::OtpExpired)) => {
-            count_wrong(ctx, tx, factor.id, asked.id).await?;
+        Err(error) => {
+            keep_wrong(ctx, tx, asked.id).await?;
             Err(error)
         }
-        Err(error) => Err(error),
     }
 }
 
@@ -188,22 +203,20 @@ async fn check_key(
     Ok(Proof::Key { credential, kind, response: response.clone() })
 }
 
-/// Counts a wrong answer. After some the challenge is void, so that codes cannot be guessed.
-async fn count_wrong(
-    ctx: &Context,
-    mut tx: db::Session,
-    factor_id: Uuid,
-    challenge_id: Uuid,
-) -> Result<(), Error> {
-    let service = &ctx.service;
+/// Counts a wrong answer.
+fn count_wrong(ctx: &Context, factor_id: Uuid, challenge_id: Uuid) {
     // What is left may be nothing: this answer is refused either way.
-    let _ = service.wrong_answers.take(factor_id, ctx.now);
-    let _ = service.guesses.take(challenge_id, ctx.now);
-    if service.guesses.look(&challenge_id, ctx.now).is_err() {
+    let _ = ctx.service.wrong_answers.take(factor_id, ctx.now);
+    let _ = ctx.service.guesses.take(challenge_id, ctx.now);
+}
+
+/// Keeps what a hook did about a wrong answer. After some the challenge is void, so that codes cannot be
+/// guessed.
+async fn keep_wrong(ctx: &Context, mut tx: db::Session, challenge_id: Uuid) -> Result<(), Error> {
+    if ctx.service.guesses.look(&challenge_id, ctx.now).is_err() {
         mfa_challenges::delete(&mut tx, challenge_id).await.or_internal(FAILED)?;
-        tx.commit().await.or_internal(FAILED)?;
     }
-    Ok(())
+    tx.commit().await.or_internal(FAILED)
 }
 
 /// The answer was right.

@@ -13,6 +13,14 @@ pub(crate) fn nothing() -> HttpResponse {
     HttpResponse::Ok().json(json!({}))
 }
 
+/// A message on its way, with its id if it has one.
+pub(crate) fn message(id: Option<String>) -> HttpResponse {
+    match id {
+        Some(id) => HttpResponse::Ok().json(json!({ "message_id": id })),
+        None => nothing(),
+    }
+}
+
 /// An account.
 pub(crate) fn user(user: &User) -> HttpResponse {
     HttpResponse::Ok().json(user.view())

@@ -71,6 +71,7 @@ impl Call {
             aud: audience(request, identity.as_deref().ok(), &settings.config)?,
             redirect_to,
             bell: Arc::new(Bell::new(Arc::clone(&service.outbox))),
+            created: Arc::default(),
             service,
             settings,
         };

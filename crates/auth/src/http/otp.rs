@@ -162,5 +162,5 @@ async fn by_phone(ctx: &Context, request: Request) -> Result<HttpResponse, Error
     audit::record(ctx, &mut tx, Actor::User(&user), Action::RecoveryRequested, traits).await?;
     let message_id = send::sms(ctx, &mut tx, &user, &phone, Sms::Confirmation, channel).await?;
     tx.commit().await.or_internal(FINDING)?;
-    Ok(HttpResponse::Ok().json(json!({ "message_id": message_id })))
+    Ok(answer::message(message_id))
 }

@@ -1,7 +1,6 @@
 //! `GET /reauthenticate`: a code with which a password can be changed in an old session.
 
 use actix_web::HttpResponse;
-use serde_json::json;
 
 use super::answer;
 use super::call::Call;
@@ -27,7 +26,7 @@ pub(crate) async fn get(call: Call) -> Result<HttpResponse, Error> {
     audit::record(ctx, &mut tx, Actor::User(&user), Action::ReauthenticateRequested, None).await?;
     let answer = if user.email.is_empty() {
         let id = send::sms(ctx, &mut tx, &user, &user.phone, Sms::Reauthentication, Channel::Sms).await?;
-        HttpResponse::Ok().json(json!({ "message_id": id }))
+        answer::message(id)
     } else {
         send::mail(ctx, &mut tx, &user, Mail::Reauthentication, None).await?;
         answer::nothing()

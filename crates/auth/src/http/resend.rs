@@ -2,7 +2,6 @@
 
 use actix_web::HttpResponse;
 use serde::Deserialize;
-use serde_json::json;
 
 use super::answer;
 use super::call::{Body, Call};
@@ -56,21 +55,16 @@ pub(crate) async fn post(call: Call, body: Body) -> Result<HttpResponse, Error> 
         }
         "sms" if !user.is_phone_confirmed() && !user.phone.is_empty() => {
             audit::record(ctx, &mut tx, Actor::User(&user), Action::RecoveryRequested, None).await?;
-            message_id =
-                Some(send::sms(ctx, &mut tx, &user, &user.phone, Sms::Confirmation, Channel::Sms).await?);
+            message_id = send::sms(ctx, &mut tx, &user, &user.phone, Sms::Confirmation, Channel::Sms).await?;
         }
         "phone_change" if !user.phone_change.is_empty() => {
-            message_id = Some(
-                send::sms(ctx, &mut tx, &user, &user.phone_change, Sms::PhoneChange, Channel::Sms).await?,
-            );
+            message_id =
+                send::sms(ctx, &mut tx, &user, &user.phone_change, Sms::PhoneChange, Channel::Sms).await?;
         }
         _ => return Ok(answer::nothing()),
     }
     tx.commit().await.or_internal(FAILED)?;
-    Ok(match message_id {
-        Some(id) => HttpResponse::Ok().json(json!({ "message_id": id })),
-        None => answer::nothing(),
-    })
+    Ok(answer::message(message_id))
 }
 
 impl Request {

@@ -41,18 +41,25 @@ pub(crate) async fn render(
         },
     };
     let error = response.response().error().and_then(|error| error.as_error::<Error>());
-    let body = error.map(|error| {
+    let answer = error.map(|error| {
         log(error, id.as_deref());
-        error.body(newer, id)
+        (error.status_for(newer), error.body(newer, id))
     });
-    let Some(body) = body else { return Ok(response.map_into_boxed_body()) };
-    Ok(response.map_body(|head, _| worded(head.headers_mut(), newer, &body)))
+    let Some((status, body)) = answer else { return Ok(response.map_into_boxed_body()) };
+    Ok(response.map_body(|head, _| {
+        head.status = status;
+        worded(head.headers_mut(), newer, &body)
+    }))
 }
 
 /// The edge logs that a request failed; why is known only here.
 fn log(error: &Error, request_id: Option<&str>) {
     match error {
         Error::Internal { text, source: Some(cause) } => tracing::error!(request_id, %cause, "{text}"),
+        Error::Hook(failure) | Error::HookOfRefresh(failure) if !failure.is_refusal() => {
+            let cause = std::error::Error::source(failure).map(ToString::to_string);
+            tracing::warn!(request_id, cause, ?failure, "a hook failed");
+        }
         Error::External(External::BadIdToken(cause)) => tracing::info!(request_id, %cause, "{error}"),
         _ => {}
     }

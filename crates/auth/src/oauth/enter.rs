@@ -13,12 +13,13 @@ use super::profile::Profile;
 use crate::account::{self, NotCreated, UPDATING, taken_as};
 use crate::audit::{self, Action, Actor};
 use crate::error::{Error, External, OrInternal};
+use crate::hook::{self, Point};
 use crate::send::{self, Mail, Notice};
 use crate::service::Context;
 use crate::store::identities::NewIdentity;
 use crate::store::users::NewUser;
 use crate::store::{identities, mfa_factors, one_time_tokens, sessions, users, webauthn_credentials};
-use crate::user::User;
+use crate::user::{Object, User};
 
 /// Someone who comes from a provider.
 #[derive(Clone, Copy)]
@@ -85,6 +86,46 @@ pub(crate) async fn enter(
     confirm(ctx, tx, user, arrival, is_new).await.map_err(failed)
 }
 
+/// Asks the hook whether an account may be made, if the arrival would make one; not within a transaction.
+/// To be asked before [`enter`].
+pub(crate) async fn ask_hook(ctx: &Context, arrival: Arrival<'_>) -> Result<(), Error> {
+    if !ctx.settings.hooks.has(Point::BeforeUserCreated) {
+        return Ok(());
+    }
+    let found = {
+        let mut connection = ctx.service.pool.session().await.or_internal(FINDING)?;
+        find(ctx, &mut connection, arrival).await?
+    };
+    if !matches!(found, Found::Nobody) {
+        return Ok(());
+    }
+    if !ctx.config().enable_signup {
+        return Err(Error::SignupDisabled);
+    }
+    let email = arrival.profile.email().map(|email| email.address.to_lowercase()).unwrap_or_default();
+    let metadata = account::provider_metadata(&[arrival.provider]);
+    hook::before_user_created(ctx, &new_user(ctx, arrival, &email, &metadata)).await
+}
+
+fn new_user<'a>(
+    ctx: &'a Context,
+    arrival: Arrival<'a>,
+    email: &'a str,
+    app_metadata: &'a Object,
+) -> NewUser<'a> {
+    NewUser {
+        id: Uuid::new_v4(),
+        aud: &ctx.aud,
+        role: &ctx.config().jwt_default_group_name,
+        email,
+        phone: "",
+        encrypted_password: "",
+        app_metadata,
+        user_metadata: &arrival.profile.data,
+        is_anonymous: false,
+    }
+}
+
 async fn find(ctx: &Context, tx: &mut db::Session, arrival: Arrival<'_>) -> Result<Found, Error> {
     let known = identities::find(tx, arrival.provider, arrival.profile.sub()).await.or_internal(FINDING)?;
     if let Some((identity, user)) = known {
@@ -125,18 +166,8 @@ async fn create(ctx: &Context, tx: &mut db::Session, arrival: Arrival<'_>) -> Re
             email.clear();
         }
     }
-    let new = NewUser {
-        id: Uuid::new_v4(),
-        aud: &ctx.aud,
-        role: &ctx.config().jwt_default_group_name,
-        email: &email,
-        phone: "",
-        encrypted_password: "",
-        app_metadata: &account::provider_metadata(&[arrival.provider]),
-        user_metadata: &arrival.profile.data,
-        is_anonymous: false,
-    };
-    let user = account::create(ctx, tx, &new).await?;
+    let metadata = account::provider_metadata(&[arrival.provider]);
+    let user = account::create(ctx, tx, &new_user(ctx, arrival, &email, &metadata)).await?;
     add_identity(ctx, tx, user.id, arrival).await?;
     Ok(user.id)
 }

@@ -216,11 +216,14 @@ fn facebook_proof(secret: &str, access_token: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use reqwest::header::HeaderMap;
+
     use super::*;
 
     #[test]
     fn a_refusal_with_status_200_is_one() {
-        let answer = |status, body: &str| Answer { status, body: body.as_bytes().to_vec() };
+        let answer =
+            |status, body: &str| Answer { status, headers: HeaderMap::new(), body: body.as_bytes().to_vec() };
         assert!(read(&answer(200, "access_token=a&scope=b")).is_ok_and(|body| body["access_token"] == "a"));
         assert!(read(&answer(200, r#"{"access_token":"a"}"#)).is_ok_and(|body| body["access_token"] == "a"));
         for (status, body) in [(200, r#"{"error":"bad_verification_code"}"#), (500, "{}"), (200, "error=no")]

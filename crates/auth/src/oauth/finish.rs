@@ -11,7 +11,7 @@ use super::enter::{self, Arrival, Entered};
 use super::exchange::{self, Tokens};
 use super::profile::Profile;
 use super::provider::Provider;
-use crate::account::NotCreated;
+use crate::account::{self, NotCreated};
 use crate::error::{Error, External, OrInternal};
 use crate::service::Context;
 use crate::session::{self, Grant};
@@ -86,6 +86,9 @@ pub(crate) async fn finish(
         return Err(Error::Internal { text, source: None });
     }
     let profile = profile.settled();
+    if sign_in.linking_target.is_none() && sign_in.invite_token.is_none() {
+        enter::ask_hook(ctx, arrival(sign_in, &profile)).await?;
+    }
     // Another request may have made the same account at the same time: it exists, then.
     match settle(ctx, sign_in, &profile, &tokens).await {
         Err(NotCreated::Taken) => Ok(settle(ctx, sign_in, &profile, &tokens).await?),
@@ -117,6 +120,10 @@ fn with_name_of_apple(profile: Profile, user: &str) -> Profile {
     profile.named(format!("{} {}", text(&user, "/name/firstName"), text(&user, "/name/lastName")))
 }
 
+fn arrival<'a>(sign_in: &'a SignIn, profile: &'a Profile) -> Arrival<'a> {
+    Arrival { provider: &sign_in.provider, profile, email_optional: sign_in.email_optional }
+}
+
 /// All that is written, in one transaction that only one of several equal requests completes.
 async fn settle(
     ctx: &Context,
@@ -124,15 +131,13 @@ async fn settle(
     profile: &Profile,
     tokens: &Tokens,
 ) -> Result<Finished, NotCreated> {
-    const FAILED: &str = "Database error saving new user";
     let failed = NotCreated::Failed;
     let mut tx = ctx.service.pool.begin().await.or_internal(LOADING).map_err(failed)?;
     let held = flow_state::hold_sign_in(&mut tx, sign_in.id).await.or_internal(LOADING).map_err(failed)?;
     if !held {
         return Err(failed(External::StateUsed.into()));
     }
-    let provider = sign_in.provider.as_str();
-    let arrival = Arrival { provider, profile, email_optional: sign_in.email_optional };
+    let arrival = arrival(sign_in, profile);
     let entered = match (sign_in.linking_target, sign_in.invite_token.as_deref()) {
         (Some(target), _) => enter::link(ctx, &mut tx, target, arrival).await.map_err(failed)?,
         (None, Some(token)) => {
@@ -159,6 +164,6 @@ async fn settle(
         }),
     };
     // What was written is kept also where the address has to be proved first.
-    tx.commit().await.or_internal(FAILED).map_err(failed)?;
+    account::commit_creation(ctx, tx).await.map_err(failed)?;
     finished.map_err(failed)
 }

@@ -69,6 +69,9 @@ pub(crate) async fn grant(
     }
     let arrival =
         Arrival { provider: &expected.provider, profile: &profile, email_optional: expected.email_optional };
+    if linking.is_none() {
+        enter::ask_hook(ctx, arrival).await?;
+    }
     match settle(ctx, arrival, linking).await {
         Err(NotCreated::Taken) => Ok(settle(ctx, arrival, linking).await?),
         result => Ok(result?),
@@ -100,7 +103,7 @@ async fn settle(ctx: &Context, arrival: Arrival<'_>, linking: Option<Uuid>) -> R
         Entered::In(user) => Ok(session::open(ctx, &mut tx, *user, "oauth").await.map_err(failed)?),
         Entered::Unproved(refusal) => Err(failed(refusal.into())),
     };
-    account::commit_creation(tx).await.map_err(failed)?;
+    account::commit_creation(ctx, tx).await.map_err(failed)?;
     grant
 }
 

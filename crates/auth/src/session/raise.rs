@@ -39,7 +39,7 @@ pub(crate) async fn raise(
     };
     sessions::raise(tx, session.id, factor_id, session.counter, ctx.now).await.or_internal(FAILED)?;
     session.aal = Some("aal2".to_owned());
-    grant(ctx, user, &session, refresh_token)
+    grant(ctx, tx, user, &session, refresh_token, method).await
 }
 
 /// The token that the session has is used up for a new one.

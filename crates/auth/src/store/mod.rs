@@ -5,6 +5,7 @@
 
 pub(crate) mod audit_log_entries;
 pub(crate) mod flow_state;
+pub(crate) mod hook;
 pub(crate) mod identities;
 pub(crate) mod mfa_challenges;
 pub(crate) mod mfa_factors;

@@ -32,14 +32,14 @@ pub fn factors() -> Config {
 }
 
 /// An app that holds a secret.
-struct App {
-    id: String,
+pub struct App {
+    pub id: String,
     secret: String,
 }
 
 impl App {
     /// The code at this moment, so many steps of thirty seconds later.
-    fn code(&self, api: &Api, steps: i64) -> String {
+    pub fn code(&self, api: &Api, steps: i64) -> String {
         let secret = AppSecret::try_from_base32(&self.secret).unwrap();
         let time = api.clock.unix() + steps * 30;
         Builder::new().with_secret(secret).build_noncompliant().generate(time.try_into().unwrap()).to_string()
@@ -50,7 +50,7 @@ impl App {
     }
 }
 
-async fn enroll(api: &Api, session: &Value, name: &str) -> App {
+pub async fn enroll(api: &Api, session: &Value, name: &str) -> App {
     let body = json!({ "factor_type": "totp", "friendly_name": name });
     let factor = api.post_as(token(session), "/factors", body).await.ok();
     App {
@@ -59,11 +59,11 @@ async fn enroll(api: &Api, session: &Value, name: &str) -> App {
     }
 }
 
-async fn challenge(api: &Api, session: &Value, id: &str) -> Value {
+pub async fn challenge(api: &Api, session: &Value, id: &str) -> Value {
     api.post_as(token(session), &format!("/factors/{id}/challenge"), json!({})).await.ok()["id"].clone()
 }
 
-async fn answer(api: &Api, session: &Value, id: &str, challenge: &Value, code: &str) -> Answer {
+pub async fn answer(api: &Api, session: &Value, id: &str, challenge: &Value, code: &str) -> Answer {
     let body = json!({ "challenge_id": challenge, "code": code });
     api.post_as(token(session), &format!("/factors/{id}/verify"), body).await
 }

@@ -18,7 +18,7 @@ const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 const SITE: &str = "http://127.0.0.1:3000";
 
 /// `config` with these names all being at `provider`.
-fn with(mut config: Config, names: &[&str], provider: &Provider) -> Config {
+pub fn with(mut config: Config, names: &[&str], provider: &Provider) -> Config {
     for name in names {
         let settings = ExternalProvider {
             enabled: true,
@@ -67,7 +67,7 @@ async fn back(api: &Api, state: &str) -> String {
 }
 
 /// There and back.
-async fn sign_in(api: &Api, params: &str) -> String {
+pub async fn sign_in(api: &Api, params: &str) -> String {
     back(api, &begin(api, params).await).await
 }
 

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::super::call::{Body, Call};
-use super::super::invite::invited;
+use super::super::invite::Invitation;
 use crate::account::{self, UPDATING};
 use crate::audit::{self, Action, Actor};
 use crate::config;
@@ -36,28 +36,24 @@ pub(crate) async fn post(call: Call, body: Body) -> Result<HttpResponse, Error> 
     request.email = identifier::email(&request.email)?;
     let wished = request.redirect_to.as_str();
     let redirect_to = ctx.settings.targets.choose([wished, ctx.redirect_to.as_str()]).to_owned();
+    let new = prepare(ctx, &mut request).await?;
     let mut tx = ctx.service.pool.begin().await.or_internal(UPDATING)?;
     let user = users::find_by_email(&mut tx, &request.email, &ctx.aud).await;
     let user = user.or_internal("Database error finding user")?;
     let made = match (request.kind.as_str(), user) {
         ("magiclink" | "recovery", Some(user)) => recovery(ctx, &mut tx, &user).await?,
-        ("magiclink", None) => {
-            request.kind = "signup".to_owned();
-            request.password = password::random(64);
-            signup(ctx, &mut tx, &request).await?
-        }
-        ("signup", _) => signup(ctx, &mut tx, &request).await?,
-        ("invite", _) => invite(ctx, &mut tx, &request, &admin).await?,
+        ("signup", user) => signup(ctx, &mut tx, (&request, &new), user).await?,
+        ("invite", _) => invite(ctx, &mut tx, (&request, &new), &admin).await?,
         ("email_change_current" | "email_change_new", Some(user)) => {
             email_change(ctx, &mut tx, &request, &user).await?
         }
-        ("recovery" | "email_change_current" | "email_change_new", None) => {
+        ("magiclink" | "recovery" | "email_change_current" | "email_change_new", None) => {
             return Err(Error::UserNotFound("User with this email not found"));
         }
         (kind, _) => return Err(Error::invalid(format!("Invalid email action link type requested: {kind}"))),
     };
     let user = users::get(&mut tx, made.user_id).await.or_internal(UPDATING)?;
-    account::commit_creation(tx).await?;
+    account::commit_creation(ctx, tx).await?;
     let mut answer = serde_json::to_value(user.view()).or_internal("Error encoding user")?;
     answer["action_link"] = Value::from(link::of(ctx.config(), &request.kind, &made.hash, &redirect_to)?);
     answer["email_otp"] = Value::from(made.code);
@@ -65,6 +61,49 @@ pub(crate) async fn post(call: Call, body: Body) -> Result<HttpResponse, Error> 
     answer["verification_type"] = Value::from(request.kind);
     answer["redirect_to"] = Value::from(redirect_to);
     Ok(HttpResponse::Ok().json(answer))
+}
+
+/// What a new account gets.
+struct New {
+    id: uuid::Uuid,
+    /// Of its password; empty for none.
+    hash: String,
+}
+
+impl Request {
+    fn invitation<'a>(&'a self, new: &'a New) -> Invitation<'a> {
+        Invitation { id: new.id, email: &self.email, data: &self.data, hash: &new.hash }
+    }
+}
+
+/// What is done before there is a transaction: a link to sign in without an account becomes one to sign
+/// up, the password is hashed, and the hook is asked whether the account may be made.
+async fn prepare(ctx: &Context, request: &mut Request) -> Result<New, Error> {
+    let mut new = New { id: uuid::Uuid::new_v4(), hash: String::new() };
+    let known = {
+        let mut connection = ctx.service.pool.session().await.or_internal(UPDATING)?;
+        users::find_by_email(&mut connection, &request.email, &ctx.aud).await
+    };
+    if known.or_internal("Database error finding user")?.is_some() {
+        return Ok(new);
+    }
+    if request.kind == "magiclink" {
+        request.kind = "signup".to_owned();
+        request.password = password::random(64);
+    }
+    match request.kind.as_str() {
+        "signup" => {
+            if request.password.is_empty() {
+                return Err(Error::invalid("Signup requires a valid password"));
+            }
+            password::check_strength(ctx.config(), &request.password)?;
+            new.hash = ctx.service.hasher.hash(ctx.config().password_hash, request.password.clone()).await?;
+        }
+        "invite" => {}
+        _ => return Ok(new),
+    }
+    request.invitation(&new).ask_hook(ctx).await?;
+    Ok(new)
 }
 
 /// A code and the hash that its link carries.
@@ -88,30 +127,32 @@ async fn recovery(ctx: &Context, tx: &mut db::Session, user: &User) -> Result<Li
     Ok(link)
 }
 
-async fn signup(ctx: &Context, tx: &mut db::Session, request: &Request) -> Result<Link, Error> {
-    let known = users::find_by_email(tx, &request.email, &ctx.aud).await.or_internal(UPDATING)?;
+async fn signup(
+    ctx: &Context,
+    tx: &mut db::Session,
+    (request, new): (&Request, &New),
+    known: Option<User>,
+) -> Result<Link, Error> {
     let user = match known {
         Some(user) if user.is_email_confirmed() => return Err(Error::EmailExists),
         Some(user) => {
             users::merge_user_metadata(tx, user.id, &request.data, ctx.now).await.or_internal(UPDATING)?;
             user
         }
-        None => {
-            if request.password.is_empty() {
-                return Err(Error::invalid("Signup requires a valid password"));
-            }
-            password::check_strength(ctx.config(), &request.password)?;
-            let hash = ctx.service.hasher.hash(ctx.config().password_hash, request.password.clone()).await?;
-            invited(ctx, tx, &request.email, &request.data, &hash).await?
-        }
+        None => request.invitation(new).accepted(ctx, tx).await?,
     };
     let link = Link::fresh(ctx, &user, &request.email);
     send::store(ctx, tx, &user, Mail::Confirmation, &request.email, &link.hash).await?;
     Ok(link)
 }
 
-async fn invite(ctx: &Context, tx: &mut db::Session, request: &Request, admin: &str) -> Result<Link, Error> {
-    let user = invited(ctx, tx, &request.email, &request.data, "").await?;
+async fn invite(
+    ctx: &Context,
+    tx: &mut db::Session,
+    (request, new): (&Request, &New),
+    admin: &str,
+) -> Result<Link, Error> {
+    let user = request.invitation(new).accepted(ctx, tx).await?;
     let traits = Some(json!({ "user_id": user.id, "user_email": user.email }));
     audit::record(ctx, tx, Actor::Admin(admin), Action::Invited, traits).await?;
     let link = Link::fresh(ctx, &user, &request.email);

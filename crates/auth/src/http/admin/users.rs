@@ -98,7 +98,7 @@ pub(crate) async fn post(call: Call, body: Body) -> Result<HttpResponse, Error> 
         users::update_ban(&mut tx, id, ban.until(ctx.now), ctx.now).await.or_internal(FAILED)?;
     }
     let user = users::get(&mut tx, id).await.or_internal(FAILED)?;
-    account::commit_creation(tx).await?;
+    account::commit(tx).await?;
     Ok(answer::user(&user))
 }
 

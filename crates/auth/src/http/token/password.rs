@@ -6,8 +6,8 @@ use super::super::call::Body;
 use crate::error::{Error, OrInternal};
 use crate::service::Context;
 use crate::session::{self, Grant};
-use crate::store::users;
-use crate::{account, identifier, password};
+use crate::store::{sessions, users};
+use crate::{account, hook, identifier, password};
 
 #[derive(Deserialize)]
 #[serde(default)]
@@ -47,7 +47,15 @@ pub(crate) async fn grant(ctx: &Context, body: &Body) -> Result<Grant, Error> {
         return Err(Error::InvalidCredentials);
     };
     let hash = account::password_hash(ctx, &user)?;
-    if !ctx.service.hasher.verify(&hash, password.clone()).await? {
+    let valid = ctx.service.hasher.verify(&hash, password.clone()).await?;
+    if let Some(rejection) = hook::password_attempt(ctx, user.id, valid).await? {
+        if rejection.ends_sessions {
+            let mut connection = ctx.service.pool.session().await.or_internal(QUERYING)?;
+            sessions::delete_of_user(&mut connection, user.id).await.or_internal(QUERYING)?;
+        }
+        return Err(Error::PasswordRefused(rejection.message));
+    }
+    if !valid {
         return Err(Error::InvalidCredentials);
     }
     // Comparing took long enough for the account to be changed: what counts is how it is now.
