@@ -164,6 +164,10 @@ pub enum Error {
     /// No such user.
     #[error("{0}")]
     UserNotFound(&'static str),
+    /// The account has no such session. Not `session_not_found`: clients take that for the end of
+    /// their own.
+    #[error("Session not found")]
+    SessionNotListed,
     /// No such factor.
     #[error("Factor not found")]
     FactorNotFound,
@@ -499,6 +503,7 @@ impl Error {
             Self::MethodNotAllowed => (405, "unknown"),
             Self::NotAnId(_) => (404, "validation_failed"),
             Self::UserNotFound(_) => (404, "user_not_found"),
+            Self::SessionNotListed => (404, "validation_failed"),
             Self::FactorNotFound => (404, "mfa_factor_not_found"),
             Self::FlowStateNotFound => (404, "flow_state_not_found"),
             Self::ManualLinkingDisabled => (404, "manual_linking_disabled"),

@@ -48,13 +48,24 @@ pub(crate) fn normal_phone(text: &str) -> String {
     text.strip_prefix('+').unwrap_or(text).replace(' ', "")
 }
 
-/// The name of an audience, as long as its column is.
+/// As many letters as the columns of audiences and roles hold.
+const MAX_NAME: usize = 255;
+
+/// The name of an audience.
 pub(crate) fn audience(text: &str) -> Result<&str, Error> {
-    const LETTERS: usize = 255;
-    if text.chars().count() > LETTERS {
+    if text.chars().count() > MAX_NAME {
         return Err(Error::invalid("The audience is too long"));
     }
     Ok(text)
+}
+
+/// The name of an account's role, without the spaces around it.
+pub(crate) fn role(text: &str) -> Result<&str, Error> {
+    let name = text.trim();
+    if name.chars().count() > MAX_NAME {
+        return Err(Error::invalid("The role is too long"));
+    }
+    Ok(name)
 }
 
 #[cfg(test)]

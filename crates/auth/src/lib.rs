@@ -22,6 +22,7 @@ mod access_token;
 mod account;
 mod audit;
 mod config;
+mod device;
 mod error;
 mod factor;
 mod hook;
@@ -60,7 +61,7 @@ use std::time::Duration;
 
 use actix_web::web::ServiceConfig;
 use arc_swap::ArcSwap;
-use jwt::KeySet;
+use jwt::LiveKeys;
 use kernel::{Clock, Health, Task};
 
 pub use crate::config::{
@@ -105,7 +106,7 @@ pub struct Deps {
     /// Connections that log in as `supabase_auth_admin`.
     pub pool: db::Pool,
     /// The keys that sign access tokens.
-    pub keys: KeySet,
+    pub keys: LiveKeys,
     /// The time.
     pub clock: Clock,
 }

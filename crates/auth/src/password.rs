@@ -9,6 +9,8 @@
 //! that they exist, until their password is changed: comparing both kinds every time would cost
 //! every sign-in more than that secret is worth.
 
+mod firebase;
+
 use std::sync::Arc;
 
 use argon2::password_hash::phc::PasswordHash as Phc;
@@ -95,6 +97,7 @@ fn verify(stored: &str, password: &str) -> bool {
         Some(Kind::Argon2) => {
             Phc::new(stored).is_ok_and(|hash| argon2id().verify_password(password.as_bytes(), &hash).is_ok())
         }
+        Some(Kind::Firebase) => firebase::Hash::parse(stored).is_some_and(|hash| hash.is_of(password)),
         None => false,
     }
 }
@@ -104,6 +107,7 @@ fn verify(stored: &str, password: &str) -> bool {
 pub(crate) enum Kind {
     Bcrypt,
     Argon2,
+    Firebase,
 }
 
 impl Kind {
@@ -113,6 +117,9 @@ impl Kind {
             let (cost, rest) = rest.split_once('$')?;
             let fits = cost.parse::<u32>().is_ok_and(|cost| (4..=MAX_BCRYPT_COST).contains(&cost));
             return (fits && rest.len() == 53).then_some(Self::Bcrypt);
+        }
+        if hash.starts_with("$fbscrypt$") {
+            return firebase::Hash::parse(hash).map(|_| Self::Firebase);
         }
         let phc = Phc::new(hash).ok()?;
         let known = matches!(phc.algorithm.as_str(), "argon2i" | "argon2id") && phc.version == Some(19);

@@ -6,6 +6,7 @@
 //! message, and nothing of it is kept otherwise. Where no mail server is set up, mails are dropped, as upstream does (said once at start); where no provider is, messages to
 //! phones are refused unless the number is a configured test number.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -255,6 +256,11 @@ pub(crate) enum Notice<'a> {
     FactorUnenrolled {
         factor_type: &'a str,
     },
+    NewDevice {
+        user_agent: &'a str,
+        ip: IpAddr,
+        at: &'a str,
+    },
 }
 
 /// Tells the owner of `user`, an account as it was before the change, by mail, if that is switched on
@@ -284,6 +290,10 @@ pub(crate) async fn notify(
         }
         Notice::FactorUnenrolled { factor_type } => {
             (Kind::FactorUnenrolled, user.email.as_str(), json!({ "FactorType": factor_type }))
+        }
+        Notice::NewDevice { user_agent, ip, at } => {
+            let data = json!({ "UserAgent": user_agent, "IP": ip.to_string(), "Time": at });
+            (Kind::NewDevice, user.email.as_str(), data)
         }
     };
     if !kind.is_enabled(&ctx.config().email) || to.is_empty() {

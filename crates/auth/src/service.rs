@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use chrono::{DateTime, Utc};
-use jwt::KeySet;
+use jwt::LiveKeys;
 use kernel::Clock;
 use uuid::Uuid;
 
@@ -25,7 +25,7 @@ use crate::sms;
 pub(crate) struct Service {
     pub(crate) settings: ArcSwap<Settings>,
     pub(crate) pool: db::Pool,
-    pub(crate) keys: KeySet,
+    pub(crate) keys: LiveKeys,
     pub(crate) clock: Clock,
     pub(crate) hasher: Hasher,
     pub(crate) refreshes: Turns,

@@ -18,6 +18,7 @@ use uuid::Uuid;
 use crate::access_token::{self, delta};
 use crate::audit::{self, Action, Actor};
 use crate::config::Config;
+use crate::device;
 use crate::error::{Error, Expiry, OrInternal, Weakness};
 use crate::refresh_token::{RefreshToken, SessionKey, Signed};
 use crate::seal;
@@ -72,6 +73,7 @@ pub(crate) async fn open(
     sessions::insert(tx, &new, now).await.or_internal(FAILED)?;
     sessions::add_method(tx, id, method, now).await.or_internal(FAILED)?;
     users::update_last_sign_in(tx, user.id, now).await.or_internal(FAILED)?;
+    device::note(ctx, tx, &user).await?;
     user.last_sign_in_at = Some(now);
     user.updated_at = now;
     let refresh_token = match key {
@@ -91,6 +93,8 @@ pub(crate) async fn open(
         aal: Some("aal1".to_owned()),
         not_after: None,
         refreshed_at: None,
+        user_agent: ctx.user_agent.clone(),
+        ip: ctx.ip,
         tag: None,
         oauth_client_id: None,
         hmac_key: stored_key,
@@ -401,7 +405,7 @@ async fn finish(
 
 impl SessionRow {
     /// The last sign of life; `token_used_at` counts for sessions that were never refreshed.
-    fn last_used_at(&self, token_used_at: Option<DateTime<Utc>>) -> DateTime<Utc> {
+    pub(crate) fn last_used_at(&self, token_used_at: Option<DateTime<Utc>>) -> DateTime<Utc> {
         self.refreshed_at
             .unwrap_or_else(|| token_used_at.map_or(self.created_at, |at| at.max(self.created_at)))
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use db::{Fleet, Pool, PoolOptions, Target, bootstrap, migrate};
+use jwt::LiveKeys;
 use kernel::{Clock, RoleName, Stop};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -18,7 +19,7 @@ use crate::routes::Service;
 use crate::secrets::Secrets;
 use crate::server::{self, Services};
 use crate::settings::Settings;
-use crate::{banner, keys, supervisor};
+use crate::{banner, keys, rotation, supervisor};
 
 /// Everything `serve` was told.
 pub(crate) struct ServePlan {
@@ -113,6 +114,7 @@ async fn start(plan: &ServePlan) -> anyhow::Result<Running> {
     let settings = &plan.settings;
     let clock = Clock::system();
     let database = Database::open(&settings.database, &plan.data_dir).await?;
+    let keys = LiveKeys::from(keys::signing(settings, plan.secrets.as_ref())?);
     let mut connections = Connections::default();
     let mut tasks = Vec::new();
 
@@ -126,11 +128,7 @@ async fn start(plan: &ServePlan) -> anyhow::Result<Running> {
                         settings.database.pool(settings.database.auth_pool_size),
                     );
                     connections.pool(&pool);
-                    let deps = auth::Deps {
-                        pool,
-                        keys: keys::signing(settings, Some(secrets))?,
-                        clock: clock.clone(),
-                    };
+                    let deps = auth::Deps { pool, keys: keys.clone(), clock: clock.clone() };
                     Some(auth::Auth::start(settings.auth.clone(), deps).await.context("auth")?)
                 }
                 false => None,
@@ -152,6 +150,9 @@ async fn start(plan: &ServePlan) -> anyhow::Result<Running> {
         tasks.extend(rest.tasks());
     }
     tasks.push(connections.reaper());
+    if plan.secrets.is_some() && settings.jwt.keys.is_empty() {
+        tasks.push(rotation::watcher(settings, &plan.data_dir, &keys));
+    }
     let (handle, stop) = Stop::pair();
     let tasks = supervisor::run(tasks, &stop);
     let health = Health {
@@ -159,7 +160,7 @@ async fn start(plan: &ServePlan) -> anyhow::Result<Running> {
         rest: rest.clone(),
         cluster: database.cluster.as_ref().map(cluster::Cluster::state),
     };
-    let edge = Arc::new(edge(plan, clock)?);
+    let edge = Arc::new(edge(plan, keys, clock)?);
     Ok(Running {
         database,
         edge,
@@ -252,7 +253,7 @@ fn named(target: &Target, name: &str) -> Target {
     target.clone().with_application_name(name)
 }
 
-fn edge(plan: &ServePlan, clock: Clock) -> anyhow::Result<Edge> {
+fn edge(plan: &ServePlan, keys: LiveKeys, clock: Clock) -> anyhow::Result<Edge> {
     let settings = &plan.settings;
     let secrets = plan.secrets.as_ref();
     let proxies = settings.server.trusted_proxies.iter().map(|text| text.parse::<address::Network>());
@@ -264,7 +265,7 @@ fn edge(plan: &ServePlan, clock: Clock) -> anyhow::Result<Edge> {
     Ok(Edge {
         config: settings.server.clone(),
         proxies,
-        verifier: keys::verifier(settings, secrets)?,
+        verifier: keys::verifier(settings, keys, secrets.is_none())?,
         keys: keys::api_keys(settings, secrets)?,
         anonymous,
         clock,

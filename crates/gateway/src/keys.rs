@@ -5,7 +5,7 @@ use base64::Engine;
 use base64::alphabet::URL_SAFE;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use jwt::api_key::Kind;
-use jwt::{ApiKeys, KeySet, Policy, Verifier};
+use jwt::{ApiKeys, KeySet, LiveKeys, Policy, Verifier};
 use kernel::{RoleName, Secret};
 
 use crate::secrets::Secrets;
@@ -37,16 +37,20 @@ pub(crate) fn signing(settings: &Settings, secrets: Option<&Secrets>) -> anyhow:
     let keys = if !jwt.keys.is_empty() {
         KeySet::from_jwks_text(jwt.keys.expose()).context("jwt.keys")?
     } else {
-        let own =
-            KeySet::from_jwks_text(secrets.signing_key.expose()).context("the installation's signing key")?;
-        // Whoever brings a secret and no keys has programs that verify with the secret.
-        if jwt.secret.is_empty() { own } else { KeySet::default().with_verification_keys(&own) }
+        let own = secrets.signing_keys.key_set().context("the installation's signing keys")?;
+        if secret_signs(settings, secrets) { KeySet::default().with_verification_keys(&own) } else { own }
     };
     let keys = keys.with_secret(secret.as_bytes());
     if jwt.jwks.is_empty() {
         return Ok(keys);
     }
     Ok(keys.with_verification_keys(&KeySet::from_jwks_text(jwt.jwks.expose()).context("jwt.jwks")?))
+}
+
+/// Whoever brings a secret and no keys has programs that verify with the secret, so it signs until
+/// the operator moves on to keys by rotating them.
+pub(crate) fn secret_signs(settings: &Settings, secrets: &Secrets) -> bool {
+    settings.jwt.keys.is_empty() && !settings.jwt.secret.is_empty() && secrets.rotated_at.is_none()
 }
 
 /// The data API alone: a secret or keys if there are any, as PostgREST has it.
@@ -73,20 +77,21 @@ fn secret_bytes(settings: &Settings) -> anyhow::Result<Vec<u8>> {
     engine.decode(text).ok().context("jwt.secret is not base64 (jwt.secret_is_base64)")
 }
 
-/// What verifies the tokens of requests.
+/// What verifies the tokens of requests by these keys; `strict` is PostgREST's rule for tokens that
+/// name a key we do not have.
 ///
 /// # Errors
 ///
-/// As [`signing`]; a role claim that is no path.
-pub(crate) fn verifier(settings: &Settings, secrets: Option<&Secrets>) -> anyhow::Result<Verifier> {
+/// A role claim that is no path.
+pub(crate) fn verifier(settings: &Settings, keys: LiveKeys, strict: bool) -> anyhow::Result<Verifier> {
     let jwt = &settings.jwt;
     let policy = Policy {
         audience: jwt.audience.clone(),
         role_claim: jwt.role_claim.parse().context("jwt.role_claim")?,
         leeway: i64::try_from(jwt.leeway.0.as_secs()).unwrap_or(i64::MAX),
-        strict_kid: secrets.is_none(),
+        strict_kid: strict,
     };
-    Ok(Verifier::new(signing(settings, secrets)?, policy, jwt.cache_entries))
+    Ok(Verifier::new(keys, policy, jwt.cache_entries))
 }
 
 /// The API keys that are accepted; none where none are asked for.
@@ -149,6 +154,10 @@ mod tests {
         Secrets::generate(NOW).unwrap().with_settings(settings).unwrap()
     }
 
+    fn verifying(settings: &Settings, secrets: Option<&Secrets>) -> Verifier {
+        verifier(settings, signing(settings, secrets).unwrap().into(), secrets.is_none()).unwrap()
+    }
+
     #[test]
     fn a_fresh_installation_signs_es256_and_accepts_its_own_keys() {
         let settings = Settings::default();
@@ -156,7 +165,7 @@ mod tests {
         let keys = signing(&settings, Some(&secrets)).unwrap();
         assert_eq!(keys.signing_algorithm(), Some(jwt::Algorithm::ES256));
         assert_eq!(keys.jwks()["keys"].as_array().unwrap().len(), 1);
-        let verifier = verifier(&settings, Some(&secrets)).unwrap();
+        let verifier = verifying(&settings, Some(&secrets));
         let api_keys = api_keys(&settings, Some(&secrets)).unwrap();
         for (key, role) in [
             (&secrets.anon_key, "anon"),
@@ -174,6 +183,12 @@ mod tests {
         let secrets = secrets(&settings);
         let keys = signing(&settings, Some(&secrets)).unwrap();
         assert_eq!(keys.signing_algorithm(), Some(jwt::Algorithm::HS256));
+        assert!(keys.verify(secrets.anon_key.expose(), &Policy::default(), NOW).is_ok());
+        // Until keys of our own are to sign. The secret's tokens are good still.
+        let mut rotated = secrets.clone();
+        rotated.rotated_at = Some(NOW);
+        let keys = signing(&settings, Some(&rotated)).unwrap();
+        assert_eq!(keys.signing_algorithm(), Some(jwt::Algorithm::ES256));
         assert!(keys.verify(secrets.anon_key.expose(), &Policy::default(), NOW).is_ok());
         // The same at every start.
         assert_eq!(secrets.clone().with_settings(&settings).unwrap().anon_key, secrets.anon_key);
@@ -195,7 +210,7 @@ mod tests {
         );
         settings.keys.anon_key = Secret::new(demo);
         let api_keys = api_keys(&settings, Some(&secrets)).unwrap();
-        let verifier = verifier(&settings, Some(&secrets)).unwrap();
+        let verifier = verifying(&settings, Some(&secrets));
         assert!(api_keys.resolve(demo, &verifier, NOW).is_ok());
     }
 
@@ -218,7 +233,7 @@ mod tests {
         let token = |secret: &str| KeySet::from_secret(secret).sign(&serde_json::Map::new()).unwrap();
         let check = |settings: &Settings, secret: &str| {
             settings.jwt.leeway == Span::secs(30)
-                && verifier(settings, None).unwrap().verify(&token(secret), NOW).is_ok()
+                && verifying(settings, None).verify(&token(secret), NOW).is_ok()
         };
         let plain = "reallyreallyreallyreallyverysafe";
         assert!(check(&settings(plain), plain));

@@ -5,7 +5,8 @@
 //! boot       start and stop, in order           secrets    the installation's own keys
 //! server     listeners and workers              keys       the keys in use
 //! routes     which prefix is whose              database   our own Postgres, or another
-//! edge/      what every request passes          health supervisor banner installation
+//! edge/      what every request passes          rotation   signing keys changed and taken over
+//! health supervisor banner installation
 //! ```
 
 mod banner;
@@ -17,6 +18,7 @@ mod edge;
 mod health;
 mod installation;
 mod keys;
+mod rotation;
 mod routes;
 mod secrets;
 mod server;

@@ -14,9 +14,10 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use jwt::generate::{self, NoRandomness};
-use jwt::{SignError, api_key};
+use jwt::{Ring, SignError, api_key};
 use kernel::Secret;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -34,8 +35,12 @@ pub(crate) struct Secrets {
     pub(crate) created_at: i64,
     /// Signs the JWT API keys.
     pub(crate) jwt_secret: Secret,
-    /// Signs tokens of users: a private JWK.
-    pub(crate) signing_key: Secret,
+    /// Sign tokens of users.
+    pub(crate) signing_keys: Ring,
+    /// When the operator first rotated them, in seconds since 1970. From then on they sign even
+    /// where the settings bring a secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) rotated_at: Option<i64>,
     pub(crate) anon_key: Secret,
     pub(crate) service_role_key: Secret,
     pub(crate) publishable_key: Secret,
@@ -124,11 +129,45 @@ impl Secrets {
             write(&root_key_file(data_dir), format!("{key}\n").as_bytes())?;
         }
         let secrets = Self::generate(now)?;
-        let path = file(data_dir);
-        let text = serde_json::to_vec_pretty(&secrets)
-            .map_err(|error| SecretsError::io("write", &path)(io::Error::other(error)))?;
-        write(&path, &text)?;
+        secrets.write(data_dir)?;
         Ok(secrets)
+    }
+
+    /// Changes the secrets in `data_dir`, one at a time; `None` if there are none. Nothing is
+    /// written where `change` fails.
+    ///
+    /// # Errors
+    ///
+    /// As [`Secrets::open`]; those of `change`.
+    pub(crate) fn change<T, E: From<SecretsError>>(
+        data_dir: &Path,
+        change: impl FnOnce(&mut Self) -> Result<T, E>,
+    ) -> Result<Option<T>, E> {
+        if Self::existing(data_dir)?.is_none() {
+            return Ok(None);
+        }
+        let path = file(data_dir).with_extension("lock");
+        let lock = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
+        // Given back with the file.
+        let lock = lock.and_then(|file| file.lock().map(|()| file));
+        let _lock = lock.map_err(SecretsError::io("lock", &path))?;
+        let Some(mut secrets) = Self::existing(data_dir)? else { return Ok(None) };
+        let result = change(&mut secrets)?;
+        secrets.write(data_dir)?;
+        Ok(Some(result))
+    }
+
+    fn write(&self, data_dir: &Path) -> Result<(), SecretsError> {
+        let path = file(data_dir);
+        let text = serde_json::to_vec_pretty(self)
+            .map_err(|error| SecretsError::io("write", &path)(io::Error::other(error)))?;
+        write(&path, &text)
+    }
+
+    /// When the secrets in `data_dir` were last changed, as far as the file system tells.
+    pub(crate) fn changed_at(data_dir: &Path) -> io::Result<(u64, SystemTime)> {
+        let metadata = fs::metadata(file(data_dir))?;
+        Ok((metadata.ino(), metadata.modified()?))
     }
 
     /// The secrets in `data_dir` if there are any.
@@ -141,9 +180,12 @@ impl Secrets {
         let Some(text) = read(&path)? else { return Ok(None) };
         let secrets: Self =
             serde_json::from_slice(&text).map_err(|_| SecretsError::Damaged { path: path.clone() })?;
-        let empty =
-            [&secrets.jwt_secret, &secrets.signing_key, &secrets.secret_key].iter().any(|s| s.is_empty());
-        if empty { Err(SecretsError::Damaged { path }) } else { Ok(Some(secrets)) }
+        let empty = [&secrets.jwt_secret, &secrets.secret_key].iter().any(|secret| secret.is_empty());
+        if empty || secrets.signing_keys.keys().next().is_none() {
+            Err(SecretsError::Damaged { path })
+        } else {
+            Ok(Some(secrets))
+        }
     }
 
     /// Fresh secrets.
@@ -152,7 +194,8 @@ impl Secrets {
         let exp = now.saturating_add(KEY_LIFETIME);
         Ok(Self {
             created_at: now,
-            signing_key: generate::es256()?,
+            signing_keys: Ring::new(generate::es256()?, now),
+            rotated_at: None,
             anon_key: api_key::mint_legacy(jwt_secret.expose(), "anon", now, exp)?,
             service_role_key: api_key::mint_legacy(jwt_secret.expose(), "service_role", now, exp)?,
             jwt_secret,

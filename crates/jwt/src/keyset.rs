@@ -88,6 +88,20 @@ impl KeySet {
         self.0.all.is_empty() && self.0.secret.is_none()
     }
 
+    /// Each key's name, the algorithm it is for, and whether it is the one that signs; without the
+    /// plain secret.
+    pub fn names(&self) -> impl Iterator<Item = (Option<&str>, Algorithm, bool)> {
+        self.0.all.iter().filter_map(|key| {
+            let signs = self.0.signer.as_ref().is_some_and(|signer| Arc::ptr_eq(signer, key));
+            Some((key.kid.as_deref(), *key.algorithms.first()?, signs))
+        })
+    }
+
+    /// True if both are the very same keys: clones of one another.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// The algorithm that [`KeySet::sign`] uses.
     #[must_use]
     pub fn signing_algorithm(&self) -> Option<Algorithm> {

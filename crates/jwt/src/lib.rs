@@ -2,6 +2,8 @@
 //!
 //! - [`KeySet`]: the keys of an installation, from a secret, a JWK, a JWK set or a list of private
 //!   JWKs; signs with one of them, verifies with all, publishes the public ones.
+//! - [`LiveKeys`]: a key set that is replaced while it is in use; [`Ring`]: the signing keys of an
+//!   installation from standby to revoked.
 //! - [`Verifier`]: a key set, a [`Policy`] and a bounded cache; what the edge asks per request.
 //! - [`Verified`]: the claims and the role of a token that passed.
 //! - [`RoleClaim`]: where in the claims the role is, in both of PostgREST's syntaxes.
@@ -35,7 +37,9 @@ pub mod generate;
 mod jwk;
 mod key;
 mod keyset;
+mod live;
 mod policy;
+mod ring;
 mod role_claim;
 mod token;
 mod verified;
@@ -45,7 +49,9 @@ pub use algorithm::Algorithm;
 pub use api_key::ApiKeys;
 pub use error::{KeyError, SignError};
 pub use keyset::KeySet;
+pub use live::LiveKeys;
 pub use policy::Policy;
+pub use ring::{Ring, RingError, RingKey, State};
 pub use role_claim::{RoleClaim, RoleClaimError};
 pub use verified::Verified;
 pub use verifier::Verifier;

@@ -145,6 +145,9 @@ pub struct Notifications {
     pub mfa_factor_enrolled: Notification,
     /// A second factor was removed.
     pub mfa_factor_unenrolled: Notification,
+    /// Somebody signed in from a browser or a network from which the account was not entered in the last
+    /// half year.
+    pub new_device: Notification,
 }
 
 /// A mail that tells of a change, and its text as in `auth.email.template`.

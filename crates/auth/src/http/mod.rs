@@ -16,6 +16,7 @@ mod passkeys;
 mod reauthenticate;
 mod recover;
 mod resend;
+mod sessions;
 mod settings;
 mod signup;
 mod switched_off;
@@ -56,6 +57,8 @@ pub(crate) fn routes(service: &Arc<Service>, cfg: &mut ServiceConfig) {
                 .route(get().to(switched_off::oauth_server))
                 .route(delete().to(switched_off::oauth_server)),
         )
+        .service(at("/user/sessions").route(get().to(sessions::get)))
+        .service(at("/user/sessions/{session_id}").route(delete().to(sessions::delete)))
         .service(at("/logout").route(post().to(logout::post)))
         .service(at("/otp").route(post().to(otp::post)))
         .service(at("/magiclink").route(post().to(otp::magic_link)))
@@ -83,6 +86,14 @@ pub(crate) fn routes(service: &Arc<Service>, cfg: &mut ServiceConfig) {
         .service(at("/admin/users/{user_id}/passkeys").route(get().to(admin::passkeys::get)))
         .service(
             at("/admin/users/{user_id}/passkeys/{passkey_id}").route(delete().to(admin::passkeys::delete)),
+        )
+        .service(
+            at("/admin/users/{user_id}/sessions")
+                .route(get().to(admin::sessions::get))
+                .route(delete().to(admin::sessions::delete_all)),
+        )
+        .service(
+            at("/admin/users/{user_id}/sessions/{session_id}").route(delete().to(admin::sessions::delete)),
         )
         .service(at("/admin/generate_link").route(post().to(admin::generate_link::post)))
         .service(at("/admin/sso/providers{tail:.*}").to(switched_off::admin_saml))

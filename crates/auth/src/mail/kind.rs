@@ -21,10 +21,11 @@ pub(crate) enum Kind {
     IdentityUnlinked,
     FactorEnrolled,
     FactorUnenrolled,
+    NewDevice,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::Invite,
         Self::Confirmation,
         Self::Recovery,
@@ -38,6 +39,7 @@ impl Kind {
         Self::IdentityUnlinked,
         Self::FactorEnrolled,
         Self::FactorUnenrolled,
+        Self::NewDevice,
     ];
 
     /// Upstream's name, which headers may carry as `$messageType`.
@@ -56,6 +58,7 @@ impl Kind {
             Self::IdentityUnlinked => "identity_unlinked_notification",
             Self::FactorEnrolled => "mfa_factor_enrolled_notification",
             Self::FactorUnenrolled => "mfa_factor_unenrolled_notification",
+            Self::NewDevice => "new_device_notification",
         }
     }
 
@@ -75,6 +78,7 @@ impl Kind {
             Self::IdentityUnlinked => "email.notification.identity_unlinked",
             Self::FactorEnrolled => "email.notification.mfa_factor_enrolled",
             Self::FactorUnenrolled => "email.notification.mfa_factor_unenrolled",
+            Self::NewDevice => "email.notification.new_device",
         }
     }
 
@@ -94,6 +98,7 @@ impl Kind {
             Self::IdentityUnlinked => email.notification.identity_unlinked.template(),
             Self::FactorEnrolled => email.notification.mfa_factor_enrolled.template(),
             Self::FactorUnenrolled => email.notification.mfa_factor_unenrolled.template(),
+            Self::NewDevice => email.notification.new_device.template(),
         }
     }
 
@@ -108,6 +113,7 @@ impl Kind {
             Self::IdentityUnlinked => notification.identity_unlinked.enabled,
             Self::FactorEnrolled => notification.mfa_factor_enrolled.enabled,
             Self::FactorUnenrolled => notification.mfa_factor_unenrolled.enabled,
+            Self::NewDevice => notification.new_device.enabled,
             _ => true,
         }
     }

@@ -110,6 +110,7 @@ impl Text {
             "RedirectTo": "https://example.com", "Email": "jane@example.com", "NewEmail": "new@example.com",
             "OldEmail": "old@example.com", "SendingTo": "new@example.com", "Token": "123456", "TokenHash": "hash",
             "Phone": "15551234567", "OldPhone": "15557654321", "Provider": "google", "FactorType": "totp",
+            "UserAgent": "Firefox", "IP": "192.0.2.1", "Time": "2027-01-15T08:00:00Z",
             "Data": { "name": "Jane" },
         });
         self.write("jane@example.com", &data).map(drop).map_err(|error| error.to_string())

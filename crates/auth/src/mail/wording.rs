@@ -125,6 +125,14 @@ pub(super) fn of(kind: Kind) -> Wording {
             "A second factor was removed",
             &["The second factor {{ .FactorType }} was removed from your account {{ .Email }}."],
         ),
+        Kind::NewDevice => notice(
+            "New sign-in to your account",
+            "New sign-in to your account",
+            &[
+                "Somebody, hopefully you, signed in to your account {{ .Email }} from a browser or a network that is new to it.",
+                "Time: {{ .Time }} · address: {{ .IP }}{{ if .UserAgent }} · browser: {{ .UserAgent }}{{ end }}",
+            ],
+        ),
     }
 }
 

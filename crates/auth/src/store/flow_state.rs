@@ -1,4 +1,5 @@
-//! `auth.flow_state`: sign-ins that end with the exchange of a code (PKCE).
+//! `auth.flow_state`: sign-ins that end with the exchange of a code (PKCE). Tokens of providers that
+//! are not there are empty: upstream reads no NULL.
 
 use chrono::{DateTime, Utc};
 use db::{Error, Session};
@@ -23,8 +24,8 @@ pub(crate) async fn insert(
     const INSERT: &str = "\
 insert into auth.flow_state
   (id, user_id, auth_code, code_challenge_method, code_challenge, provider_type, authentication_method,
-   created_at, updated_at)
-values ($1, $2, $3, $4::text::auth.code_challenge_method, $5, $6, $7, $8, $8)";
+   created_at, updated_at, provider_access_token, provider_refresh_token)
+values ($1, $2, $3, $4::text::auth.code_challenge_method, $5, $6, $7, $8, $8, '', '')";
     let NewFlow { user_id, auth_code, method, challenge, provider_type, authentication_method } = new;
     session
         .execute(
@@ -123,9 +124,10 @@ pub(crate) async fn begin(
     const INSERT: &str = "\
 insert into auth.flow_state
   (id, auth_code, code_challenge_method, code_challenge, provider_type, authentication_method, invite_token,
-   referrer, oauth_client_state_id, linking_target_id, email_optional, created_at, updated_at)
+   referrer, oauth_client_state_id, linking_target_id, email_optional, created_at, updated_at,
+   provider_access_token, provider_refresh_token)
 values ($1, $2, $3::text::auth.code_challenge_method, $4, $5, 'oauth', nullif($6::text, ''), $7, $8, $9, $10,
-        $11, $11)";
+        $11, $11, '', '')";
     let NewSignIn { id, provider, auth_code, method, challenge, invite_token, referrer, .. } = new;
     session
         .execute(

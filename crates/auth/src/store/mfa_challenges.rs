@@ -1,7 +1,8 @@
 //! `auth.mfa_challenges`: what second factors were asked to answer.
 //!
 //! `otp_code` holds what was sent to a phone. For codes of apps, which upstream leaves without, it
-//! holds the step of time whose code was accepted, so that a code is good once.
+//! holds the step of time whose code was accepted, so that a code is good once. It is never NULL,
+//! which upstream cannot read.
 
 use std::net::IpAddr;
 
@@ -26,7 +27,7 @@ pub(crate) async fn insert(
 ) -> Result<(), Error> {
     const INSERT: &str = "\
 insert into auth.mfa_challenges (id, factor_id, created_at, ip_address, otp_code, web_authn_session_data)
-values ($1, $2, $3, $4::text::inet, $5, $6)";
+values ($1, $2, $3, $4::text::inet, coalesce($5::text, ''), $6)";
     let ip = new.ip.to_string();
     session
         .execute(INSERT, &[&new.id, &new.factor_id, &now, &ip, &new.otp_code, &new.web_authn])
@@ -59,7 +60,7 @@ select id, created_at, verified_at, host(ip_address) as ip, otp_code, web_authn_
         created_at: row.try_get("created_at")?,
         verified_at: row.try_get("verified_at")?,
         ip: row.try_get::<_, Option<String>>("ip")?.and_then(|ip| ip.parse().ok()),
-        otp_code: row.try_get("otp_code")?,
+        otp_code: row.try_get::<_, Option<String>>("otp_code")?.filter(|code| !code.is_empty()),
         web_authn: row.try_get("web_authn_session_data")?,
     }))
 }

@@ -5,7 +5,8 @@ use db::{Error, Session};
 use serde_json::Value;
 use uuid::Uuid;
 
-/// A factor to be proved.
+/// A factor to be proved. Supabase Auth reads no NULL in `friendly_name` and `secret`, and with a
+/// factor that it cannot read it cannot read the account.
 pub(crate) struct NewFactor<'a> {
     pub(crate) id: Uuid,
     pub(crate) user_id: Uuid,
@@ -23,7 +24,7 @@ pub(crate) async fn insert(
     const INSERT: &str = "\
 insert into auth.mfa_factors
   (id, user_id, friendly_name, factor_type, status, secret, phone, created_at, updated_at)
-values ($1, $2, $3, $4::text::auth.factor_type, 'unverified', $5, $6, $7, $7)";
+values ($1, $2, $3, $4::text::auth.factor_type, 'unverified', coalesce($5::text, ''), $6, $7, $7)";
     session
         .execute(
             INSERT,

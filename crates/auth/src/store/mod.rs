@@ -4,6 +4,7 @@
 //! parameters, so that tests can move time.
 
 pub(crate) mod audit_log_entries;
+pub(crate) mod devices;
 pub(crate) mod flow_state;
 pub(crate) mod hook;
 pub(crate) mod identities;

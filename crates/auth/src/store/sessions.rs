@@ -17,6 +17,8 @@ pub(crate) struct SessionRow {
     pub(crate) aal: Option<String>,
     pub(crate) not_after: Option<DateTime<Utc>>,
     pub(crate) refreshed_at: Option<DateTime<Utc>>,
+    pub(crate) user_agent: Option<String>,
+    pub(crate) ip: Option<IpAddr>,
     pub(crate) tag: Option<String>,
     pub(crate) oauth_client_id: Option<Uuid>,
     pub(crate) hmac_key: Option<String>,
@@ -35,6 +37,7 @@ pub(crate) struct Method {
 /// `refreshed_at` has no zone and holds UTC.
 const SELECT: &str = "\
 select s.id, s.user_id, s.created_at, s.aal::text as aal, s.not_after, s.refreshed_at, s.tag,
+       s.user_agent, host(s.ip) as ip,
        s.oauth_client_id, s.refresh_token_hmac_key, s.refresh_token_counter, s.scopes,
        (select jsonb_agg(jsonb_build_object('method', a.authentication_method, 'at', a.updated_at)
                          order by a.updated_at desc)
@@ -54,6 +57,8 @@ fn session(row: &Row) -> Result<SessionRow, Error> {
         aal: row.try_get("aal")?,
         not_after: row.try_get("not_after")?,
         refreshed_at: row.try_get::<_, Option<NaiveDateTime>>("refreshed_at")?.map(|at| at.and_utc()),
+        user_agent: row.try_get("user_agent")?,
+        ip: row.try_get::<_, Option<String>>("ip")?.and_then(|ip| ip.parse().ok()),
         tag: row.try_get("tag")?,
         oauth_client_id: row.try_get("oauth_client_id")?,
         hmac_key: row.try_get("refresh_token_hmac_key")?,
@@ -194,6 +199,12 @@ with forgotten as (
                             and f.factor_type = $4::text::auth.factor_type)))
 update auth.sessions set aal = 'aal1', factor_id = null where user_id = $1 and factor_id = $2";
     session_execute(connection, LOWER, &[&user_id, &factor_id, &method, &factor_type]).await
+}
+
+/// Ends one session of an account; false if it has none of this id.
+pub(crate) async fn delete_one(connection: &mut Session, user_id: Uuid, id: Uuid) -> Result<bool, Error> {
+    const DELETE: &str = "delete from auth.sessions where user_id = $1 and id = $2";
+    Ok(connection.execute(DELETE, &[&user_id, &id]).await? > 0)
 }
 
 pub(crate) async fn delete(connection: &mut Session, id: Uuid) -> Result<(), Error> {

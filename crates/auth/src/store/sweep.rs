@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use db::{Error, Session};
 
 /// The statements, each with the moment before which a row counts as old as its only parameter.
-const STEPS: [(&str, TimeDelta, &str); 10] = [
+const STEPS: [(&str, TimeDelta, &str); 11] = [
     ("refresh tokens of ended sessions", TimeDelta::hours(24), "\
 update auth.refresh_tokens set revoked = true, updated_at = now()
  where id in (select r.id from auth.refresh_tokens r join auth.sessions s on s.id = r.session_id
@@ -41,6 +41,9 @@ delete from auth.webauthn_challenges
 delete from auth.oauth_authorizations
  where id in (select id from auth.oauth_authorizations
                where expires_at < $1 and status = 'pending' limit 100 for update skip locked)"),
+    ("devices", TimeDelta::days(182), "\
+delete from auth.basalt_devices
+ where ctid in (select ctid from auth.basalt_devices where last_seen_at < $1 limit 100 for update skip locked)"),
 ];
 
 /// Runs every statement once; returns how many rows went, by what they were.

@@ -17,7 +17,7 @@ impl Api {
         self.value(&sql).await.expect("a token is pending")
     }
 
-    async fn follow(&self, hash: &str, kind: &str) -> Answer {
+    pub async fn follow(&self, hash: &str, kind: &str) -> Answer {
         let path = format!("/verify?token={hash}&type={kind}&redirect_to=https://app.test/in");
         self.send(request(Method::GET, &path, "")).await
     }

@@ -14,7 +14,7 @@ use actix_web::test::{TestRequest, init_service, read_body, try_call_service};
 use actix_web::{App, HttpMessage, web};
 use auth::{Auth, Config, Deps};
 use chrono::DateTime;
-use jwt::{KeySet, Policy};
+use jwt::{KeySet, LiveKeys, Policy};
 use kernel::http::ClientAddress;
 use kernel::identity::Proof;
 use kernel::{Claims, Clock, Credential, Identity, RoleName};
@@ -27,10 +27,10 @@ type Call = Box<dyn Fn(TestRequest) -> Pin<Box<dyn Future<Output = Answer>>>>;
 
 /// A running service on a database of its own.
 pub struct Api {
-    pub database: Database,
+    pub database: Arc<Database>,
     pub auth: Auth,
     pub clock: Clock,
-    pub keys: KeySet,
+    pub keys: LiveKeys,
     call: Call,
 }
 
@@ -99,10 +99,34 @@ pub fn confirming() -> Config {
 
 impl Api {
     pub async fn start(config: Config) -> Self {
-        let database = testkit::database(&[auth::migrations()]).await;
+        Self::on(testkit::database(&[auth::migrations()]).await, config).await
+    }
+
+    /// On a database that has what the service needs.
+    pub async fn on(database: Database, config: Config) -> Self {
         let clock = Clock::stopped(DateTime::from_timestamp(1_800_000_000, 123_456_000).unwrap());
-        let keys = KeySet::from_secret(SECRET);
+        let keys = LiveKeys::from(KeySet::from_secret(SECRET));
         let pool = database.pool_as("supabase_auth_admin");
+        Self::mounted(Arc::new(database), config, pool, keys, clock).await
+    }
+
+    /// Another process on the same database.
+    pub async fn beside(&self, config: Config) -> Self {
+        self.with_pool(config, self.database.pool_as("supabase_auth_admin")).await
+    }
+
+    /// As [`Api::beside`], with these connections.
+    pub async fn with_pool(&self, config: Config, pool: db::Pool) -> Self {
+        Self::mounted(Arc::clone(&self.database), config, pool, self.keys.clone(), self.clock.clone()).await
+    }
+
+    async fn mounted(
+        database: Arc<Database>,
+        config: Config,
+        pool: db::Pool,
+        keys: LiveKeys,
+        clock: Clock,
+    ) -> Self {
         let deps = Deps { pool, keys: keys.clone(), clock: clock.clone() };
         let auth = Auth::start(config, deps).await.unwrap();
         let call = mount(auth.clone(), keys.clone(), clock.clone()).await;
@@ -211,7 +235,7 @@ pub fn request(method: Method, path: &str, token: &str) -> TestRequest {
     }
 }
 
-async fn mount(auth: Auth, keys: KeySet, clock: Clock) -> Call {
+async fn mount(auth: Auth, keys: LiveKeys, clock: Clock) -> Call {
     let app = App::new()
         .wrap_fn(move |request, next| {
             let credential = credential(&keys, &clock, request.headers());
@@ -243,7 +267,7 @@ async fn mount(auth: Auth, keys: KeySet, clock: Clock) -> Call {
     })
 }
 
-fn credential(keys: &KeySet, clock: &Clock, headers: &HeaderMap) -> Credential {
+fn credential(keys: &LiveKeys, clock: &Clock, headers: &HeaderMap) -> Credential {
     let bearer = headers.get("authorization").and_then(|value| value.to_str().ok());
     let Some(token) = bearer.and_then(|value| value.strip_prefix("Bearer ")) else {
         let role = RoleName::parse("anon").unwrap();

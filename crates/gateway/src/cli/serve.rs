@@ -90,7 +90,7 @@ impl Serve {
     /// The data API alone needs neither a directory nor secrets.
     fn plan(&self, settings: Settings) -> anyhow::Result<ServePlan> {
         if settings.is_bare() {
-            keys::verifier(&settings, None)?;
+            keys::verifier(&settings, keys::signing(&settings, None)?.into(), true)?;
             return Ok(ServePlan { settings, data_dir: self.place.data_dir.clone(), secrets: None });
         }
         let dir = &self.place.data_dir;
@@ -105,7 +105,7 @@ impl Serve {
             .canonicalize()
             .with_context(|| format!("cannot read the data directory {}", dir.display()))?;
         let secrets = Secrets::open(&dir, Clock::system().unix())?.with_settings(&settings)?;
-        keys::verifier(&settings, Some(&secrets))?;
+        keys::verifier(&settings, keys::signing(&settings, Some(&secrets))?.into(), false)?;
         keys::api_keys(&settings, Some(&secrets))?;
         Ok(ServePlan { settings, data_dir: dir, secrets: Some(secrets) })
     }

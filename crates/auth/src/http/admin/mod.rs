@@ -5,6 +5,7 @@ pub(crate) mod factors;
 pub(crate) mod generate_link;
 mod page;
 pub(crate) mod passkeys;
+pub(crate) mod sessions;
 pub(crate) mod user;
 pub(crate) mod users;
 

@@ -121,7 +121,7 @@ async fn update(
 ) -> Result<(), Error> {
     let (id, now) = (user.id, ctx.now);
     if !request.role.is_empty() {
-        users::update_role(tx, id, request.role.trim(), now).await.or_internal(FAILED)?;
+        users::update_role(tx, id, identifier::role(&request.role)?, now).await.or_internal(FAILED)?;
     }
     if request.email_confirm {
         account::confirm_email(ctx, tx, id).await?;

@@ -66,10 +66,11 @@ pub(crate) async fn post(call: Call, body: Body) -> Result<HttpResponse, Error> 
     app_metadata.retain(|_, value| !value.is_null());
     let user_metadata = request.user_metadata.take().unwrap_or_default();
     let role = if request.role.is_empty() { &ctx.config().jwt_default_group_name } else { &request.role };
+    let role = identifier::role(role)?;
     let new = NewUser {
         id,
         aud: &aud,
-        role: role.trim(),
+        role,
         email: &request.email,
         phone: &request.phone,
         encrypted_password: &hash,
