@@ -1,4 +1,4 @@
-//! The one function through which the database reads its key.
+//! The one function through which the database reads its keys.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use crate::{Key, StartError};
 
 const IS_FOREIGN: &str = "select from pg_catalog.pg_extension where extname = 'supabase_vault'";
 
-/// Makes `vault._key()` read `path`, and tries it.
+/// Makes `vault._keys()` read `path`, and tries it.
 pub(crate) async fn install(session: &mut Session, path: &Path) -> Result<Key, StartError> {
     if session.query_opt(IS_FOREIGN, &[]).await?.is_some() {
         return Ok(Key::Foreign);
@@ -18,7 +18,7 @@ pub(crate) async fn install(session: &mut Session, path: &Path) -> Result<Key, S
         return Err(StartError::KeyPath(path.display().to_string()));
     };
     session.batch(&definition(path)).await?;
-    match session.query("select vault._key() is not null", &[]).await {
+    match session.query("select vault._keys() is not null", &[]).await {
         Ok(_) => Ok(Key::Readable),
         Err(error) => match error.server() {
             Some(server) => {
@@ -35,10 +35,11 @@ fn definition(path: &str) -> String {
     let body = format!(
         "
 declare
-  key text;
+  content text;
+  keys text[];
 begin
   begin
-    key := pg_catalog.btrim(pg_catalog.pg_read_file({path}), E' \\t\\r\\n');
+    content := pg_catalog.pg_read_file({path});
   exception when others then
     if session_user in (select rolname from pg_catalog.pg_roles where rolsuper) then
       raise exception 'vault: the database server cannot read the key file'
@@ -46,18 +47,21 @@ begin
     end if;
     raise exception 'vault: the database server cannot read the key file' using errcode = 'config_file_error';
   end;
-  if key !~ '^[0-9a-fA-F]{{64}}$' then
+  keys := pg_catalog.regexp_split_to_array(pg_catalog.btrim(content, E' \\t\\r\\n'), '\\s+');
+  if pg_catalog.cardinality(keys) > 2
+    or exists (select from pg_catalog.unnest(keys) as each (key) where each.key !~ '^[0-9a-fA-F]{{64}}$')
+  then
     raise exception 'vault: the key file does not hold 64 hex digits' using errcode = 'config_file_error';
   end if;
-  return key;
+  return keys;
 end ",
         path = literal(path)
     );
     format!(
-        "create or replace function vault._key() returns text
+        "create or replace function vault._keys() returns text[]
            language plpgsql stable security definer set search_path = '' as {body};
-         alter function vault._key() owner to supabase_admin;
-         revoke all on function vault._key() from public;",
+         alter function vault._keys() owner to supabase_admin;
+         revoke all on function vault._keys() from public;",
         body = literal(&body)
     )
 }

@@ -2,23 +2,32 @@
 //!
 //! Applications write `select vault.create_secret('…', 'name')` and read `vault.decrypted_secrets`, as `postgres` or
 //! `service_role`; nobody else may. What is stored, dumped and replicated is ciphertext. The key is a file outside the
-//! data directory that the *database server* reads, through one function, `vault._key()`, which nobody may call. The server
+//! data directory that the *database server* reads, through one function, `vault._keys()`, which nobody may call. The server
 //! makes that function when it starts, with the path in its text: no setting that a user could change leads to the key.
 //!
 //! The file holds 64 hex digits, and the operating system account of Postgres must be able to read it: mode 0600, owned
 //! by that account. It is not made here.
 //!
+//! - `key`: the function that reads the file; `key_file`: the file while one key replaces another.
+//! - `admin`: what the owner does (list, read, write, delete, exchange the key, adopt); `store`: its SQL.
+//! - `original`: opens what the original extension sealed.
+//!
 //! Refused: a cipher of its own in SQL (pgcrypto does the work), a key in a setting or a table, and opening secrets of the
-//! original extension, whose cipher a stock server does not have.
+//! original extension in SQL, as a stock server does not have its cipher: they are adopted first.
 
+pub mod admin;
 mod config;
 mod key;
+mod key_file;
 mod migrations;
+mod original;
+mod store;
 
 use db::Pool;
 
 pub use config::Config;
 pub use migrations::migrations;
+pub use original::RootKey;
 
 /// The vault, ready: the database knows where its key is.
 #[derive(Clone, Debug)]

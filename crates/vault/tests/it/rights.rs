@@ -17,6 +17,7 @@ async fn nobody_else_sees_anything() {
             "select vault.create_secret('x')",
             "select vault.update_secret(gen_random_uuid())",
             "select vault._key()",
+            "select vault._keys()",
             "select vault._open(gen_random_uuid(), 'b1:')",
         ] {
             assert_eq!(code(session.query(sql, &[]).await), "42501", "{role}: {sql}");
@@ -38,10 +39,12 @@ async fn the_developer_and_the_service_role_write_through_functions_only() {
             "truncate vault.secrets",
             "insert into vault.decrypted_secrets (secret) values ('plain')",
             "select vault._key()",
+            "select vault._keys()",
             "select vault._seal(gen_random_uuid(), 'x')",
+            "select vault._reseal(gen_random_uuid(), 'x')",
             "select vault._crypto_aead_det_encrypt('', '', 0)",
             "select vault._crypto_aead_det_noncegen()",
-            "create or replace function vault._key() returns text language sql as 'select 1'",
+            "create or replace function vault._keys() returns text[] language sql as 'select null::text[]'",
             "alter table vault.secrets add column x int",
             "drop view vault.decrypted_secrets",
         ] {

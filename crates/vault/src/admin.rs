@@ -1,0 +1,182 @@
+//! What the owner of an installation does with secrets, past the rights of the database.
+//!
+//! Each function is one transaction of a superuser, except [`exchange`]. Contents travel as
+//! parameters, and the server is told to keep them out of its log and statistics.
+
+use std::io;
+use std::path::Path;
+
+use db::{Pool, Session};
+use kernel::Secret;
+
+use crate::key_file::KeyFile;
+use crate::original::{self, RootKey};
+use crate::store::secrets;
+
+pub use crate::store::secrets::Listed;
+
+/// Secrets sealed anew in one transaction.
+const BATCH: i64 = 200;
+
+/// The id before the first.
+const NIL: &str = "00000000-0000-0000-0000-000000000000";
+
+/// What could not be done.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// What Postgres or the driver said.
+    #[error(transparent)]
+    Database(#[from] db::Error),
+    /// There is no secret of this name.
+    #[error("there is no secret called {0:?}")]
+    NotFound(String),
+    /// A name that a secret cannot have.
+    #[error("a secret needs a name of 1 to 255 characters without control characters")]
+    Name,
+    /// The key file cannot be read or written.
+    #[error("the key file {path}: {source}")]
+    KeyFile {
+        /// Its path.
+        path: String,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// Secrets that no key opens, by id. Both keys are kept.
+    #[error(
+        "{} secrets are damaged or sealed with a lost key; write or delete them, then try again: {}",
+        .0.len(), .0.join(", ")
+    )]
+    Unopened(Vec<String>),
+}
+
+/// All secrets, without their contents, by name.
+///
+/// # Errors
+///
+/// [`Error::Database`].
+pub async fn list(pool: &Pool) -> Result<Vec<Listed>, Error> {
+    Ok(secrets::list(&mut pool.session().await?).await?)
+}
+
+/// The content of the secret called `name`.
+///
+/// # Errors
+///
+/// [`Error::NotFound`], [`Error::Database`].
+pub async fn read(pool: &Pool, name: &str) -> Result<Secret, Error> {
+    let mut session = begin(pool).await?;
+    let found = secrets::find(&mut session, name).await?;
+    session.rollback().await?;
+    found.ok_or_else(|| Error::NotFound(name.to_owned()))
+}
+
+/// Makes the secret called `name`, or gives it another content. Without a description it keeps the
+/// one it has.
+///
+/// # Errors
+///
+/// [`Error::Name`], [`Error::Database`].
+pub async fn write(
+    pool: &Pool,
+    name: &str,
+    content: &Secret,
+    description: Option<&str>,
+) -> Result<(), Error> {
+    if !(1..=255).contains(&name.chars().count()) || name.chars().any(char::is_control) {
+        return Err(Error::Name);
+    }
+    let mut session = begin(pool).await?;
+    match secrets::lock(&mut session, name).await? {
+        Some(id) => secrets::update(&mut session, &id, content, description).await?,
+        None => secrets::insert(&mut session, name, content, description).await?,
+    }
+    Ok(session.commit().await?)
+}
+
+/// Deletes the secret called `name`.
+///
+/// # Errors
+///
+/// [`Error::NotFound`], [`Error::Database`].
+pub async fn remove(pool: &Pool, name: &str) -> Result<(), Error> {
+    let mut session = begin(pool).await?;
+    let was_there = secrets::delete(&mut session, name).await?;
+    session.commit().await?;
+    if was_there { Ok(()) } else { Err(Error::NotFound(name.to_owned())) }
+}
+
+/// Replaces the key: seals every secret with `fresh` (64 hex digits), in batches, while the server
+/// goes on. `progress` is told how many of how many are done. An exchange that was interrupted is
+/// finished instead, with the key it began with; until then both keys open secrets. Returns how many
+/// were sealed.
+///
+/// # Errors
+///
+/// [`Error::KeyFile`], [`Error::Unopened`], [`Error::Database`]; calling it again goes on.
+pub async fn exchange(
+    pool: &Pool,
+    key_file: &Path,
+    fresh: Secret,
+    mut progress: impl FnMut(i64, i64),
+) -> Result<i64, Error> {
+    let failed = |source| Error::KeyFile { path: key_file.display().to_string(), source };
+    let mut file = KeyFile::read(key_file).map_err(failed)?;
+    if !file.is_changing() {
+        file.begin(fresh).map_err(failed)?;
+    }
+    let total = secrets::count_sealed(&mut pool.session().await?).await?;
+    let (mut after, mut done, mut unopened) = (NIL.to_owned(), 0, Vec::new());
+    loop {
+        let mut session = begin(pool).await?;
+        let batch = secrets::reseal(&mut session, &after, BATCH).await?;
+        session.commit().await?;
+        let Some(last) = batch.last else { break };
+        after = last;
+        done += batch.count;
+        unopened.extend(batch.unopened);
+        progress(done, total.max(done));
+    }
+    if !unopened.is_empty() {
+        return Err(Error::Unopened(unopened));
+    }
+    file.finish().map_err(failed)?;
+    Ok(done)
+}
+
+/// What became of secrets that the original extension had sealed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Adopted {
+    /// How many are sealed with our key now.
+    pub opened: usize,
+    /// The ids of those that the root key does not open; they are as they were.
+    pub unopened: Vec<String>,
+}
+
+/// Opens what the original extension sealed with `root`, and seals it with our key. All or nothing,
+/// but for those that cannot be opened.
+///
+/// # Errors
+///
+/// [`Error::Database`].
+pub async fn adopt(pool: &Pool, root: &RootKey) -> Result<Adopted, Error> {
+    let mut session = begin(pool).await?;
+    let mut adopted = Adopted::default();
+    for row in secrets::list_foreign(&mut session).await? {
+        let opened = original::open(root, &row.id, row.nonce.as_deref(), &row.secret);
+        match opened.ok().filter(|_| !row.has_key_id) {
+            Some(content) => {
+                secrets::take_over(&mut session, &row.id, &content).await?;
+                adopted.opened += 1;
+            }
+            None => adopted.unopened.push(row.id),
+        }
+    }
+    session.commit().await?;
+    Ok(adopted)
+}
+
+async fn begin(pool: &Pool) -> Result<Session, Error> {
+    let mut session = pool.begin().await?;
+    secrets::quiet(&mut session).await?;
+    Ok(session)
+}

@@ -1,0 +1,129 @@
+//! The key file, as far as it is written here: while keys are exchanged.
+//!
+//! One line is the usual state: the key. Two lines are an exchange under way: the new key, then the
+//! one it replaces. Whatever is written is written beside, forced to disk and renamed, and belongs to
+//! whom the file before belonged to: the operating system account of Postgres, which reads it.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
+use std::path::{Path, PathBuf};
+
+use kernel::Secret;
+
+/// A key file and the keys in it.
+pub(crate) struct KeyFile {
+    path: PathBuf,
+    /// The key that seals.
+    current: Secret,
+    /// The key that is being replaced.
+    previous: Option<Secret>,
+}
+
+impl KeyFile {
+    /// Reads a file.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system said; `InvalidData` if there are other things in it than one key
+    /// or two.
+    pub fn read(path: &Path) -> io::Result<Self> {
+        let text = Secret::new(fs::read_to_string(path)?);
+        let keys: Vec<Secret> = text.expose().split_whitespace().map(Secret::new).collect();
+        let is_key =
+            |key: &Secret| key.expose().len() == 64 && key.expose().bytes().all(|b| b.is_ascii_hexdigit());
+        let (current, previous) = match keys.as_slice() {
+            [current] => (current, None),
+            [current, previous] => (current, Some(previous)),
+            _ => return Err(io::Error::from(io::ErrorKind::InvalidData)),
+        };
+        if !keys.iter().all(is_key) {
+            return Err(io::Error::from(io::ErrorKind::InvalidData));
+        }
+        Ok(Self { path: path.to_owned(), current: current.clone(), previous: previous.cloned() })
+    }
+
+    /// An exchange of keys has begun and not ended.
+    pub fn is_changing(&self) -> bool {
+        self.previous.is_some()
+    }
+
+    /// From now on `fresh` seals, and the key before it opens what it sealed.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system said; the file is as it was then.
+    pub fn begin(&mut self, fresh: Secret) -> io::Result<()> {
+        self.write(&format!("{}\n{}\n", fresh.expose(), self.current.expose()))?;
+        self.previous = Some(std::mem::replace(&mut self.current, fresh));
+        Ok(())
+    }
+
+    /// Forgets the key that was replaced.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system said; the file is as it was then.
+    pub fn finish(&mut self) -> io::Result<()> {
+        self.write(&format!("{}\n", self.current.expose()))?;
+        self.previous = None;
+        Ok(())
+    }
+
+    fn write(&self, content: &str) -> io::Result<()> {
+        let before = fs::metadata(&self.path)?;
+        let beside = self.path.with_extension("new");
+        // Left by an exchange that was killed.
+        if let Err(error) = fs::remove_file(&beside)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            return Err(error);
+        }
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+        fchown(&file, Some(before.uid()), Some(before.gid()))?;
+        file.write_all(content.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&beside, &self.path)?;
+        self.path.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_key_is_exchanged_in_two_steps() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("root.key");
+        let (old, new) = ("0".repeat(64), "a".repeat(64));
+        fs::write(&path, format!("{old}\n")).unwrap();
+        let mut file = KeyFile::read(&path).unwrap();
+        assert!(!file.is_changing());
+        file.begin(Secret::new(&new)).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), format!("{new}\n{old}\n"));
+        // As after a crash.
+        let mut file = KeyFile::read(&path).unwrap();
+        assert!(file.is_changing());
+        file.finish().unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), format!("{new}\n"));
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn anything_but_keys_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("root.key");
+        let key = "0".repeat(64);
+        for text in ["", "short", &"g".repeat(64), &format!("{key}\n{key}\n{key}"), &format!("{key}\nx")] {
+            fs::write(&path, text).unwrap();
+            assert!(KeyFile::read(&path).is_err(), "{text}");
+        }
+        assert!(KeyFile::read(&directory.path().join("none")).is_err());
+    }
+}

@@ -1,0 +1,3 @@
+//! SQL of schema `vault`.
+
+pub(crate) mod secrets;

@@ -1,0 +1,168 @@
+//! Table `vault.secrets`.
+
+use db::{Error, Session};
+use kernel::Secret;
+
+/// A secret without its content.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Listed {
+    /// Its id, a UUID.
+    pub id: String,
+    /// Its name, if it has one; unique.
+    pub name: Option<String>,
+    /// What it is for.
+    pub description: String,
+    /// When it was made, as ISO 8601.
+    pub created_at: String,
+    /// When it was last written, as ISO 8601.
+    pub updated_at: String,
+}
+
+/// Keeps what follows out of the server's log and statistics.
+const QUIET: &str = "\
+set local log_statement = 'none';
+set local log_min_duration_statement = -1;
+set local log_min_error_statement = 'panic';
+set local log_parameter_max_length_on_error = 0;
+set local auto_explain.log_min_duration = -1;
+set local pg_stat_statements.track = 'none'";
+
+pub(crate) async fn quiet(session: &mut Session) -> Result<(), Error> {
+    session.batch(QUIET).await
+}
+
+pub(crate) async fn list(session: &mut Session) -> Result<Vec<Listed>, Error> {
+    const SQL: &str = "
+        select id::text, name, description, to_json(created_at) #>> '{}', to_json(updated_at) #>> '{}'
+        from vault.secrets
+        order by name, created_at, id";
+    let rows = session.query(SQL, &[]).await?;
+    let listed = |row: &db::Row| {
+        Ok(Listed {
+            id: row.try_get(0)?,
+            name: row.try_get(1)?,
+            description: row.try_get(2)?,
+            created_at: row.try_get(3)?,
+            updated_at: row.try_get(4)?,
+        })
+    };
+    rows.iter().map(listed).collect()
+}
+
+/// The content of the secret called `name`.
+pub(crate) async fn find(session: &mut Session, name: &str) -> Result<Option<Secret>, Error> {
+    const SQL: &str = "select decrypted_secret from vault.decrypted_secrets where name = $1";
+    let row = session.query_opt(SQL, &[&name]).await?;
+    row.map(|row| Ok(Secret::new(row.try_get::<_, &str>(0)?))).transpose()
+}
+
+/// The id of the secret called `name`; nobody else writes it before the transaction ends.
+pub(crate) async fn lock(session: &mut Session, name: &str) -> Result<Option<String>, Error> {
+    const SQL: &str = "select id::text from vault.secrets where name = $1 for update";
+    session.query_opt(SQL, &[&name]).await?.map(|row| Ok(row.try_get(0)?)).transpose()
+}
+
+pub(crate) async fn insert(
+    session: &mut Session,
+    name: &str,
+    content: &Secret,
+    description: Option<&str>,
+) -> Result<(), Error> {
+    const SQL: &str = "select vault.create_secret($1, $2, coalesce($3, ''))";
+    session.execute(SQL, &[&content.expose(), &name, &description]).await.map(drop)
+}
+
+/// Writes content, and the description if there is one.
+pub(crate) async fn update(
+    session: &mut Session,
+    id: &str,
+    content: &Secret,
+    description: Option<&str>,
+) -> Result<(), Error> {
+    const SQL: &str = "select vault.update_secret($1::text::uuid, $2, null, $3)";
+    session.execute(SQL, &[&id, &content.expose(), &description]).await.map(drop)
+}
+
+/// Whether there was one.
+pub(crate) async fn delete(session: &mut Session, name: &str) -> Result<bool, Error> {
+    let deleted = session.execute("delete from vault.secrets where name = $1", &[&name]).await?;
+    Ok(deleted > 0)
+}
+
+/// How many secrets were sealed here.
+pub(crate) async fn count_sealed(session: &mut Session) -> Result<i64, Error> {
+    const SQL: &str = "select count(*) from vault.secrets where secret like 'b1:%'";
+    Ok(session.query_one(SQL, &[]).await?.try_get(0)?)
+}
+
+/// What became of some secrets.
+pub(crate) struct Resealed {
+    /// The last of them; none if there was none.
+    pub last: Option<String>,
+    pub count: i64,
+    /// Those that no key opens; they are as they were.
+    pub unopened: Vec<String>,
+}
+
+/// Seals `limit` secrets behind the id `after` with the key of today.
+pub(crate) async fn reseal(session: &mut Session, after: &str, limit: i64) -> Result<Resealed, Error> {
+    const SQL: &str = "
+        with batch as materialized (
+          select id, secret
+          from vault.secrets
+          where id > $1::text::uuid and secret like 'b1:%'
+          order by id
+          limit $2
+          for update
+        ),
+        sealed as materialized (
+          select id, vault._reseal(id, secret) as secret from batch
+        ),
+        done as (
+          update vault.secrets s
+          set secret = sealed.secret
+          from sealed
+          where s.id = sealed.id and sealed.secret is not null
+        )
+        select
+          (array_agg(id order by id desc))[1]::text,
+          count(*),
+          coalesce(array_agg(id::text order by id) filter (where secret is null), '{}')
+        from sealed";
+    let row = session.query_one(SQL, &[&after, &limit]).await?;
+    Ok(Resealed { last: row.try_get(0)?, count: row.try_get(1)?, unopened: row.try_get(2)? })
+}
+
+/// A secret in the form of the original extension.
+pub(crate) struct Foreign {
+    pub id: String,
+    pub secret: String,
+    pub nonce: Option<Vec<u8>>,
+    /// It names a key of its own.
+    pub has_key_id: bool,
+}
+
+pub(crate) async fn list_foreign(session: &mut Session) -> Result<Vec<Foreign>, Error> {
+    const SQL: &str = "
+        select id::text, secret, nonce, key_id is not null
+        from vault.secrets
+        where secret not like 'b1:%'
+        order by id
+        for update";
+    let rows = session.query(SQL, &[]).await?;
+    let foreign = |row: &db::Row| {
+        Ok(Foreign {
+            id: row.try_get(0)?,
+            secret: row.try_get(1)?,
+            nonce: row.try_get(2)?,
+            has_key_id: row.try_get(3)?,
+        })
+    };
+    rows.iter().map(foreign).collect()
+}
+
+/// Seals the content of a row that somebody else sealed.
+pub(crate) async fn take_over(session: &mut Session, id: &str, content: &Secret) -> Result<(), Error> {
+    const SQL: &str = "update vault.secrets set secret = vault._seal(id, $2) where id = $1::text::uuid";
+    session.execute(SQL, &[&id, &content.expose()]).await.map(drop)
+}
