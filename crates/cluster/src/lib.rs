@@ -61,9 +61,9 @@ pub use crate::error::{StartError, StopError};
 use crate::server::Server;
 
 /// The bootstrap superuser. It has no password: it logs in over the socket.
-const SUPERUSER: &str = "supabase_admin";
+pub const SUPERUSER: &str = "supabase_admin";
 /// The database initdb makes, and the one the platform lives in.
-const DATABASE: &str = "postgres";
+pub const DATABASE: &str = "postgres";
 
 /// What to run and where.
 #[derive(Debug, Clone)]

@@ -16,7 +16,7 @@ use crate::edge::{Edge, address};
 use crate::health::Health;
 use crate::installation::{Installation, Place};
 use crate::routes::Service;
-use crate::secrets::Secrets;
+use crate::secrets::{self, Secrets};
 use crate::server::{self, Services};
 use crate::settings::Settings;
 use crate::{banner, keys, rotation, supervisor};
@@ -201,7 +201,7 @@ async fn prepare(
     // session would lend its rights to.
     migrated(&database.administrator(), &[auth::migrations().run_by(auth_admin.clone())]).await?;
     if settings.keeps_vault() {
-        let key_file = secrets.vault_key_file(data_dir);
+        let key_file = secrets::root_key_file(data_dir);
         database.hand_over(&key_file)?;
         start_vault(settings, key_file, administrator.clone()).await?;
     }

@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use db::Target;
 use kernel::Secret;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
@@ -64,6 +65,22 @@ impl Installation {
 const NAME: &str = "last-start.json";
 
 impl Place {
+    /// The superuser's way in. What a developer puts into `public` is never run by accident with
+    /// his rights: the search path is empty.
+    ///
+    /// # Errors
+    ///
+    /// A URL that is none.
+    pub(crate) fn administrator(&self) -> Result<Target, db::Error> {
+        let target = match self {
+            Self::Own { socket_dir, port, .. } => {
+                Target::socket(socket_dir, *port, cluster::SUPERUSER, cluster::DATABASE)
+            }
+            Self::Elsewhere(url) => Target::parse(url.expose())?,
+        };
+        Ok(target.with_application_name("basalt command").with_option("search_path", ""))
+    }
+
     /// A URL for psql as role `postgres`: over TCP if that is open, else through the socket.
     pub(crate) fn url(&self, password: &Secret) -> String {
         let escaped = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();

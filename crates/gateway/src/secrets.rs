@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! <data>/secrets/keys.json   0600 in a 0700 directory: everything but the vault's key
-//! <data>/vault/root.key      0600 in a 0700 directory: the vault's key, 64 hex digits
+//! <data>/vault/root.key      0600 in a 0700 directory: the vault's key, 64 hex digits; behind it, while
+//!                            one key replaces another, the old one
 //! ```
 //!
 //! One file holds what belongs together, so that there is no half set: it is written beside,
@@ -125,8 +126,7 @@ impl Secrets {
             };
         }
         if !root_key(data_dir)? {
-            let key = hex::encode(generate::bytes::<32>()?);
-            write(&root_key_file(data_dir), format!("{key}\n").as_bytes())?;
+            write(&root_key_file(data_dir), format!("{}\n", fresh_root_key()?.expose()).as_bytes())?;
         }
         let secrets = Self::generate(now)?;
         secrets.write(data_dir)?;
@@ -240,19 +240,24 @@ impl Secrets {
         given(&keys.postgres_password, &mut self.passwords.postgres);
         Ok(self)
     }
-
-    /// The file with the vault's key; absolute if `data_dir` is.
-    pub(crate) fn vault_key_file(&self, data_dir: &Path) -> PathBuf {
-        root_key_file(data_dir)
-    }
 }
 
 fn file(data_dir: &Path) -> PathBuf {
     data_dir.join("secrets").join("keys.json")
 }
 
-fn root_key_file(data_dir: &Path) -> PathBuf {
+/// The file with the vault's key; absolute if `data_dir` is.
+pub(crate) fn root_key_file(data_dir: &Path) -> PathBuf {
     data_dir.join("vault").join("root.key")
+}
+
+/// A key for the vault: 64 hex digits.
+///
+/// # Errors
+///
+/// If the operating system has no randomness.
+pub(crate) fn fresh_root_key() -> Result<Secret, NoRandomness> {
+    Ok(Secret::new(hex::encode(generate::bytes::<32>()?)))
 }
 
 /// Hexadecimal, so that it needs no escaping in URLs and shells.
@@ -264,9 +269,11 @@ fn password() -> Result<Secret, NoRandomness> {
 fn root_key(data_dir: &Path) -> Result<bool, SecretsError> {
     let path = root_key_file(data_dir);
     let Some(text) = read(&path)? else { return Ok(false) };
-    let text = text.trim_ascii();
-    let whole = text.len() == 64 && text.iter().all(u8::is_ascii_hexdigit);
-    if whole { Ok(true) } else { Err(SecretsError::DamagedRootKey { path }) }
+    let keys: Vec<&[u8]> = text.split(u8::is_ascii_whitespace).filter(|key| !key.is_empty()).collect();
+    // Two while one replaces the other.
+    let is_whole = matches!(keys.len(), 1 | 2)
+        && keys.iter().all(|key| key.len() == 64 && key.iter().all(u8::is_ascii_hexdigit));
+    if is_whole { Ok(true) } else { Err(SecretsError::DamagedRootKey { path }) }
 }
 
 /// The content of a file that nobody else may read.
@@ -336,9 +343,9 @@ mod tests {
     fn made_once_and_private() {
         let dir = tempfile::tempdir().unwrap();
         let first = Secrets::open(dir.path(), 1).unwrap();
-        let root_key = fs::read(first.vault_key_file(dir.path())).unwrap();
+        let root_key = fs::read(root_key_file(dir.path())).unwrap();
         assert_eq!(Secrets::open(dir.path(), 2).unwrap(), first);
-        assert_eq!(fs::read(first.vault_key_file(dir.path())).unwrap(), root_key);
+        assert_eq!(fs::read(root_key_file(dir.path())).unwrap(), root_key);
         for path in [file(dir.path()), root_key_file(dir.path())] {
             assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
         }

@@ -41,6 +41,9 @@ pub enum Error {
         /// What the operating system said.
         source: io::Error,
     },
+    /// The database seals with another key than the file's first: it reads another file.
+    #[error("the database server does not read this key file; exchange the key where it lies")]
+    OtherFile,
     /// Secrets that no key opens, by id. Both keys are kept.
     #[error(
         "{} secrets are damaged or sealed with a lost key; write or delete them, then try again: {}",
@@ -112,7 +115,7 @@ pub async fn remove(pool: &Pool, name: &str) -> Result<(), Error> {
 ///
 /// # Errors
 ///
-/// [`Error::KeyFile`], [`Error::Unopened`], [`Error::Database`]; calling it again goes on.
+/// [`Error::KeyFile`], [`Error::OtherFile`], [`Error::Unopened`], [`Error::Database`]; calling it again goes on.
 pub async fn exchange(
     pool: &Pool,
     key_file: &Path,
@@ -124,7 +127,13 @@ pub async fn exchange(
     if !file.is_changing() {
         file.begin(fresh).map_err(failed)?;
     }
-    let total = secrets::count_sealed(&mut pool.session().await?).await?;
+    let mut session = begin(pool).await?;
+    let is_read = secrets::seals_with(&mut session, file.current()).await?;
+    let total = secrets::count_sealed(&mut session).await?;
+    session.rollback().await?;
+    if !is_read {
+        return Err(Error::OtherFile);
+    }
     let (mut after, mut done, mut unopened) = (NIL.to_owned(), 0, Vec::new());
     loop {
         let mut session = begin(pool).await?;

@@ -28,6 +28,10 @@ impl KeyFile {
     /// What the operating system said; `InvalidData` if there are other things in it than one key
     /// or two.
     pub fn read(path: &Path) -> io::Result<Self> {
+        // The account of Postgres could put a link in its place.
+        if !fs::symlink_metadata(path)?.is_file() {
+            return Err(io::Error::from(io::ErrorKind::InvalidData));
+        }
         let text = Secret::new(fs::read_to_string(path)?);
         let keys: Vec<Secret> = text.expose().split_whitespace().map(Secret::new).collect();
         let is_key =
@@ -41,6 +45,11 @@ impl KeyFile {
             return Err(io::Error::from(io::ErrorKind::InvalidData));
         }
         Ok(Self { path: path.to_owned(), current: current.clone(), previous: previous.cloned() })
+    }
+
+    /// The key that seals, 64 hex digits.
+    pub fn current(&self) -> &Secret {
+        &self.current
     }
 
     /// An exchange of keys has begun and not ended.
@@ -125,5 +134,9 @@ mod tests {
             assert!(KeyFile::read(&path).is_err(), "{text}");
         }
         assert!(KeyFile::read(&directory.path().join("none")).is_err());
+        fs::write(&path, &key).unwrap();
+        let link = directory.path().join("link");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        assert!(KeyFile::read(&link).is_err());
     }
 }

@@ -145,13 +145,19 @@ export class Basalt {
 
   // What `basalt status` prints: API_URL, DB_URL, ANON_KEY, SERVICE_ROLE_KEY, JWT_SECRET, …
   status() {
-    const done = spawnSync(basaltBinary(), ['status', '--data-dir', this.dataDir, '-o', 'json'], {
+    const done = this.run(['status', '-o', 'json'])
+    if (done.status !== 0) throw new Error(`basalt status failed: ${done.stderr}${done.stdout}`)
+    return JSON.parse(done.stdout)
+  }
+
+  // Runs another command on this installation: { status, stdout, stderr }.
+  run(words, input = '') {
+    return spawnSync(basaltBinary(), [...words, '--data-dir', this.dataDir], {
       env: cleanEnvironment(this.env),
       cwd: this.root,
       encoding: 'utf8',
+      input,
     })
-    if (done.status !== 0) throw new Error(`basalt status failed: ${done.stderr}${done.stdout}`)
-    return JSON.parse(done.stdout)
   }
 
   // Runs SQL as role postgres, as a developer with psql would. Parameters make it one prepared statement.

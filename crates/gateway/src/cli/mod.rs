@@ -2,17 +2,21 @@
 
 mod config;
 mod keys;
+mod secrets;
 mod serve;
 mod status;
 
 use std::fmt::Display;
-use std::io::{Write, stderr, stdout};
+use std::io::{IsTerminal, Write, stderr, stdout};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use db::Pool;
 
+use crate::database::one_connection;
+use crate::installation::Installation;
 use crate::settings::{self, Loaded, Problem, Request};
 
 /// How a command ends. Wrong usage ends with 2, which is clap's.
@@ -54,6 +58,8 @@ enum Command {
     Serve(serve::Serve),
     /// Show addresses and keys, whether or not the server runs.
     Status(status::Status),
+    /// Keep secrets in the vault.
+    Secrets(secrets::Secrets),
     /// Check, show and describe the settings.
     Config(config::Config),
     /// Show, add, rotate and revoke the keys that sign tokens of users.
@@ -87,6 +93,16 @@ impl Place {
         }
     }
 
+    /// The installation's last start.
+    fn installation(&self) -> Result<Installation, Failure> {
+        Installation::last(&self.data_dir)?.ok_or_else(|| Failure::NoInstallation(self.data_dir.clone()))
+    }
+
+    /// The database of the running server, as its superuser.
+    fn administrator(&self) -> Result<Pool, Failure> {
+        Ok(Pool::new(&self.installation()?.database.administrator()?, one_connection()))
+    }
+
     fn load(&self) -> Result<Loaded, Failure> {
         settings::load(&self.request()).map_err(Failure::Settings)
     }
@@ -97,6 +113,7 @@ pub(crate) fn run() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Serve(serve) => serve.run(),
         Command::Status(status) => status.run(),
+        Command::Secrets(secrets) => secrets.run(),
         Command::Config(config) => config.run(),
         Command::Keys(keys) => keys.run(),
         Command::Version => print(&format!("basalt {}", env!("CARGO_PKG_VERSION"))),
@@ -132,6 +149,21 @@ impl Failure {
 impl<E: std::error::Error + Send + Sync + 'static> From<E> for Failure {
     fn from(error: E) -> Self {
         Self::Failed(error.into())
+    }
+}
+
+/// Waits for what a command does with the database.
+fn wait<T, E: Into<Failure>>(work: impl Future<Output = Result<T, E>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(work).map_err(Into::into)
+}
+
+/// Tells a person how far long work is.
+fn progress(what: &str, done: i64, of: i64) {
+    let mut out = stderr();
+    if out.is_terminal() {
+        let end = if done == of { "\n" } else { "" };
+        let _ = write!(out, "\r{what}: {done} of {of}{end}").and_then(|()| out.flush());
     }
 }
 

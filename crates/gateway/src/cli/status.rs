@@ -41,7 +41,7 @@ impl Status {
         let dir = &self.place.data_dir;
         let none = || Failure::NoInstallation(dir.clone());
         let secrets = Secrets::existing(dir)?.ok_or_else(none)?.with_settings(&loaded.settings)?;
-        let installation = Installation::last(dir)?.ok_or_else(none)?;
+        let installation = self.place.installation()?;
         let values = values(&installation, &secrets, &loaded.settings);
         match self.output {
             Format::Pretty => print(&pretty(&values, &installation)),

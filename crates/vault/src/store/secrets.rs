@@ -89,6 +89,12 @@ pub(crate) async fn delete(session: &mut Session, name: &str) -> Result<bool, Er
     Ok(deleted > 0)
 }
 
+/// Whether secrets are sealed with `key` from now on.
+pub(crate) async fn seals_with(session: &mut Session, key: &Secret) -> Result<bool, Error> {
+    let row = session.query_one("select (vault._keys())[1] = $1", &[&key.expose()]).await?;
+    Ok(row.try_get(0)?)
+}
+
 /// How many secrets were sealed here.
 pub(crate) async fn count_sealed(session: &mut Session) -> Result<i64, Error> {
     const SQL: &str = "select count(*) from vault.secrets where secret like 'b1:%'";

@@ -97,6 +97,16 @@ async fn an_exchange_that_was_interrupted_is_finished_with_the_key_it_began_with
 }
 
 #[tokio::test]
+async fn only_the_file_that_the_server_reads_is_exchanged() {
+    let (database, _file) = with_file().await;
+    let other = tempfile::tempdir().unwrap();
+    let other = other.path().join("vault.key");
+    std::fs::write(&other, KEY).unwrap();
+    let refused = admin::exchange(&pool(&database), &other, fresh(), |_, _| {}).await;
+    assert!(matches!(refused, Err(Error::OtherFile)));
+}
+
+#[tokio::test]
 async fn a_key_is_kept_for_as_long_as_a_secret_is_not_opened() {
     let (database, file) = with_file().await;
     let pool = pool(&database);
