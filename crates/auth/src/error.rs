@@ -7,6 +7,7 @@
 mod external;
 mod hook;
 mod second_factor;
+mod web3;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -21,6 +22,7 @@ use serde_json::{Value, json};
 pub use self::external::External;
 pub use self::hook::HookFailure;
 pub use self::second_factor::SecondFactor;
+pub use self::web3::Web3;
 
 /// Names the error code, whatever the shape of the body.
 pub(crate) const CODE_HEADER: HeaderName = HeaderName::from_static("x-sb-error-code");
@@ -62,15 +64,18 @@ pub enum Error {
     /// The identity provider is switched off.
     #[error("{0}")]
     ProviderDisabled(String),
+    /// A provider of this name was defined before.
+    #[error("A custom OAuth provider with this identifier already exists")]
+    CustomProviderExists,
+    /// No more providers may be defined.
+    #[error("Maximum number of custom OAuth/OIDC providers reached")]
+    TooManyCustomProviders,
     /// A callback that belongs to no sign-in.
     #[error("{0}")]
     BadOAuthState(&'static str),
     /// Mail may not go to this address.
     #[error("Email address \"{0}\" cannot be used as it is not authorized")]
     EmailNotAuthorized(String),
-    /// The chain is none of those wallets can sign in with.
-    #[error("Unsupported chain")]
-    UnsupportedChain,
     /// A password change in an old session needs a code first.
     #[error("Password update requires reauthentication")]
     ReauthenticationNeeded,
@@ -161,6 +166,9 @@ pub enum Error {
     /// An id in the path that is none.
     #[error("{0} must be an UUID")]
     NotAnId(&'static str),
+    /// No such provider.
+    #[error("Custom OAuth provider not found")]
+    CustomProviderNotFound,
     /// No such user.
     #[error("{0}")]
     UserNotFound(&'static str),
@@ -206,9 +214,6 @@ pub enum Error {
     /// Signing in by number is switched off.
     #[error("Phone logins are disabled")]
     PhoneLoginsDisabled,
-    /// Wallet sign-ins are switched off.
-    #[error("Web3 provider is disabled")]
-    Web3Disabled,
     /// The account exists.
     #[error("User already registered")]
     UserAlreadyExists,
@@ -275,6 +280,9 @@ pub enum Error {
     /// A hook refuses a sign-in by password.
     #[error("{0}")]
     PasswordRefused(String),
+    /// A wallet is refused.
+    #[error(transparent)]
+    Web3(#[from] Web3),
 
     // 413, 429, 5xx
     /// The body is larger than this many bytes.
@@ -421,9 +429,12 @@ impl Error {
         if let Self::OAuth { error, description } = self {
             return json!({ "error": error, "error_description": description });
         }
-        if let Self::External(refusal) = self
-            && let Some((error, description)) = refusal.oauth()
-        {
+        let oauth = match self {
+            Self::External(refusal) => refusal.oauth(),
+            Self::Web3(refusal) => refusal.oauth(),
+            _ => None,
+        };
+        if let Some((error, description)) = oauth {
             return json!({ "error": error, "error_description": description });
         }
         if let (false, Some((_, body))) = (newer, self.raised()) {
@@ -475,9 +486,10 @@ impl Error {
             Self::EmailProviderDisabled(_) => (400, "email_provider_disabled"),
             Self::PhoneProviderDisabled(_) => (400, "phone_provider_disabled"),
             Self::ProviderDisabled(_) => (400, "provider_disabled"),
+            Self::CustomProviderExists => (400, "conflict"),
+            Self::TooManyCustomProviders => (400, "over_custom_provider_quota"),
             Self::BadOAuthState(_) => (400, "bad_oauth_callback"),
             Self::EmailNotAuthorized(_) => (400, "email_address_not_authorized"),
-            Self::UnsupportedChain => (400, "web3_unsupported_chain"),
             Self::ReauthenticationNeeded => (400, "reauthentication_needed"),
             Self::CurrentPasswordRequired => (400, "current_password_required"),
             Self::CurrentPasswordInvalid => (400, "current_password_invalid"),
@@ -502,6 +514,7 @@ impl Error {
             Self::NoRoute => (404, "unknown"),
             Self::MethodNotAllowed => (405, "unknown"),
             Self::NotAnId(_) => (404, "validation_failed"),
+            Self::CustomProviderNotFound => (404, "custom_provider_not_found"),
             Self::UserNotFound(_) => (404, "user_not_found"),
             Self::SessionNotListed => (404, "validation_failed"),
             Self::FactorNotFound => (404, "mfa_factor_not_found"),
@@ -517,7 +530,6 @@ impl Error {
             Self::AnonymousDisabled => (422, "anonymous_provider_disabled"),
             Self::EmailLoginsDisabled(_) => (422, "email_provider_disabled"),
             Self::PhoneLoginsDisabled => (422, "phone_provider_disabled"),
-            Self::Web3Disabled => (422, "web3_provider_disabled"),
             Self::UserAlreadyExists => (422, "user_already_exists"),
             Self::EmailExists => (422, "email_exists"),
             Self::PhoneExists(_) => (422, "phone_exists"),
@@ -536,6 +548,7 @@ impl Error {
             Self::External(refusal) => refusal.place(),
             Self::Hook(failure) => failure.place(),
             Self::HookOfRefresh(failure) => (503, failure.place().1),
+            Self::Web3(refusal) => refusal.place(),
             Self::TooManyRequests(_) => (429, "over_request_rate_limit"),
             Self::TooSoonForEmail(_) | Self::EmailRateLimit => (429, "over_email_send_rate_limit"),
             Self::TooSoonForSms(_) | Self::SmsRateLimit => (429, "over_sms_send_rate_limit"),

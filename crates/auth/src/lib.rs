@@ -7,7 +7,7 @@
 //! - Delivery: [`mail`] and [`sms`] say what is sent and how, [`template`] is the language of their texts,
 //!   [`outbox`] keeps it until it is gone, [`mailbox`] in development. [`outbound`] is the door to HTTP.
 //! - [`hook`] asks the operator's own code.
-//! - [`oauth`] signs in with accounts at other providers, whose ID tokens [`oidc`] verifies.
+//! - [`oauth`] signs in with accounts at other providers, whose ID tokens [`oidc`] verifies; [`web3`] with wallets.
 //! - Rules without IO: [`password`], [`otp`], [`pkce`], [`refresh_token`], [`access_token`],
 //!   [`redirect`], [`identifier`], [`rate`], [`totp`], [`webauthn`], [`seal`].
 //! - `store/`: the SQL of schema `auth`, one file per table; `task/`: background work.
@@ -15,8 +15,7 @@
 //! Its connections log in as `supabase_auth_admin`, who owns that schema and nothing else. It
 //! trusts the edge for who calls (`kernel::http::caller`) and checks user, session and ban itself.
 //! It refuses to say whether an account exists, except where clients depend on being told.
-//! Not here yet: SAML, being an OAuth server, providers that administrators define, wallets; their
-//! endpoints answer that they are switched off.
+//! Not here yet: SAML, being an OAuth server; their endpoints answer that they are switched off.
 
 mod access_token;
 mod account;
@@ -54,6 +53,7 @@ mod template;
 mod totp;
 mod user;
 mod verify;
+mod web3;
 mod webauthn;
 
 use std::sync::Arc;
@@ -65,12 +65,12 @@ use jwt::LiveKeys;
 use kernel::{Clock, Health, Task};
 
 pub use crate::config::{
-    Config, DbEncryption, Email, External as ExternalProvider, Hook, Hooks, HttpSms, Messagebird, Mfa,
-    MfaPhone, MfaTotp, MfaWebAuthn, Notification, Notifications, Passkey, PasswordHash, PasswordRequirements,
-    Problem, RateLimits, Sessions, Sms, Smtp, SmtpTls, Template, Templates, Textlocal, Twilio, TwilioVerify,
-    UrlPaths, Vonage, WebAuthn,
+    Config, CustomOAuth, DbEncryption, Email, External as ExternalProvider, Hook, Hooks, HttpSms,
+    Messagebird, Mfa, MfaPhone, MfaTotp, MfaWebAuthn, Notification, Notifications, Passkey, PasswordHash,
+    PasswordRequirements, Problem, RateLimits, Sessions, Sms, Smtp, SmtpTls, Template, Templates, Textlocal,
+    Twilio, TwilioVerify, UrlPaths, Vonage, Wallet, Web3, WebAuthn,
 };
-pub use crate::error::{Error, Expiry, External, HookFailure, SecondFactor, Weakness};
+pub use crate::error::{Error, Expiry, External, HookFailure, SecondFactor, Weakness, Web3 as Web3Refusal};
 pub use crate::oauth::PROVIDERS;
 use crate::oidc::Issuers;
 use crate::outbound::Outbound;

@@ -28,8 +28,7 @@ const CONNECT: Duration = Duration::from_secs(5);
 pub(crate) enum Reach {
     /// All: the URL is a setting.
     Anywhere,
-    /// Those of the public internet: the URL came from outside.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for addresses that users and administrators name"))]
+    /// Those of the public internet, by TLS: the URL came from outside.
     PublicOnly,
 }
 
@@ -154,6 +153,7 @@ impl Outbound {
             Reach::PublicOnly if literal(&url).is_some_and(|ip| !is_public(ip)) => {
                 return Err(OutboundError::Private);
             }
+            Reach::PublicOnly if url.scheme() != "https" => return Err(OutboundError::Unusable),
             Reach::PublicOnly => &self.public,
         };
         let max = request.max_answer;
@@ -359,7 +359,7 @@ mod tests {
     #[tokio::test]
     async fn the_own_network_is_out_of_reach_for_addresses_from_outside() {
         let url = server(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n".to_vec()).await;
-        let by_name = url.replace("127.0.0.1", "localhost");
+        let by_name = url.replace("http://127.0.0.1", "https://localhost");
         let outbound = Outbound::new().unwrap();
         for url in [&url, &by_name, &"http://[::1]/".to_owned(), &"http://2130706433/".to_owned()] {
             let request = Request { reach: Reach::PublicOnly, ..Request::new(Method::GET, url) };

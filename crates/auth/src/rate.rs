@@ -31,6 +31,7 @@ pub(crate) struct Limits {
     pub(crate) resend: Limiter<Client>,
     pub(crate) user: Limiter<Client>,
     pub(crate) token: Limiter<Client>,
+    pub(crate) web3: Limiter<Client>,
     pub(crate) refresh: Limiter<Uuid>,
     /// Refresh tokens that we never issued.
     pub(crate) forged: Limiter<Client>,
@@ -56,6 +57,7 @@ impl Limits {
             resend: entry(),
             user: entry(),
             token: Limiter::new(limits.token_refresh, FIVE_MINUTES),
+            web3: Limiter::new(limits.web3, FIVE_MINUTES),
             refresh: Limiter::new(limits.token_refresh, FIVE_MINUTES),
             forged: Limiter::new(limits.token_refresh, FIVE_MINUTES),
             verify: Limiter::new(limits.token_verifications, FIVE_MINUTES),

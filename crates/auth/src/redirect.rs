@@ -62,15 +62,15 @@ pub(crate) fn shown(target: &str) -> &str {
 }
 
 /// What identifies the place a URL leads to.
-struct Parts {
-    scheme: String,
-    host: String,
+pub(crate) struct Parts {
+    pub(crate) scheme: String,
+    pub(crate) host: String,
     port: String,
 }
 
 impl Parts {
     /// The parts as written, so that nothing is made harmless by being normalised.
-    fn of(url: &str) -> Option<Self> {
+    pub(crate) fn of(url: &str) -> Option<Self> {
         if url.chars().any(|c| c.is_control()) {
             return None;
         }
@@ -101,6 +101,11 @@ impl Parts {
             return None;
         }
         Some(Self { scheme, host: host.to_owned(), port: port.to_owned() })
+    }
+
+    /// Host and, if it is named, port.
+    pub(crate) fn place(&self) -> String {
+        if self.port.is_empty() { self.host.clone() } else { format!("{}:{}", self.host, self.port) }
     }
 }
 

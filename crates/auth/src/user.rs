@@ -11,6 +11,16 @@ use uuid::Uuid;
 /// A JSON object, as metadata is kept.
 pub(crate) type Object = Map<String, Value>;
 
+/// True if a NUL is anywhere in it, which Postgres does not keep.
+pub(crate) fn has_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(list) => list.iter().any(has_nul),
+        Value::Object(object) => object.iter().any(|(key, value)| key.contains('\0') || has_nul(value)),
+        _ => false,
+    }
+}
+
 /// An account with its identities and second factors.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct User {

@@ -4,12 +4,14 @@
 //! has a name in the same manner. The defaults suit production: confirmation on, anonymous
 //! sign-ins off, rotation on.
 
+mod custom_oauth;
 mod email;
 mod encryption;
 mod external;
 mod hook;
 mod mfa;
 mod sms;
+mod web3;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,6 +21,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+pub use custom_oauth::CustomOAuth;
 pub(crate) use email::DEFAULT_PATH;
 pub use email::{Email, Notification, Notifications, Smtp, SmtpTls, Template, Templates, UrlPaths};
 pub use encryption::DbEncryption;
@@ -26,6 +29,7 @@ pub use external::External;
 pub use hook::{Hook, Hooks};
 pub use mfa::{Mfa, MfaPhone, MfaTotp, MfaWebAuthn, Passkey, WebAuthn};
 pub use sms::{HttpSms, Messagebird, Sms, Textlocal, Twilio, TwilioVerify, Vonage};
+pub use web3::{Wallet, Web3};
 
 use crate::redirect::Glob;
 use crate::{mail, sms as messages};
@@ -107,6 +111,10 @@ pub struct Config {
     pub webauthn: WebAuthn,
     /// Signing in without a password, by an authenticator alone.
     pub passkey: Passkey,
+    /// Providers that administrators define.
+    pub custom_oauth: CustomOAuth,
+    /// Signing in with a wallet.
+    pub web3: Web3,
     /// Secrets sealed in the database.
     pub db_encryption: DbEncryption,
     /// Your own code, asked at certain points.
@@ -219,6 +227,8 @@ impl Default for Config {
             mfa: Mfa::default(),
             webauthn: WebAuthn::default(),
             passkey: Passkey::default(),
+            custom_oauth: CustomOAuth::default(),
+            web3: Web3::default(),
             db_encryption: DbEncryption::default(),
             hook: Hooks::default(),
         }
@@ -300,6 +310,8 @@ impl Config {
         problems.extend(messages::check_template("mfa.phone.template", &self.mfa.phone.template));
         problems.extend(external::check(&self.external));
         problems.extend(self.webauthn.check());
+        problems.extend(self.web3.check());
+        problems.extend(self.custom_oauth.check());
         problems.extend(self.db_encryption.check());
         problems.extend(self.hook.check());
         problems

@@ -28,7 +28,7 @@ pub enum External {
         description: String,
     },
     /// The provider was switched off in the meantime.
-    #[error("Unsupported provider: {0}")]
+    #[error("{0}")]
     NotSupported(String),
     /// The secret of this sign-in was made for another provider.
     #[error("OAuth provider mismatch")]

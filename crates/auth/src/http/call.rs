@@ -23,7 +23,7 @@ use crate::service::{Context, Service};
 use crate::session;
 use crate::store::sessions::SessionRow;
 use crate::store::{sessions, users};
-use crate::user::User;
+use crate::user::{User, has_nul};
 
 /// A request: its circumstances, and who is behind it once asked.
 pub(crate) struct Call {
@@ -240,14 +240,5 @@ impl Body {
         }
         object.retain(|_, value| !value.is_null());
         serde_json::from_value(Value::Object(object)).map_err(|error| Error::BadJson(error.to_string()))
-    }
-}
-
-fn has_nul(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains('\0'),
-        Value::Array(list) => list.iter().any(has_nul),
-        Value::Object(object) => object.iter().any(|(key, value)| key.contains('\0') || has_nul(value)),
-        _ => false,
     }
 }

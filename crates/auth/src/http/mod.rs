@@ -98,7 +98,17 @@ pub(crate) fn routes(service: &Arc<Service>, cfg: &mut ServiceConfig) {
         .service(at("/admin/generate_link").route(post().to(admin::generate_link::post)))
         .service(at("/admin/sso/providers{tail:.*}").to(switched_off::admin_saml))
         .service(at("/admin/oauth/clients{tail:.*}").to(switched_off::admin_oauth_server))
-        .service(at("/admin/custom-providers{tail:.*}").to(switched_off::admin_custom_providers))
+        .service(
+            at("/admin/custom-providers{slash:/?}")
+                .route(get().to(admin::custom_providers::list))
+                .route(post().to(admin::custom_providers::post)),
+        )
+        .service(
+            at("/admin/custom-providers/{identifier}")
+                .route(get().to(admin::custom_providers::get))
+                .route(put().to(admin::custom_providers::put))
+                .route(delete().to(admin::custom_providers::delete)),
+        )
         .service(at("/factors").route(post().to(factors::enroll)))
         .service(at("/factors/{factor_id}").route(delete().to(factors::unenroll)))
         .service(at("/factors/{factor_id}/challenge").route(post().to(factors::challenge)))

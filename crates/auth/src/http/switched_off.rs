@@ -29,8 +29,3 @@ pub(crate) async fn admin_oauth_server(call: Call) -> Answer {
     call.admin().await?;
     oauth_server().await
 }
-
-pub(crate) async fn admin_custom_providers(call: Call) -> Answer {
-    call.admin().await?;
-    Err(Error::FeatureDisabled("Custom OAuth providers are disabled"))
-}

@@ -4,6 +4,7 @@ mod id_token;
 mod password;
 mod pkce;
 mod refresh;
+mod web3;
 
 use actix_web::HttpResponse;
 
@@ -30,25 +31,10 @@ pub(crate) async fn post(call: Call, body: Body) -> Result<HttpResponse, Error> 
             id_token::grant(&call, &body).await?
         }
         "web3" => {
-            limit()?;
-            return web3(&body);
+            ctx.settings.limits.web3.take(ctx.client(), ctx.now).map_err(Error::TooManyRequests)?;
+            web3::grant(ctx, &body).await?
         }
         _ => return Err(Error::UnsupportedGrantType),
     };
     Ok(answer::session(&grant))
-}
-
-#[derive(serde::Deserialize)]
-#[serde(default)]
-#[derive(Default)]
-struct Wallet {
-    chain: String,
-}
-
-/// Wallets of both chains are switched off.
-fn web3(body: &Body) -> Result<HttpResponse, Error> {
-    match body.json::<Wallet>()?.chain.as_str() {
-        "solana" | "ethereum" => Err(Error::Web3Disabled),
-        _ => Err(Error::UnsupportedChain),
-    }
 }

@@ -42,7 +42,7 @@ pub(crate) async fn begin(
     const FAILED: &str = "Error creating flow state";
     let param = |name: &str| query.get(name).map(String::as_str).unwrap_or_default();
     let provider = Provider::load(ctx, param("provider"), param("scopes")).await;
-    let provider = provider.map_err(|error| Error::invalid(format!("Unsupported provider: {error}")))?;
+    let provider = provider.map_err(|error| error.into_error(Error::invalid))?;
     let mut tx = ctx.service.pool.begin().await.or_internal(FAILED)?;
     let invite_token = param("invite_token");
     if !invite_token.is_empty() && enter::invited(ctx, &mut tx, invite_token).await?.is_none() {
@@ -90,12 +90,7 @@ fn address(
     query: &HashMap<String, String>,
     verifier: Option<&str>,
 ) -> String {
-    let mut pairs = BTreeMap::from([
-        ("client_id", provider.client_id().to_owned()),
-        ("redirect_uri", provider.redirect_uri.clone()),
-        ("response_type", "code".to_owned()),
-        ("state", state.to_owned()),
-    ]);
+    let mut pairs = BTreeMap::new();
     if !provider.scopes.is_empty() {
         pairs.insert("scope", provider.scopes.join(" "));
     }
@@ -111,6 +106,13 @@ fn address(
             pairs.insert(key, value.clone());
         }
     }
+    pairs.extend(provider.params.iter().map(|(key, value)| (key.as_str(), value.clone())));
+    pairs.extend([
+        ("client_id", provider.client_id().to_owned()),
+        ("redirect_uri", provider.redirect_uri.clone()),
+        ("response_type", "code".to_owned()),
+        ("state", state.to_owned()),
+    ]);
     if let Some(verifier) = verifier {
         pairs.insert("code_challenge", URL_SAFE_NO_PAD.encode(Sha256::digest(verifier)));
         pairs.insert("code_challenge_method", "S256".to_owned());

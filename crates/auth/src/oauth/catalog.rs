@@ -32,6 +32,8 @@ pub(crate) enum ClientProof {
     Form,
     /// By the `Authorization` header.
     Basic,
+    /// By the header; by the form, if the provider refuses that.
+    Either,
 }
 
 /// How the account is read.

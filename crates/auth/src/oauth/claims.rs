@@ -8,7 +8,7 @@ use super::profile::Profile;
 use crate::user::Object;
 
 /// Claims that identities keep as they are, if they are texts.
-const TEXTS: [&str; 18] = [
+pub(super) const TEXTS: [&str; 18] = [
     "name",
     "family_name",
     "given_name",
@@ -88,6 +88,13 @@ pub(crate) fn of_id_token(claims: &Object) -> Profile {
     }
 }
 
+/// The account as an endpoint for it describes it, in the same terms.
+pub(crate) fn of_userinfo(claims: &Object) -> Profile {
+    let account = Value::Object(claims.clone());
+    let profile = Profile::of(&text(&account, "/iss"), text(&account, "/sub"));
+    standard(profile, claims).reached_at(text(&account, "/email"), flag(claims.get("email_verified")))
+}
+
 fn standard(profile: Profile, claims: &Object) -> Profile {
     let texts = TEXTS.iter().filter_map(|key| Some((*key, claims.get(*key)?.as_str()?)));
     let mut profile = texts.fold(profile, |profile, (key, value)| profile.with(key, value));
@@ -135,7 +142,7 @@ fn azure(profile: Profile, claims: &Object) -> Profile {
 }
 
 /// A truth, in the spellings that providers have for it.
-fn flag(value: Option<&Value>) -> bool {
+pub(super) fn flag(value: Option<&Value>) -> bool {
     match value {
         Some(Value::Bool(flag)) => *flag,
         Some(Value::String(text)) => text == "true" || text == "1",

@@ -6,7 +6,7 @@
 //! one that nobody had confirmed loses every way in that whoever made it may still hold, sessions,
 //! phone and second factors included.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::profile::Profile;
@@ -28,6 +28,8 @@ pub(crate) struct Arrival<'a> {
     pub(crate) profile: &'a Profile,
     /// Whether the provider's accounts may come without an address.
     pub(crate) email_optional: bool,
+    /// What the record of the sign-in says besides the provider.
+    pub(crate) traits: Option<&'a Object>,
 }
 
 /// How an arrival ends. What was written is to be kept either way.
@@ -79,7 +81,9 @@ pub(crate) async fn enter(
     }
     let without_address = arrival.email_optional && profile.email().is_none();
     if user.is_email_confirmed() || without_address {
-        let traits = Some(json!({ "provider": provider }));
+        let mut traits = arrival.traits.cloned().unwrap_or_default();
+        traits.insert("provider".to_owned(), json!(provider));
+        let traits = Some(Value::Object(traits));
         audit::record(ctx, tx, Actor::User(&user), Action::Login, traits).await.map_err(failed)?;
         return Ok(Entered::In(Box::new(user)));
     }

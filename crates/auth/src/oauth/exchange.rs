@@ -12,11 +12,13 @@ use url::form_urlencoded;
 use super::accounts::{Answers, text};
 use super::catalog::{Account, Api, ClientProof, Quirk};
 use super::claims;
+use super::custom::{Custom, Kind, claims as custom_claims};
 use super::profile::Profile;
-use super::provider::Provider;
+use super::provider::{Provider, Source};
 use crate::oidc::{self, Issuer, OidcError};
 use crate::outbound::{Answer, OutboundError, Request};
 use crate::service::Context;
+use crate::user::Object;
 
 /// What the code was exchanged for.
 pub(crate) struct Tokens {
@@ -58,25 +60,43 @@ pub(crate) async fn tokens(
     code: &str,
     verifier: Option<&str>,
 ) -> Result<Tokens, ExchangeError> {
-    let mut fields =
-        vec![("grant_type", "authorization_code"), ("code", code), ("redirect_uri", &provider.redirect_uri)];
-    fields.extend(verifier.map(|verifier| ("code_verifier", verifier)));
-    if provider.proof == ClientProof::Form {
-        fields.extend([("client_id", provider.client_id()), ("client_secret", provider.secret.expose())]);
-    }
-    let mut request = Request::form(&provider.token, fields).with("accept", "application/json");
-    if provider.proof == ClientProof::Basic {
-        let encoded = |part: &str| form_urlencoded::byte_serialize(part.as_bytes()).collect::<String>();
-        let pair = format!("{}:{}", encoded(provider.client_id()), encoded(provider.secret.expose()));
-        request = request.with("authorization", format!("Basic {}", STANDARD.encode(pair)));
-    }
-    request.reach = provider.reach;
-    let body = read(&ctx.service.outbound.send(request).await?)?;
+    let body = match provider.proof {
+        ClientProof::Either => match exchange(ctx, provider, code, verifier, ClientProof::Basic).await {
+            Err(ExchangeError::Refused { .. }) => {
+                exchange(ctx, provider, code, verifier, ClientProof::Form).await?
+            }
+            body => body?,
+        },
+        proof => exchange(ctx, provider, code, verifier, proof).await?,
+    };
     let access = text(&body, "/access_token");
     if access.is_empty() {
         return Err(ExchangeError::NoToken);
     }
     Ok(Tokens { access, refresh: text(&body, "/refresh_token"), body })
+}
+
+async fn exchange(
+    ctx: &Context,
+    provider: &Provider,
+    code: &str,
+    verifier: Option<&str>,
+    proof: ClientProof,
+) -> Result<Value, ExchangeError> {
+    let mut fields =
+        vec![("grant_type", "authorization_code"), ("code", code), ("redirect_uri", &provider.redirect_uri)];
+    fields.extend(verifier.map(|verifier| ("code_verifier", verifier)));
+    if proof == ClientProof::Form {
+        fields.extend([("client_id", provider.client_id()), ("client_secret", provider.secret.expose())]);
+    }
+    let mut request = Request::form(&provider.token, fields).with("accept", "application/json");
+    if proof == ClientProof::Basic {
+        let encoded = |part: &str| form_urlencoded::byte_serialize(part.as_bytes()).collect::<String>();
+        let pair = format!("{}:{}", encoded(provider.client_id()), encoded(provider.secret.expose()));
+        request = request.with("authorization", format!("Basic {}", STANDARD.encode(pair)));
+    }
+    request.reach = provider.reach;
+    read(&ctx.service.outbound.send(request).await?)
 }
 
 /// The answer's content: JSON, or a form as old servers send it.
@@ -103,7 +123,14 @@ pub(crate) async fn profile(
     tokens: &Tokens,
 ) -> Result<Profile, ExchangeError> {
     let id_token = tokens.body.get("id_token").and_then(Value::as_str).filter(|token| !token.is_empty());
-    let profile = match (provider.account, id_token) {
+    let account = match &provider.source {
+        Source::Known(account) => *account,
+        Source::Custom(custom) => {
+            let profile = of_custom(ctx, provider, custom, id_token, tokens).await?;
+            return if profile.sub().is_empty() { Err(ExchangeError::NoSubject) } else { Ok(profile) };
+        }
+    };
+    let profile = match (account, id_token) {
         (Account::Api(api), _) | (Account::IdToken(_, Some(api)), None) => {
             ask(ctx, provider, api, tokens).await?
         }
@@ -159,15 +186,65 @@ async fn claimed(
     id_token: &str,
     tokens: &Tokens,
 ) -> Result<Profile, ExchangeError> {
-    let (service, issuer) = (&ctx.service, Issuer::trusted(issuer));
+    let client_ids = [provider.client_id().to_owned()];
+    let found = verified(ctx, Issuer::trusted(issuer), &client_ids, id_token, tokens).await?;
+    Ok(claims::of_id_token(&found))
+}
+
+/// The claims of an ID token that is for one of these clients.
+async fn verified(
+    ctx: &Context,
+    issuer: Issuer<'_>,
+    client_ids: &[String],
+    id_token: &str,
+    tokens: &Tokens,
+) -> Result<Object, ExchangeError> {
+    let service = &ctx.service;
     let found = service.issuers.verify(&service.outbound, issuer, id_token, ctx.now).await?;
-    if !oidc::audiences(&found).contains(&provider.client_id()) {
+    let audiences = oidc::audiences(&found);
+    if !client_ids.iter().any(|id| audiences.contains(&id.as_str())) {
         return Err(ExchangeError::Audience);
     }
     if !oidc::came_with(id_token, &found, &tokens.access) {
         return Err(ExchangeError::OtherAccessToken);
     }
-    Ok(claims::of_id_token(&found))
+    Ok(found)
+}
+
+/// The account at a provider that an administrator defined.
+async fn of_custom(
+    ctx: &Context,
+    provider: &Provider,
+    custom: &Custom,
+    id_token: Option<&str>,
+    tokens: &Tokens,
+) -> Result<Profile, ExchangeError> {
+    let url = match (custom.issuer(provider.reach), &custom.kind, id_token) {
+        (Some(issuer), _, Some(id_token)) => {
+            let found = verified(ctx, issuer, &provider.client_ids, id_token, tokens).await?;
+            return Ok(custom_claims::in_id_token(custom, &found));
+        }
+        (Some(issuer), ..) => {
+            let service = &ctx.service;
+            let document = service.issuers.discover(&service.outbound, issuer, ctx.now).await?;
+            document.userinfo_endpoint.clone()
+        }
+        (None, Kind::OAuth2 { userinfo_url, .. }, _) => userinfo_url.clone(),
+        (None, Kind::Oidc { .. }, _) => String::new(),
+    };
+    if url.is_empty() {
+        return Err(ExchangeError::NoIdToken);
+    }
+    let mut request = Request::new(Method::GET, &url)
+        .with("accept", "application/json")
+        .with("authorization", format!("Bearer {}", tokens.access));
+    request.reach = provider.reach;
+    let answer = ctx.service.outbound.send(request).await?;
+    if !answer.is_success() {
+        return Err(ExchangeError::Refused { status: answer.status, error: String::new() });
+    }
+    let claims: Object = answer.json().map_err(|_| ExchangeError::Answer)?;
+    Ok(custom_claims::in_userinfo(custom, &claims))
 }
 
 async fn ask(

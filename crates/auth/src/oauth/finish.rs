@@ -69,7 +69,7 @@ pub(crate) async fn finish(
         return Err(External::NoCode.into());
     }
     let provider = Provider::load(ctx, &sign_in.provider, "").await;
-    let provider = provider.map_err(|error| External::NotSupported(error.to_string()))?;
+    let provider = provider.map_err(|error| error.into_error(|text| External::NotSupported(text).into()))?;
     let verifier = verifier(ctx, sign_in, &provider).await?;
     let tokens = exchange::tokens(ctx, &provider, code, verifier.as_deref()).await;
     let tokens = tokens.map_err(|error| External::Exchange {
@@ -121,7 +121,7 @@ fn with_name_of_apple(profile: Profile, user: &str) -> Profile {
 }
 
 fn arrival<'a>(sign_in: &'a SignIn, profile: &'a Profile) -> Arrival<'a> {
-    Arrival { provider: &sign_in.provider, profile, email_optional: sign_in.email_optional }
+    Arrival { provider: &sign_in.provider, profile, email_optional: sign_in.email_optional, traits: None }
 }
 
 /// All that is written, in one transaction that only one of several equal requests completes.

@@ -6,12 +6,15 @@ use uuid::Uuid;
 
 use super::catalog::{APPLE, APPLE_ACCOUNT, FACEBOOK, GOOGLE, KAKAO, SNAPCHAT, VERCEL};
 use super::claims;
+use super::custom::{self, Custom};
 use super::enter::{self, Arrival, Entered};
+use super::profile::Profile;
 use crate::account::{self, NotCreated};
 use crate::error::{Error, External, OrInternal};
 use crate::oidc::{self, Issuer};
 use crate::service::Context;
 use crate::session::{self, Grant};
+use crate::user::Object;
 
 /// What the client presents.
 #[derive(Clone, Debug, Default)]
@@ -25,9 +28,10 @@ pub(crate) struct Presented {
 }
 
 /// Who has to have made the token, and for whom.
-#[derive(Debug, PartialEq, Eq)]
 struct Expected {
     issuer: String,
+    /// The provider's definition, if an administrator defined it.
+    custom: Option<Box<Custom>>,
     /// The identity's provider.
     provider: String,
     client_ids: Vec<String>,
@@ -45,9 +49,13 @@ pub(crate) async fn grant(
     presented: &Presented,
     linking: Option<Uuid>,
 ) -> Result<Grant, Error> {
-    let expected = expected(ctx, presented)?;
+    let expected = match presented.provider.starts_with(custom::PREFIX) {
+        true => defined(ctx, &presented.provider).await?,
+        false => expected(ctx, presented)?,
+    };
     let service = &ctx.service;
-    let issuer = Issuer::trusted(&expected.issuer);
+    let defined = expected.custom.as_ref().and_then(|custom| custom.issuer(custom::reach(ctx.config())));
+    let issuer = defined.unwrap_or_else(|| Issuer::trusted(&expected.issuer));
     let verified = service.issuers.verify(&service.outbound, issuer, &presented.id_token, ctx.now).await;
     let found = verified.map_err(|error| External::BadIdToken(Box::new(error)))?;
     if !presented.access_token.is_empty()
@@ -55,7 +63,7 @@ pub(crate) async fn grant(
     {
         return Err(invalid("Bad ID token"));
     }
-    let profile = claims::of_id_token(&found).settled();
+    let profile = expected.read(&found).settled();
     if profile.sub().is_empty() {
         return Err(invalid("Missing sub claim in id_token"));
     }
@@ -67,8 +75,8 @@ pub(crate) async fn grant(
         let nonce = found.get("nonce").and_then(serde_json::Value::as_str).unwrap_or_default();
         check_nonce(&presented.nonce, nonce)?;
     }
-    let arrival =
-        Arrival { provider: &expected.provider, profile: &profile, email_optional: expected.email_optional };
+    let email_optional = expected.email_optional;
+    let arrival = Arrival { provider: &expected.provider, profile: &profile, email_optional, traits: None };
     if linking.is_none() {
         enter::ask_hook(ctx, arrival).await?;
     }
@@ -147,11 +155,44 @@ fn expected(ctx: &Context, presented: &Presented) -> Result<Expected, Error> {
     }
     Ok(Expected {
         issuer,
+        custom: None,
         provider: provider.to_owned(),
         client_ids,
         // Facebook's tokens have none.
         skip_nonce_check: settings.skip_nonce_check || provider == "facebook",
         email_optional: settings.email_optional,
+    })
+}
+
+impl Expected {
+    fn read(&self, claims: &Object) -> Profile {
+        match &self.custom {
+            Some(custom) => custom::claims::in_id_token(custom, claims),
+            None => claims::of_id_token(claims),
+        }
+    }
+}
+
+/// The provider that an administrator defined under this name.
+async fn defined(ctx: &Context, name: &str) -> Result<Expected, Error> {
+    if !ctx.config().custom_oauth.enabled {
+        return Err(Error::invalid("Custom OAuth providers are disabled"));
+    }
+    let found = custom::find(ctx, name).await?;
+    let custom = found.ok_or_else(|| Error::invalid(format!("Custom provider {name:?} not found")))?;
+    if !custom.enabled {
+        return Err(Error::ProviderDisabled(format!("Custom provider {name:?} is disabled")));
+    }
+    if custom.issuer(custom::reach(ctx.config())).is_none() {
+        return Err(Error::invalid(format!("Provider {name:?} is not an OIDC provider")));
+    }
+    Ok(Expected {
+        issuer: String::new(),
+        provider: custom.identifier.clone(),
+        client_ids: custom.client_ids(),
+        skip_nonce_check: custom.skips_nonce_check(),
+        email_optional: custom.email_optional,
+        custom: Some(Box::new(custom)),
     })
 }
 
@@ -202,6 +243,7 @@ fn listed(ctx: &Context, presented: &Presented) -> Result<Expected, Error> {
     }
     Ok(Expected {
         issuer: issuer.clone(),
+        custom: None,
         provider: issuer.clone(),
         client_ids: vec![client_id.clone()],
         skip_nonce_check: false,

@@ -5,6 +5,7 @@
 //!   with. [`id_token`] is for clients that have been at the provider themselves.
 //! - [`provider`] puts together what the settings and [`catalog`] say of a provider, [`exchange`] talks
 //!   to it, [`accounts`] and [`claims`] read what it says, as a [`profile`].
+//! - [`custom`] are the providers that administrators define.
 //! - [`enter`] decides whose account that is: the one it belongs to already, one with an address that
 //!   the provider vouches for, or a new one. An address that nobody vouches for never links.
 
@@ -12,6 +13,7 @@ pub(crate) mod accounts;
 pub(crate) mod begin;
 pub(crate) mod catalog;
 pub(crate) mod claims;
+pub(crate) mod custom;
 pub(crate) mod enter;
 pub(crate) mod exchange;
 pub(crate) mod finish;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::user::Object;
+use crate::user::{Object, has_nul};
 
 /// An address that a provider knows of an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,15 +95,6 @@ impl Profile {
     /// The addresses that the provider vouches for, in small letters.
     pub(crate) fn verified(&self) -> Vec<String> {
         self.emails.iter().filter(|email| email.verified).map(|email| email.address.to_lowercase()).collect()
-    }
-}
-
-fn has_nul(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains('\0'),
-        Value::Array(list) => list.iter().any(has_nul),
-        Value::Object(object) => object.iter().any(|(key, value)| key.contains('\0') || has_nul(value)),
-        _ => false,
     }
 }
 

@@ -3,9 +3,12 @@
 use kernel::Secret;
 
 use super::catalog::{Account, ClientProof, Known, Places};
+use super::custom::{self, Custom};
 use crate::config::Config;
+use crate::error::Error;
 use crate::oidc::{Issuer, OidcError};
 use crate::outbound::Reach;
+use crate::seal::SealError;
 use crate::service::Context;
 
 /// Why a provider cannot be used.
@@ -27,6 +30,35 @@ pub(crate) enum Unusable {
     Twitter,
     #[error("{0}")]
     Discovery(#[from] OidcError),
+    #[error("custom OAuth providers are disabled")]
+    CustomDisabled,
+    #[error("custom provider {0} not found")]
+    CustomUnknown(String),
+    #[error("custom provider {0} is disabled")]
+    CustomOff(String),
+    #[error("error decrypting client secret for provider {0}: {1}")]
+    Secret(String, SealError),
+    #[error("the provider's endpoints are not URLs with TLS")]
+    Insecure,
+    /// Not the provider's fault.
+    #[error(transparent)]
+    Failed(Box<Error>),
+}
+
+impl Unusable {
+    /// The error that says so, made by `refusal` of the text.
+    pub(crate) fn into_error(self, refusal: impl Fn(String) -> Error) -> Error {
+        match self {
+            Self::Failed(error) => *error,
+            other => refusal(format!("Unsupported provider: {other}")),
+        }
+    }
+}
+
+/// Where the provider's account is described.
+pub(crate) enum Source {
+    Known(&'static Account),
+    Custom(Box<Custom>),
 }
 
 /// A provider that can be used.
@@ -42,7 +74,9 @@ pub(crate) struct Provider {
     pub(crate) proof: ClientProof,
     pub(crate) pkce: bool,
     pub(crate) email_optional: bool,
-    pub(crate) account: &'static Account,
+    pub(crate) source: Source,
+    /// What its sign-in page is told besides.
+    pub(crate) params: Vec<(String, String)>,
     /// The instance that the settings name; empty for the provider's own.
     pub(crate) url: String,
     pub(crate) reach: Reach,
@@ -52,6 +86,9 @@ impl Provider {
     /// The provider called `name`, asked for more `scopes` by the client.
     pub(crate) async fn load(ctx: &Context, name: &str, scopes: &str) -> Result<Self, Unusable> {
         let name = name.to_lowercase();
+        if name.starts_with(custom::PREFIX) {
+            return custom::load(ctx, &name, scopes).await;
+        }
         let config = ctx.config();
         let Some(known) = Known::find(&name) else {
             return Err(match name == "twitter" && is_enabled(config, &name) {
@@ -80,7 +117,8 @@ impl Provider {
             proof: known.client,
             pkce: known.pkce,
             email_optional: settings.email_optional,
-            account: &known.account,
+            source: Source::Known(&known.account),
+            params: Vec::new(),
             url,
             reach: Reach::Anywhere,
             name,
@@ -119,11 +157,11 @@ impl Provider {
     /// The issuer of its ID tokens, where that is known beforehand: the instance that the settings
     /// name, where discovery says all of the rest.
     pub(crate) fn issuer(&self) -> Option<String> {
-        match self.account {
-            Account::IdToken(issuer, _) if self.url.is_empty() || !self.is_discovered() => {
+        match self.source {
+            Source::Known(Account::IdToken(issuer, _)) if self.url.is_empty() || !self.is_discovered() => {
                 Some((*issuer).to_owned())
             }
-            Account::IdToken(..) => Some(self.url.clone()),
+            Source::Known(Account::IdToken(..)) => Some(self.url.clone()),
             _ => None,
         }
     }

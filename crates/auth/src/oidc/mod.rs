@@ -22,7 +22,7 @@ use subtle::ConstantTimeEq;
 
 use crate::oauth::catalog::{APPLE, APPLE_ACCOUNT, GOOGLE};
 use crate::outbound::{Outbound, OutboundError, Reach, Request};
-use crate::user::Object;
+use crate::user::{Object, has_nul};
 
 /// How long documents and keys are kept.
 const KEPT: TimeDelta = TimeDelta::hours(1);
@@ -80,9 +80,14 @@ impl<'a> Issuer<'a> {
         Self { name, document: None, reach: Reach::Anywhere }
     }
 
-    fn document(&self) -> String {
+    /// Where its document is.
+    pub(crate) fn document(&self) -> String {
         let below = || format!("{}/.well-known/openid-configuration", self.name.trim_end_matches('/'));
         self.document.map_or_else(below, str::to_owned)
+    }
+
+    fn key(&self) -> String {
+        format!("{} {}", self.name, self.document())
     }
 
     /// Apple has two names and one set of keys; Google's tokens leave out the scheme at times.
@@ -111,18 +116,29 @@ impl Issuers {
         issuer: Issuer<'_>,
         now: DateTime<Utc>,
     ) -> Result<Arc<Discovery>, OidcError> {
-        const WHAT: &str = "the discovery document";
-        let url = issuer.document();
-        let key = format!("{} {url}", issuer.name);
-        if let Some((_, known)) = recall(&self.documents, &key, now) {
-            return Ok(known);
+        match recall(&self.documents, &issuer.key(), now) {
+            Some((_, known)) => Ok(known),
+            None => Ok(self.read(outbound, issuer, now).await?.0),
         }
-        let body = fetch(outbound, WHAT, &url, issuer.reach).await?;
-        let found: Discovery = serde_json::from_value(body).map_err(|_| OidcError::Answer(WHAT, 200))?;
+    }
+
+    /// The issuer's document as it is now, read and whole.
+    pub(crate) async fn read(
+        &self,
+        outbound: &Outbound,
+        issuer: Issuer<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<(Arc<Discovery>, Value), OidcError> {
+        const WHAT: &str = "the discovery document";
+        let body = fetch(outbound, WHAT, &issuer.document(), issuer.reach).await?;
+        let found: Discovery = Discovery::deserialize(&body).map_err(|_| OidcError::Answer(WHAT, 200))?;
+        if has_nul(&body) {
+            return Err(OidcError::Answer(WHAT, 200));
+        }
         if !issuer.is_called(&found.issuer) {
             return Err(OidcError::OtherIssuer(found.issuer));
         }
-        Ok(remember(&self.documents, key, found, now))
+        Ok((remember(&self.documents, issuer.key(), found, now), body))
     }
 
     /// The claims of a token that counts.

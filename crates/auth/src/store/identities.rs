@@ -42,6 +42,19 @@ pub(crate) async fn find(
     row.map(|row| Ok((row.try_get("id")?, row.try_get("user_id")?))).transpose()
 }
 
+/// The first of these ids that an identity at the provider has.
+pub(crate) async fn find_spelling(
+    session: &mut Session,
+    provider: &str,
+    ids: &[String],
+) -> Result<Option<String>, Error> {
+    const SELECT: &str = "\
+select provider_id from auth.identities
+ where provider = $1 and provider_id = any ($2) order by array_position($2, provider_id) limit 1";
+    let row = session.query_opt(SELECT, &[&provider, &ids]).await?;
+    row.map(|row| Ok(row.try_get("provider_id")?)).transpose()
+}
+
 /// The accounts with an identity whose address is one of these, and proved or the account's own.
 pub(crate) async fn holders(session: &mut Session, emails: &[String], aud: &str) -> Result<Vec<Uuid>, Error> {
     const SELECT: &str = "\

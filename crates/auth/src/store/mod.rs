@@ -4,6 +4,7 @@
 //! parameters, so that tests can move time.
 
 pub(crate) mod audit_log_entries;
+pub(crate) mod custom_oauth_providers;
 pub(crate) mod devices;
 pub(crate) mod flow_state;
 pub(crate) mod hook;
@@ -15,6 +16,7 @@ pub(crate) mod one_time_tokens;
 pub(crate) mod outbox;
 pub(crate) mod refresh_tokens;
 pub(crate) mod sessions;
+pub(crate) mod spent;
 pub(crate) mod sweep;
 pub(crate) mod users;
 pub(crate) mod webauthn_challenges;

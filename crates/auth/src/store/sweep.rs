@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use db::{Error, Session};
 
 /// The statements, each with the moment before which a row counts as old as its only parameter.
-const STEPS: [(&str, TimeDelta, &str); 11] = [
+const STEPS: [(&str, TimeDelta, &str); 12] = [
     ("refresh tokens of ended sessions", TimeDelta::hours(24), "\
 update auth.refresh_tokens set revoked = true, updated_at = now()
  where id in (select r.id from auth.refresh_tokens r join auth.sessions s on s.id = r.session_id
@@ -44,6 +44,10 @@ delete from auth.oauth_authorizations
     ("devices", TimeDelta::days(182), "\
 delete from auth.basalt_devices
  where ctid in (select ctid from auth.basalt_devices where last_seen_at < $1 limit 100 for update skip locked)"),
+    ("used proofs", TimeDelta::zero(), "\
+delete from auth.basalt_spent
+ where (kind, hash) in (select kind, hash from auth.basalt_spent
+                         where expires_at < $1 limit 100 for update skip locked)"),
 ];
 
 /// Runs every statement once; returns how many rows went, by what they were.

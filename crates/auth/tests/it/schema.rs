@@ -130,6 +130,7 @@ const TABLES: &[(&str, &str)] = &[
         "id:uuid! created_at:timestamptz! expires_at:timestamptz! attempts:int4!= next_attempt_at:timestamptz! \
          message:jsonb!",
     ),
+    ("basalt_spent", "kind:text! hash:bytea! expires_at:timestamptz!"),
 ];
 
 #[actix_web::test]
@@ -274,6 +275,7 @@ async fn nobody_reads_accounts_through_the_data_api() {
             "mfa_factors",
             "oauth_clients",
             "basalt_outbox",
+            "basalt_spent",
         ] {
             let mut session = api.database.session_as(role).await;
             let result = session.query(&format!("select * from auth.{table}"), &[]).await;
@@ -289,6 +291,7 @@ async fn the_migration_can_be_run_over_itself() {
     for text in [
         include_str!("../../../../migrations/auth/V0001__auth_schema.sql"),
         include_str!("../../../../migrations/auth/V0002__outbox.sql"),
+        include_str!("../../../../migrations/auth/V0003__spent.sql"),
     ] {
         api.sql(&format!("begin; {text}; commit")).await;
     }

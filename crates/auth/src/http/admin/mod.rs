@@ -1,6 +1,7 @@
 //! `/admin/…`: everything here needs a token of an administrator's role.
 
 pub(crate) mod audit;
+pub(crate) mod custom_providers;
 pub(crate) mod factors;
 pub(crate) mod generate_link;
 mod page;
