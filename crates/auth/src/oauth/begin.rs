@@ -9,7 +9,8 @@ use url::form_urlencoded;
 use uuid::Uuid;
 
 use super::enter;
-use super::provider::Provider;
+use super::provider::{Provider, Source};
+use super::twitter::{self, Pair};
 use crate::error::{Error, OrInternal};
 use crate::pkce::Challenge;
 use crate::service::Context;
@@ -43,19 +44,28 @@ pub(crate) async fn begin(
     let param = |name: &str| query.get(name).map(String::as_str).unwrap_or_default();
     let provider = Provider::load(ctx, param("provider"), param("scopes")).await;
     let provider = provider.map_err(|error| error.into_error(Error::invalid))?;
-    let mut tx = ctx.service.pool.begin().await.or_internal(FAILED)?;
     let invite_token = param("invite_token");
-    if !invite_token.is_empty() && enter::invited(ctx, &mut tx, invite_token).await?.is_none() {
-        return Err(Error::UserNotFound("User identified by token not found"));
+    if !invite_token.is_empty() {
+        let mut connection = ctx.service.pool.session().await.or_internal(FAILED)?;
+        let invited = enter::invited(ctx, &mut connection, invite_token).await?;
+        invited.ok_or(Error::UserNotFound("User identified by token not found"))?;
     }
     let challenge = Challenge::parse(param("code_challenge_method"), param("code_challenge"))?;
     let id = Uuid::new_v4();
+    let announced = match provider.source {
+        Source::Twitter => {
+            let announced = twitter::announce(ctx, &provider, id).await;
+            Some(announced.or_internal("Error requesting token from external provider")?)
+        }
+        _ => None,
+    };
     let verifier = provider.pkce.then(fresh_verifier);
-    let client_state = match &verifier {
+    let mut tx = ctx.service.pool.begin().await.or_internal(FAILED)?;
+    let client_state = match announced.as_ref().map(Pair::write).or(verifier.clone()) {
         None => None,
-        Some(verifier) => {
+        Some(secret) => {
             let id = Uuid::new_v4();
-            let inserted = oauth_client_states::insert(&mut tx, id, &provider.name, verifier, ctx.now).await;
+            let inserted = oauth_client_states::insert(&mut tx, id, &provider.name, &secret, ctx.now).await;
             inserted.or_internal(FAILED)?;
             Some(id)
         }
@@ -75,7 +85,10 @@ pub(crate) async fn begin(
     };
     flow_state::begin(&mut tx, &new, ctx.now).await.or_internal(FAILED)?;
     tx.commit().await.or_internal(FAILED)?;
-    Ok(address(&provider, &id.to_string(), query, verifier.as_deref()))
+    Ok(match announced {
+        Some(announced) => announced.address(&provider),
+        None => address(&provider, &id.to_string(), query, verifier.as_deref()),
+    })
 }
 
 /// A secret of 256 bits in letters that need no escaping.

@@ -28,6 +28,13 @@ pub(crate) struct Tokens {
     body: Value,
 }
 
+impl Tokens {
+    /// An access token alone.
+    pub(crate) fn of(access: String) -> Self {
+        Self { access, refresh: String::new(), body: Value::Null }
+    }
+}
+
 /// Why a provider said nothing that can be used. Holds neither tokens nor secrets.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ExchangeError {
@@ -125,6 +132,8 @@ pub(crate) async fn profile(
     let id_token = tokens.body.get("id_token").and_then(Value::as_str).filter(|token| !token.is_empty());
     let account = match &provider.source {
         Source::Known(account) => *account,
+        // Its accounts come with the token.
+        Source::Twitter => return Err(ExchangeError::Answer),
         Source::Custom(custom) => {
             let profile = of_custom(ctx, provider, custom, id_token, tokens).await?;
             return if profile.sub().is_empty() { Err(ExchangeError::NoSubject) } else { Ok(profile) };

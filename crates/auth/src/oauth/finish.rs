@@ -10,7 +10,8 @@ use super::accounts::text;
 use super::enter::{self, Arrival, Entered};
 use super::exchange::{self, Tokens};
 use super::profile::Profile;
-use super::provider::Provider;
+use super::provider::{Provider, Source};
+use super::twitter::{self, Pair};
 use crate::account::{self, NotCreated};
 use crate::error::{Error, External, OrInternal};
 use crate::service::Context;
@@ -65,19 +66,16 @@ pub(crate) async fn finish(
         return Err(External::Refused { error, description }.into());
     }
     let code = param("code");
-    if code.is_empty() {
+    if code.is_empty() && sign_in.provider != twitter::NAME {
         return Err(External::NoCode.into());
     }
     let provider = Provider::load(ctx, &sign_in.provider, "").await;
     let provider = provider.map_err(|error| error.into_error(|text| External::NotSupported(text).into()))?;
     let verifier = verifier(ctx, sign_in, &provider).await?;
-    let tokens = exchange::tokens(ctx, &provider, code, verifier.as_deref()).await;
-    let tokens = tokens.map_err(|error| External::Exchange {
-        begin: code.chars().take(4).collect(),
-        source: Box::new(error),
-    })?;
-    let profile = exchange::profile(ctx, &provider, &tokens).await;
-    let mut profile = profile.or_internal("Error getting user profile from external provider")?;
+    let (tokens, mut profile) = match provider.source {
+        Source::Twitter => at_twitter(ctx, &provider, verifier.as_deref(), params).await?,
+        _ => by_code(ctx, &provider, code, verifier.as_deref()).await?,
+    };
     if sign_in.provider == "apple" {
         profile = with_name_of_apple(profile, param("user"));
     }
@@ -96,7 +94,39 @@ pub(crate) async fn finish(
     }
 }
 
-/// The secret between us and a provider that wants PKCE; good once.
+async fn by_code(
+    ctx: &Context,
+    provider: &Provider,
+    code: &str,
+    verifier: Option<&str>,
+) -> Result<(Tokens, Profile), Error> {
+    let tokens = exchange::tokens(ctx, provider, code, verifier).await;
+    let tokens = tokens.map_err(|error| External::Exchange {
+        begin: code.chars().take(4).collect(),
+        source: Box::new(error),
+    })?;
+    let profile = exchange::profile(ctx, provider, &tokens).await;
+    Ok((tokens, profile.or_internal("Error getting user profile from external provider")?))
+}
+
+async fn at_twitter(
+    ctx: &Context,
+    provider: &Provider,
+    remembered: Option<&str>,
+    params: &HashMap<String, String>,
+) -> Result<(Tokens, Profile), Error> {
+    let param = |name: &str| params.get(name).map(String::as_str).unwrap_or_default();
+    if !param("denied").is_empty() {
+        let (error, description) = ("access_denied".to_owned(), "The user has denied access".to_owned());
+        return Err(External::Refused { error, description }.into());
+    }
+    let pending = remembered.and_then(Pair::read).filter(|pending| pending.is_for(param("oauth_token")));
+    let pending = pending.ok_or(External::NoVerifier)?;
+    let account = twitter::complete(ctx, provider, &pending, param("oauth_verifier")).await;
+    account.or_internal("Unable to retrieve access token")
+}
+
+/// The secret between us and a provider that wants PKCE, or signs; good once.
 async fn verifier(ctx: &Context, sign_in: &SignIn, provider: &Provider) -> Result<Option<String>, Error> {
     const FAILED: &str = "Failed to find OAuth state";
     let Some(id) = sign_in.client_state else {

@@ -5,6 +5,7 @@
 //!   with. [`id_token`] is for clients that have been at the provider themselves.
 //! - [`provider`] puts together what the settings and [`catalog`] say of a provider, [`exchange`] talks
 //!   to it, [`accounts`] and [`claims`] read what it says, as a [`profile`].
+//! - [`twitter`] is the one that speaks OAuth 1.0a.
 //! - [`custom`] are the providers that administrators define.
 //! - [`enter`] decides whose account that is: the one it belongs to already, one with an address that
 //!   the provider vouches for, or a new one. An address that nobody vouches for never links.
@@ -20,6 +21,7 @@ pub(crate) mod finish;
 pub(crate) mod id_token;
 pub(crate) mod profile;
 pub(crate) mod provider;
+pub(crate) mod twitter;
 
 /// The names of the providers, as settings and requests spell them.
 pub const PROVIDERS: [&str; 25] = [

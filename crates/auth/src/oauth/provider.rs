@@ -4,6 +4,7 @@ use kernel::Secret;
 
 use super::catalog::{Account, ClientProof, Known, Places};
 use super::custom::{self, Custom};
+use super::twitter;
 use crate::config::Config;
 use crate::error::Error;
 use crate::oidc::{Issuer, OidcError};
@@ -26,8 +27,6 @@ pub(crate) enum Unusable {
     NoRedirectUri,
     #[error("unable to find URL for the Keycloak provider")]
     NoUrl,
-    #[error("twitter signs in by OAuth 1.0a, which is not available here; use x")]
-    Twitter,
     #[error("{0}")]
     Discovery(#[from] OidcError),
     #[error("custom OAuth providers are disabled")]
@@ -58,6 +57,8 @@ impl Unusable {
 /// Where the provider's account is described.
 pub(crate) enum Source {
     Known(&'static Account),
+    /// At the one that speaks OAuth 1.0a.
+    Twitter,
     Custom(Box<Custom>),
 }
 
@@ -90,13 +91,10 @@ impl Provider {
             return custom::load(ctx, &name, scopes).await;
         }
         let config = ctx.config();
-        let Some(known) = Known::find(&name) else {
-            return Err(match name == "twitter" && is_enabled(config, &name) {
-                true => Unusable::Twitter,
-                false if name == "twitter" => Unusable::Disabled,
-                false => Unusable::Unknown(name),
-            });
-        };
+        let known = Known::find(&name);
+        if known.is_none() && name != twitter::NAME {
+            return Err(Unusable::Unknown(name));
+        }
         let settings = config.external.get(&name).filter(|s| s.enabled).ok_or(Unusable::Disabled)?;
         let client_ids = settings.client_ids();
         if client_ids.is_empty() {
@@ -111,24 +109,37 @@ impl Provider {
             client_ids,
             secret: settings.secret.clone(),
             redirect_uri,
-            scopes: known.scopes.iter().map(|scope| (*scope).to_owned()).collect(),
+            scopes: Vec::new(),
             authorize: String::new(),
             token: String::new(),
-            proof: known.client,
-            pkce: known.pkce,
+            proof: ClientProof::Form,
+            pkce: false,
             email_optional: settings.email_optional,
-            source: Source::Known(&known.account),
+            source: Source::Twitter,
             params: Vec::new(),
             url,
             reach: Reach::Anywhere,
             name,
         };
+        let Some(known) = known else { return Ok(provider.at_twitter()) };
+        provider.scopes = known.scopes.iter().map(|scope| (*scope).to_owned()).collect();
+        (provider.proof, provider.pkce) = (known.client, known.pkce);
+        provider.source = Source::Known(&known.account);
         provider.locate(ctx, &known.places).await?;
         if known.more_scopes {
             let more = scopes.split([',', ' ']).filter(|scope| !scope.is_empty()).map(str::to_owned);
             provider.scopes.extend(more);
         }
         Ok(provider)
+    }
+
+    fn at_twitter(mut self) -> Self {
+        if self.url.is_empty() {
+            self.url = twitter::HOST.to_owned();
+        }
+        self.authorize = format!("{}/oauth/authenticate", self.url);
+        self.token = format!("{}/oauth/access_token", self.url);
+        self
     }
 
     async fn locate(&mut self, ctx: &Context, places: &Places) -> Result<(), Unusable> {

@@ -29,4 +29,5 @@ mod signup;
 mod sms;
 mod smtp;
 mod surface;
+mod twitter;
 mod web3;

@@ -53,6 +53,7 @@ impl Provider {
         self.answers("/keys", self.keys.jwks());
     }
 
+    /// From now on the answer at `path`; a text goes as it is.
     pub fn answers(&self, path: &str, body: Value) {
         self.answers_with(path, 200, body);
     }
@@ -91,5 +92,9 @@ async fn answer(request: HttpRequest, body: Bytes, state: Data<State>) -> HttpRe
     });
     let found = state.answers.lock().unwrap().get(request.path()).cloned();
     let (status, body) = found.unwrap_or((404, json!({})));
-    HttpResponse::build(actix_web::http::StatusCode::from_u16(status).unwrap()).json(body)
+    let mut response = HttpResponse::build(actix_web::http::StatusCode::from_u16(status).unwrap());
+    match body {
+        Value::String(text) => response.body(text),
+        body => response.json(body),
+    }
 }
