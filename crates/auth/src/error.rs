@@ -76,6 +76,9 @@ pub enum Error {
     /// Mail may not go to this address.
     #[error("Email address \"{0}\" cannot be used as it is not authorized")]
     EmailNotAuthorized(String),
+    /// Nobody proved that a person asks.
+    #[error("captcha protection: request disallowed ({0})")]
+    CaptchaFailed(String),
     /// A password change in an old session needs a code first.
     #[error("Password update requires reauthentication")]
     ReauthenticationNeeded,
@@ -490,6 +493,7 @@ impl Error {
             Self::TooManyCustomProviders => (400, "over_custom_provider_quota"),
             Self::BadOAuthState(_) => (400, "bad_oauth_callback"),
             Self::EmailNotAuthorized(_) => (400, "email_address_not_authorized"),
+            Self::CaptchaFailed(_) => (400, "captcha_failed"),
             Self::ReauthenticationNeeded => (400, "reauthentication_needed"),
             Self::CurrentPasswordRequired => (400, "current_password_required"),
             Self::CurrentPasswordInvalid => (400, "current_password_invalid"),

@@ -6,7 +6,7 @@
 //!   a session by a second factor, [`passkey`] lets in by an authenticator alone.
 //! - Delivery: [`mail`] and [`sms`] say what is sent and how, [`template`] is the language of their texts,
 //!   [`outbox`] keeps it until it is gone, [`mailbox`] in development. [`outbound`] is the door to HTTP.
-//! - [`hook`] asks the operator's own code.
+//! - [`hook`] asks the operator's own code, [`captcha`] whether a person asks.
 //! - [`oauth`] signs in with accounts at other providers, whose ID tokens [`oidc`] verifies; [`web3`] with wallets.
 //! - Rules without IO: [`password`], [`otp`], [`pkce`], [`refresh_token`], [`access_token`],
 //!   [`redirect`], [`identifier`], [`rate`], [`totp`], [`webauthn`], [`seal`].
@@ -20,6 +20,7 @@
 mod access_token;
 mod account;
 mod audit;
+mod captcha;
 mod config;
 mod device;
 mod error;
@@ -63,9 +64,11 @@ use actix_web::web::ServiceConfig;
 use arc_swap::ArcSwap;
 use jwt::LiveKeys;
 use kernel::{Clock, Health, Task};
+use tokio::sync::Notify;
 
+pub use crate::captcha::CaptchaSites;
 pub use crate::config::{
-    Config, CustomOAuth, DbEncryption, Email, External as ExternalProvider, Hook, Hooks, HttpSms,
+    Captcha, CaptchaProvider, Config, CustomOAuth, DbEncryption, Email, External as ExternalProvider, Hook, Hooks, HttpSms,
     Messagebird, Mfa, MfaPhone, MfaTotp, MfaWebAuthn, Notification, Notifications, Passkey, PasswordHash,
     PasswordRequirements, Problem, RateLimits, Sessions, Sms, Smtp, SmtpTls, Template, Templates, Textlocal,
     Twilio, TwilioVerify, UrlPaths, Vonage, Wallet, Web3, WebAuthn,
@@ -80,6 +83,9 @@ use crate::service::{Service, Settings, Turns};
 
 /// Wrong guesses at one code before it is void, and the time over which they are forgotten.
 const WRONG_CODES: (u32, Duration) = (10, Duration::from_secs(86_400));
+
+/// Wrong passwords for one address or number in an hour, from wherever they come.
+const WRONG_PASSWORDS: (u32, Duration) = (30, Duration::from_secs(3600));
 
 /// Wrong answers to one challenge of a second factor before it is void.
 const GUESSES: (u32, Duration) = (5, Duration::from_secs(86_400));
@@ -109,6 +115,8 @@ pub struct Deps {
     pub keys: LiveKeys,
     /// The time.
     pub clock: Clock,
+    /// Where captchas are checked.
+    pub captcha_sites: CaptchaSites,
 }
 
 /// Why the service cannot start.
@@ -152,6 +160,9 @@ impl Auth {
             );
         }
         let outbound = Outbound::new().map_err(|error| StartError::Http(error.to_string()))?;
+        if let Err(error) = task::limits::load(&deps.pool, &settings.limits, deps.clock.now()).await {
+            tracing::warn!(%error, "the limits of messages begin anew");
+        }
         let hasher = password::Hasher::new(config.password_hash).await.map_err(StartError::Hasher)?;
         Ok(Self(Arc::new(Service {
             settings: ArcSwap::from_pointee(settings),
@@ -163,7 +174,10 @@ impl Auth {
             wrong_codes: Limiter::new(WRONG_CODES.0, WRONG_CODES.1),
             outbox: Arc::new(Outbox::new(outbound.clone())),
             outbound,
+            captcha_sites: deps.captcha_sites,
+            sent: Notify::new(),
             issuers: Issuers::default(),
+            wrong_passwords: Limiter::new(WRONG_PASSWORDS.0, WRONG_PASSWORDS.1),
             guesses: Limiter::new(GUESSES.0, GUESSES.1),
             wrong_answers: Limiter::new(WRONG_ANSWERS.0, WRONG_ANSWERS.1),
         })))
@@ -183,7 +197,12 @@ impl Auth {
     /// Background work, to be supervised.
     #[must_use]
     pub fn tasks(&self) -> Vec<Task> {
-        vec![task::sweep::task(&self.0), task::deliver::task(&self.0), task::texts::task(&self.0)]
+        vec![
+            task::sweep::task(&self.0),
+            task::deliver::task(&self.0),
+            task::texts::task(&self.0),
+            task::limits::task(&self.0),
+        ]
     }
 
     /// Whether the service can serve: it can if its database answers.

@@ -64,6 +64,7 @@ impl Mailbox {
                 text: text.body,
                 html: String::new(),
             },
+            Message::Nobody { .. } => return,
         };
         let mut messages = self.messages();
         if messages.iter().any(|message| message.id == id) {

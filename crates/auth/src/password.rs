@@ -16,6 +16,9 @@ use std::sync::Arc;
 use argon2::password_hash::phc::PasswordHash as Phc;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, Version};
+use base64::Engine;
+use base64::alphabet;
+use base64::engine::general_purpose::{GeneralPurpose, NO_PAD, STANDARD_NO_PAD};
 use rand::RngExt;
 use tokio::sync::Semaphore;
 
@@ -164,8 +167,26 @@ pub(crate) fn check_strength(config: &Config, password: &str) -> Result<(), Erro
     Err(Error::WeakPassword(Weakness { message: texts.join(" "), reasons }))
 }
 
-/// A password nobody knows, for accounts that are entered in other ways.
-pub(crate) fn random(length: usize) -> String {
+/// A hash like others, of a password that nobody knows: drawn, not computed, so that it takes no time.
+pub(crate) fn hash_of_nobody(kind: PasswordHash) -> String {
+    let (salt, hash): ([u8; 16], [u8; 32]) = (rand::random(), rand::random());
+    match kind {
+        PasswordHash::Argon2id => {
+            let (m, t, p) = (Params::DEFAULT.m_cost(), Params::DEFAULT.t_cost(), Params::DEFAULT.p_cost());
+            let (salt, hash) = (STANDARD_NO_PAD.encode(salt), STANDARD_NO_PAD.encode(hash));
+            format!("$argon2id$v=19$m={m},t={t},p={p}${salt}${hash}")
+        }
+        PasswordHash::Bcrypt => {
+            let alphabet = GeneralPurpose::new(&alphabet::BCRYPT, NO_PAD);
+            // A hash of bcrypt has a byte less than it could have.
+            let (salt, hash) = (alphabet.encode(salt), alphabet.encode(&hash[..23]));
+            format!("$2b${BCRYPT_COST}${salt}{hash}")
+        }
+    }
+}
+
+/// A password nobody knows.
+fn random(length: usize) -> String {
     const ALPHABET: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
     let mut random = rand::rng();
     let letter = || char::from(ALPHABET[random.random_range(0..ALPHABET.len())]);
@@ -216,6 +237,19 @@ mod tests {
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
         assert!(hasher.verify(&hash, "hunter22".to_owned()).await.unwrap());
         assert!(!hasher.verify(&hash, "hunter23".to_owned()).await.unwrap());
+    }
+
+    #[test]
+    fn nobody_knows_what_was_never_hashed() {
+        for (kind, form) in [(PasswordHash::Argon2id, Kind::Argon2), (PasswordHash::Bcrypt, Kind::Bcrypt)] {
+            let hash = hash_of_nobody(kind);
+            assert_eq!(Kind::of(&hash), Some(form), "{hash}");
+            assert_ne!(hash, hash_of_nobody(kind));
+            assert!(!verify(&hash, "") && !verify(&hash, "password"));
+        }
+        // As whoever takes over the database reads it, the parameters are those of other hashes.
+        assert!(hash_of_nobody(PasswordHash::Argon2id).starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
+        assert!(bcrypt::verify("x", &hash_of_nobody(PasswordHash::Bcrypt)).is_ok());
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! How often one client may ask.
 //!
-//! Token buckets in memory: full at first, refilled evenly. Without configuration they count by
+//! Token buckets in memory: full at first, refilled evenly. Those of mails and messages are written
+//! down (`task::limits`), because a start must not fill them. Without configuration they count by
 //! the client's address; a network of IPv6 counts as one client, because every subscriber has one.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::IpAddr;
@@ -117,7 +119,7 @@ impl<K: Eq + Hash> Limiter<K> {
     pub(crate) fn take(&self, key: K, now: DateTime<Utc>) -> Result<(), u64> {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         if buckets.len() >= MAX_BUCKETS && !buckets.contains_key(&key) {
-            self.forget(&mut buckets, now);
+            self.make_room(&mut buckets, now);
         }
         let bucket = buckets.entry(key).or_insert(Bucket { tokens: self.capacity, at: now });
         bucket.tokens = self.level(bucket, now);
@@ -132,9 +134,31 @@ impl<K: Eq + Hash> Limiter<K> {
     /// # Errors
     ///
     /// As [`Limiter::take`].
-    pub(crate) fn look(&self, key: &K, now: DateTime<Utc>) -> Result<(), u64> {
+    pub(crate) fn look<Q: Eq + Hash + ?Sized>(&self, key: &Q, now: DateTime<Utc>) -> Result<(), u64>
+    where
+        K: Borrow<Q>,
+    {
         let buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         self.enough(buckets.get(key).map_or(self.capacity, |bucket| self.level(bucket, now)))
+    }
+
+    /// Fills the bucket of `key`.
+    pub(crate) fn forget(&self, key: &K) {
+        self.buckets.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+    }
+
+    /// What is in the bucket of `key`, and since when; `None` if nothing was ever taken.
+    pub(crate) fn bucket(&self, key: &K) -> Option<(f64, DateTime<Utc>)> {
+        let buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        buckets.get(key).map(|bucket| (bucket.tokens, bucket.at))
+    }
+
+    /// Sets what is in the bucket of `key`; never more than fits.
+    pub(crate) fn set_bucket(&self, key: K, tokens: f64, at: DateTime<Utc>) {
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        // Whatever was written down is trusted no further than this.
+        let tokens = if tokens.is_finite() { tokens.clamp(0.0, self.capacity) } else { 0.0 };
+        buckets.insert(key, Bucket { tokens, at });
     }
 
     /// The seconds until there is a whole token, if there is none.
@@ -152,7 +176,7 @@ impl<K: Eq + Hash> Limiter<K> {
     }
 
     /// A full bucket says nothing; if there are too few of them, the fuller half goes as well.
-    fn forget(&self, buckets: &mut HashMap<K, Bucket>, now: DateTime<Utc>) {
+    fn make_room(&self, buckets: &mut HashMap<K, Bucket>, now: DateTime<Utc>) {
         buckets.retain(|_, bucket| self.level(bucket, now) < self.capacity);
         if buckets.len() >= MAX_BUCKETS {
             let mut levels: Vec<f64> = buckets.values().map(|bucket| self.level(bucket, now)).collect();
@@ -202,6 +226,24 @@ mod tests {
         assert_eq!(limiter.take(1, start()), Ok(()));
         assert_eq!(limiter.look(&1, start()), Err(10));
         assert_eq!(limiter.look(&1, start() + TimeDelta::seconds(10)), Ok(()));
+    }
+
+    #[test]
+    fn a_bucket_goes_on_where_it_was() {
+        let before = Limiter::new(3, Duration::from_secs(30));
+        assert_eq!(before.bucket(&()), None);
+        for _ in 0..3 {
+            assert_eq!(before.take((), start()), Ok(()));
+        }
+        let (tokens, at) = before.bucket(&()).unwrap_or_default();
+        let after = Limiter::new(3, Duration::from_secs(30));
+        after.set_bucket((), tokens, at);
+        assert_eq!(after.take((), start() + TimeDelta::seconds(1)), Err(9));
+        assert_eq!(after.take((), start() + TimeDelta::seconds(10)), Ok(()));
+        after.set_bucket((), f64::NAN, start());
+        assert!(after.take((), start()).is_err());
+        after.set_bucket((), 1e9, start());
+        assert_eq!(after.bucket(&()), Some((3.0, start())));
     }
 
     #[test]

@@ -3,8 +3,11 @@
 //! A code is made and its hash stored, with the moment, in the account and among the one-time
 //! tokens; what is to be sent goes into the outbox, in the same transaction. Where a hook sends, it is
 //! asked in place of that, still within the transaction: the request succeeds if the hook took the
-//! message, and nothing of it is kept otherwise. Where no mail server is set up, mails are dropped, as upstream does (said once at start); where no provider is, messages to
-//! phones are refused unless the number is a configured test number.
+//! message, and nothing of it is kept otherwise. Where no mail server is set up, mails are dropped, as
+//! upstream does (said once at start); where no provider is, messages to phones are refused unless the
+//! number is a configured test number.
+
+pub(crate) mod nobody;
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -12,13 +15,14 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use kernel::units::Span;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::access_token::delta;
 use crate::account::UPDATING;
 use crate::config;
 use crate::error::{Error, OrInternal};
 use crate::hook::{self, EmailData, Point};
-use crate::mail::Kind;
+use crate::mail::{Kind, Letter};
 use crate::outbox::{self, Message, Phone, Post};
 use crate::pkce::Challenge;
 use crate::service::Context;
@@ -50,6 +54,31 @@ impl Mail {
             Self::Recovery => Kind::Recovery,
             Self::MagicLink => Kind::MagicLink,
             Self::Reauthentication => Kind::Reauthentication,
+        }
+    }
+
+    /// What its token is called where tokens are found by their hash.
+    fn token_type(self) -> &'static str {
+        match self {
+            Self::Confirmation | Self::Invite => "confirmation_token",
+            Self::Recovery | Self::MagicLink => "recovery_token",
+            Self::Reauthentication => "reauthentication_token",
+        }
+    }
+
+    /// Keeps the hash with its account, if there is one.
+    async fn keep(
+        self,
+        tx: &mut db::Session,
+        id: Uuid,
+        hash: &str,
+        now: DateTime<Utc>,
+    ) -> Result<(), db::Error> {
+        match self {
+            Self::Confirmation => users::set_confirmation(tx, id, hash, false, now).await,
+            Self::Invite => users::set_confirmation(tx, id, hash, true, now).await,
+            Self::Recovery | Self::MagicLink => users::set_recovery(tx, id, hash, now).await,
+            Self::Reauthentication => users::set_reauthentication(tx, id, hash, now).await,
         }
     }
 
@@ -120,20 +149,26 @@ pub(crate) async fn mail(
     check_mail_frequency(ctx, last)?;
     check_authorized(ctx, &user.email)?;
     take_mail(ctx)?;
-    let Code { code, hash } = Code::fresh(ctx, &user.email, challenge);
-    store(ctx, tx, user, mail, &user.email, &hash).await?;
+    let code = Code::fresh(ctx, &user.email, challenge);
+    store(ctx, tx, user, mail, &user.email, &code.hash).await?;
     if ctx.settings.hooks.has(Point::SendEmail) {
-        let token_hash = if mail.verifies().is_some() { hash.as_str() } else { "" };
-        let data = EmailData { token: &code, token_hash, ..email_data(ctx, mail.kind()) };
+        let token_hash = if mail.verifies().is_some() { code.hash.as_str() } else { "" };
+        let data = EmailData { token: &code.code, token_hash, ..email_data(ctx, mail.kind()) };
         return hook::send_email(ctx, tx, user, &data).await;
     }
-    let mut data = json!({ "Email": user.email, "Token": code });
+    let data = letter_data(ctx, &user.email, mail, &code)?;
+    write(ctx, tx, user, (mail.kind(), &user.email), data, Message::Mail).await
+}
+
+/// What the text of a mail with a code may mention.
+fn letter_data(ctx: &Context, email: &str, mail: Mail, code: &Code) -> Result<Value, Error> {
+    let mut data = json!({ "Email": email, "Token": code.code });
     if let Some(verifies) = mail.verifies() {
-        data["ConfirmationURL"] = link::of(ctx.config(), verifies, &hash, &ctx.redirect_to)?.into();
-        data["TokenHash"] = hash.into();
+        data["ConfirmationURL"] = link::of(ctx.config(), verifies, &code.hash, &ctx.redirect_to)?.into();
+        data["TokenHash"] = code.hash.as_str().into();
         data["RedirectTo"] = ctx.redirect_to.as_str().into();
     }
-    write(ctx, tx, user, mail.kind(), &user.email, data).await
+    Ok(data)
 }
 
 /// Stores what recognises a code.
@@ -146,16 +181,8 @@ pub(crate) async fn store(
     hash: &str,
 ) -> Result<(), Error> {
     let (id, now) = (user.id, ctx.now);
-    let (stored, token_type) = match mail {
-        Mail::Confirmation => (users::set_confirmation(tx, id, hash, false, now).await, "confirmation_token"),
-        Mail::Invite => (users::set_confirmation(tx, id, hash, true, now).await, "confirmation_token"),
-        Mail::Recovery | Mail::MagicLink => (users::set_recovery(tx, id, hash, now).await, "recovery_token"),
-        Mail::Reauthentication => {
-            (users::set_reauthentication(tx, id, hash, now).await, "reauthentication_token")
-        }
-    };
-    stored.or_internal(UPDATING)?;
-    one_time_tokens::put(tx, id, token_type, hash, identifier, now).await.or_internal(UPDATING)
+    mail.keep(tx, id, hash, now).await.or_internal(UPDATING)?;
+    one_time_tokens::put(tx, id, mail.token_type(), hash, identifier, now).await.or_internal(UPDATING)
 }
 
 /// Sends the codes that confirm a change of address, to the new one and, where required, the old.
@@ -203,7 +230,7 @@ pub(crate) async fn email_change(
             "SendingTo": to,
             "RedirectTo": ctx.redirect_to,
         });
-        write(ctx, tx, user, Kind::EmailChange, to, data).await?;
+        write(ctx, tx, user, (Kind::EmailChange, to), data, Message::Mail).await?;
     }
     Ok(())
 }
@@ -314,7 +341,7 @@ pub(crate) async fn notify(
         };
         return hook::send_notice(ctx, tx, user, &hook_data).await;
     }
-    write(ctx, tx, user, kind, to, data).await
+    write(ctx, tx, user, (kind, to), data, Message::Mail).await
 }
 
 /// What every hook that sends mails is told.
@@ -327,14 +354,14 @@ fn email_data(ctx: &Context, kind: Kind) -> EmailData<'_> {
     }
 }
 
-/// Writes a mail and puts it into the outbox.
+/// Writes a mail and puts it into the outbox, as what `message` makes of it.
 async fn write(
     ctx: &Context,
     tx: &mut db::Session,
     user: &User,
-    kind: Kind,
-    to: &str,
+    (kind, to): (Kind, &str),
     mut data: Value,
+    message: impl FnOnce(Letter) -> Message,
 ) -> Result<(), Error> {
     if matches!(ctx.settings.ways.post, Post::Nowhere) {
         return Ok(());
@@ -350,7 +377,7 @@ async fn write(
         // A notice has no code that ends.
         false => Span::secs(86_400),
     };
-    outbox::put(ctx, tx, &Message::Mail(letter), lifetime, failed(kind)).await.map(drop)
+    outbox::put(ctx, tx, &message(letter), lifetime, failed(kind)).await.map(drop)
 }
 
 /// What a text message is for.
@@ -378,18 +405,10 @@ pub(crate) async fn sms(
         Sms::PhoneChange => user.phone_change_sent_at,
         Sms::Reauthentication => user.reauthentication_sent_at,
     };
-    let settings = &ctx.config().sms;
-    if let Some(seconds) = wait(last, settings.max_frequency.0, ctx.now) {
+    if let Some(seconds) = wait(last, ctx.config().sms.max_frequency.0, ctx.now) {
         return Err(Error::TooSoonForSms(seconds));
     }
-    let message = PhoneCode {
-        phone,
-        channel,
-        length: settings.otp_length,
-        template: &ctx.settings.wordings.sms,
-        lifetime: settings.otp_expiry,
-        limited: !settings.autoconfirm(),
-    };
+    let message = phone_code(ctx, phone, channel);
     let mut changed = user.clone();
     if sms == Sms::PhoneChange {
         changed.phone_change = phone.to_owned();
@@ -408,6 +427,22 @@ pub(crate) async fn sms(
     one_time_tokens::put(tx, id, token_type, &hash, phone, now).await.or_internal(UPDATING)?;
     Ok(message_id)
 }
+
+/// A code that confirms or signs in.
+fn phone_code<'a>(ctx: &'a Context, phone: &'a str, channel: Channel) -> PhoneCode<'a> {
+    let settings = &ctx.config().sms;
+    PhoneCode {
+        phone,
+        channel,
+        length: settings.otp_length,
+        template: &ctx.settings.wordings.sms,
+        lifetime: settings.otp_expiry,
+        limited: !settings.autoconfirm(),
+    }
+}
+
+/// What may be said where messages cannot be sent.
+const FAILED_SMS: &str = "Unable to get SMS provider";
 
 /// A code that is to be made and sent to a phone.
 pub(crate) struct PhoneCode<'a> {
@@ -433,12 +468,12 @@ impl PhoneCode<'_> {
         user: &User,
         second_factor: bool,
     ) -> Result<(String, Option<String>), Error> {
-        const FAILED: &str = "Unable to get SMS provider";
         if let Some(code) = ctx.config().sms.test_code(self.phone, ctx.now) {
             return Ok((code.to_owned(), Some("test-otp".to_owned())));
         }
         if self.limited {
             ctx.settings.limits.sms.take((), ctx.now).map_err(|_| Error::SmsRateLimit)?;
+            ctx.service.sent.notify_one();
         }
         let code = otp::fresh(config::otp_length(self.length));
         if ctx.settings.hooks.has(Point::SendSms) {
@@ -446,11 +481,11 @@ impl PhoneCode<'_> {
             return Ok((code, None));
         }
         if matches!(ctx.settings.ways.phone, Phone::Nowhere) {
-            return Err(Error::internal(FAILED, "no SMS provider is configured (auth.sms.*.enabled)"));
+            return Err(Error::internal(FAILED_SMS, "no SMS provider is configured (auth.sms.*.enabled)"));
         }
         let body = sms::write(self.template, &code).or_internal("error generating sms template")?;
         let text = Text { phone: self.phone.to_owned(), channel: self.channel, body, code: code.clone() };
-        let id = outbox::put(ctx, tx, &Message::Phone(text), self.lifetime, FAILED).await?;
+        let id = outbox::put(ctx, tx, &Message::Phone(text), self.lifetime, FAILED_SMS).await?;
         Ok((code, Some(id.to_string())))
     }
 }
@@ -522,5 +557,7 @@ fn take_mail(ctx: &Context) -> Result<(), Error> {
     if ctx.config().email.autoconfirm() {
         return Ok(());
     }
-    ctx.settings.limits.email.take((), ctx.now).map_err(|_| Error::EmailRateLimit)
+    ctx.settings.limits.email.take((), ctx.now).map_err(|_| Error::EmailRateLimit)?;
+    ctx.service.sent.notify_one();
+    Ok(())
 }

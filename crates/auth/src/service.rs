@@ -7,8 +7,10 @@ use arc_swap::ArcSwap;
 use chrono::{DateTime, Utc};
 use jwt::LiveKeys;
 use kernel::Clock;
+use tokio::sync::Notify;
 use uuid::Uuid;
 
+use crate::captcha::CaptchaSites;
 use crate::config::{Config, Problem};
 use crate::hook::Hooks;
 use crate::mail::Texts;
@@ -33,8 +35,13 @@ pub(crate) struct Service {
     pub(crate) wrong_codes: Limiter<Issued>,
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) outbound: Outbound,
+    pub(crate) captcha_sites: CaptchaSites,
+    /// Rings when a mail or message was counted.
+    pub(crate) sent: Notify,
     /// What issuers of ID tokens publish of themselves.
     pub(crate) issuers: Issuers,
+    /// Wrong passwords for one address or number, by a hash.
+    pub(crate) wrong_passwords: Limiter<String>,
     /// Wrong answers to one challenge of a second factor: after so many it is void.
     pub(crate) guesses: Limiter<Uuid>,
     /// Wrong answers for one second factor, over all its challenges.

@@ -21,7 +21,8 @@ use crate::{identifier, password};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SignUp {
     pub(crate) by: By,
-    pub(crate) password: String,
+    /// None for who comes in by links and codes.
+    pub(crate) password: Option<String>,
     pub(crate) data: Object,
     pub(crate) challenge: Option<Challenge>,
     /// How a code reaches a phone.
@@ -68,8 +69,8 @@ impl By {
 pub(crate) enum SignedUp {
     /// The account may be used at once.
     In(Box<Grant>),
-    /// The address or number has to be confirmed first.
-    Pending(Box<User>),
+    /// The address or number has to be confirmed first; a message may be on its way.
+    Pending { user: Box<User>, message_id: Option<String> },
 }
 
 const FINDING: &str = "Database error finding user";
@@ -95,8 +96,12 @@ pub(crate) async fn register(ctx: &Context, sign_up: SignUp) -> Result<SignedUp,
         return Err(Error::SignupDisabled);
     }
     let sign_up = check(ctx, sign_up)?;
-    // Hashed before there is a transaction, and also for accounts that exist: it takes the time.
-    let hash = ctx.service.hasher.hash(ctx.config().password_hash, sign_up.password.clone()).await?;
+    let kind = ctx.config().password_hash;
+    let hash = match &sign_up.password {
+        // Before there is a transaction, and also for accounts that exist: it takes the time.
+        Some(password) => ctx.service.hasher.hash(kind, password.clone()).await?,
+        None => password::hash_of_nobody(kind),
+    };
     let id = Uuid::new_v4();
     ask_hook(ctx, &sign_up, id).await?;
     match attempt(ctx, &sign_up, id, &hash).await {
@@ -203,7 +208,7 @@ async fn complete(
         }
         users::merge_user_metadata(&mut tx, user.id, &data, ctx.now).await.or_internal(account::UPDATING)?;
     }
-    confirm(ctx, &mut tx, sign_up, &user).await?;
+    let message_id = confirm(ctx, &mut tx, sign_up, &user).await?;
     let mut user = users::get(&mut tx, user.id).await.or_internal(LOADING)?;
     if sign_up.by.is_confirmed(&user) {
         let grant = session::sign_in(ctx, &mut tx, user, "password", provider).await?;
@@ -215,10 +220,16 @@ async fn complete(
         user.user_metadata = Object::new();
         user.identities = Vec::new();
     }
-    Ok(SignedUp::Pending(Box::new(user)))
+    Ok(SignedUp::Pending { user: Box::new(user), message_id })
 }
 
-async fn confirm(ctx: &Context, tx: &mut db::Session, sign_up: &SignUp, user: &User) -> Result<(), Error> {
+/// Confirms address or number, or has it confirmed; returns the id of a message to a phone.
+async fn confirm(
+    ctx: &Context,
+    tx: &mut db::Session,
+    sign_up: &SignUp,
+    user: &User,
+) -> Result<Option<String>, Error> {
     let provider = sign_up.by.provider();
     let traits = Some(json!({ "provider": provider }));
     let autoconfirm = match sign_up.by {
@@ -228,16 +239,16 @@ async fn confirm(ctx: &Context, tx: &mut db::Session, sign_up: &SignUp, user: &U
     let action = if autoconfirm { Action::SignedUp } else { Action::ConfirmationRequested };
     audit::record(ctx, tx, Actor::User(user), action, traits).await?;
     match (&sign_up.by, autoconfirm) {
-        (By::Email(_), true) => account::confirm_email(ctx, tx, user.id).await,
-        (By::Phone(_), true) => account::confirm_phone(ctx, tx, user.id).await,
+        (By::Email(_), true) => account::confirm_email(ctx, tx, user.id).await.map(|()| None),
+        (By::Phone(_), true) => account::confirm_phone(ctx, tx, user.id).await.map(|()| None),
         (By::Email(_), false) => {
             if let Some(challenge) = &sign_up.challenge {
                 challenge.remember(ctx, tx, user.id, "email", "email/signup").await?;
             }
-            send::mail(ctx, tx, user, Mail::Confirmation, sign_up.challenge.as_ref()).await
+            send::mail(ctx, tx, user, Mail::Confirmation, sign_up.challenge.as_ref()).await.map(|()| None)
         }
         (By::Phone(phone), false) => {
-            send::sms(ctx, tx, user, phone, Sms::Confirmation, sign_up.channel).await.map(drop)
+            send::sms(ctx, tx, user, phone, Sms::Confirmation, sign_up.channel).await
         }
     }
 }
@@ -251,16 +262,34 @@ async fn repeated(
 ) -> Result<SignedUp, Error> {
     let traits = Some(json!({ "provider": sign_up.by.provider() }));
     audit::record(ctx, &mut tx, Actor::User(user), Action::RepeatedSignUp, traits).await?;
+    if !is_told(ctx) {
+        let challenge = sign_up.challenge.as_ref();
+        match &sign_up.by {
+            By::Email(email) => {
+                if let Some(challenge) = challenge {
+                    challenge.remember(ctx, &mut tx, Uuid::new_v4(), "email", "email/signup").await?;
+                }
+                send::nobody::mail(ctx, &mut tx, email, Mail::Confirmation, challenge).await?;
+            }
+            By::Phone(phone) => drop(send::nobody::sms(ctx, &mut tx, phone, sign_up.channel).await?),
+        }
+    }
     tx.commit().await.or_internal("Database error finding user")?;
     hidden(ctx, sign_up)
 }
 
+/// Whether it is said that an account exists.
+fn is_told(ctx: &Context) -> bool {
+    ctx.config().email.autoconfirm() || ctx.config().sms.autoconfirm()
+}
+
 /// The answer where the account exists already.
 fn hidden(ctx: &Context, sign_up: &SignUp) -> Result<SignedUp, Error> {
-    if ctx.config().email.autoconfirm() || ctx.config().sms.autoconfirm() {
+    if is_told(ctx) {
         return Err(Error::UserAlreadyExists);
     }
-    Ok(SignedUp::Pending(Box::new(as_if_new(ctx, sign_up))))
+    let message_id = matches!(sign_up.by, By::Phone(_)).then(|| Uuid::new_v4().to_string());
+    Ok(SignedUp::Pending { user: Box::new(as_if_new(ctx, sign_up)), message_id })
 }
 
 /// An account that looks new and says nothing of the one that exists.
@@ -307,7 +336,7 @@ pub(crate) async fn register_anonymously(ctx: &Context, data: &Object) -> Result
     Ok(grant)
 }
 
-/// A sign-up with a password nobody knows, for those who come in by link or code.
+/// A sign-up of those who come in by link or code.
 pub(crate) fn without_password(by: By, data: Object, challenge: Option<Challenge>) -> SignUp {
-    SignUp { by, password: password::random(33), data, challenge, channel: Channel::Sms }
+    SignUp { by, password: None, data, challenge, channel: Channel::Sms }
 }

@@ -399,7 +399,7 @@ pub(crate) async fn count_wrong_code(
 
 async fn confirm_signup(ctx: &Context, tx: &mut db::Session, user: &User) -> Result<(), Error> {
     if !user.has_password() && user.invited_at.is_some() {
-        let hash = ctx.service.hasher.hash(ctx.config().password_hash, password::random(64)).await?;
+        let hash = password::hash_of_nobody(ctx.config().password_hash);
         account::change_password(ctx, tx, user.id, &hash, None).await?;
     }
     let traits = Some(json!({ "provider": "email" }));

@@ -128,7 +128,12 @@ async fn start(plan: &ServePlan) -> anyhow::Result<Running> {
                         settings.database.pool(settings.database.auth_pool_size),
                     );
                     connections.pool(&pool);
-                    let deps = auth::Deps { pool, keys: keys.clone(), clock: clock.clone() };
+                    let deps = auth::Deps {
+                        pool,
+                        keys: keys.clone(),
+                        clock: clock.clone(),
+                        captcha_sites: auth::CaptchaSites::default(),
+                    };
                     Some(auth::Auth::start(settings.auth.clone(), deps).await.context("auth")?)
                 }
                 false => None,

@@ -4,6 +4,7 @@
 //! has a name in the same manner. The defaults suit production: confirmation on, anonymous
 //! sign-ins off, rotation on.
 
+mod captcha;
 mod custom_oauth;
 mod email;
 mod encryption;
@@ -21,6 +22,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+pub use captcha::{Captcha, CaptchaProvider};
 pub use custom_oauth::CustomOAuth;
 pub(crate) use email::DEFAULT_PATH;
 pub use email::{Email, Notification, Notifications, Smtp, SmtpTls, Template, Templates, UrlPaths};
@@ -61,6 +63,8 @@ pub struct Config {
     pub enable_signup: bool,
     /// Whether an account without address or password can be had by asking.
     pub enable_anonymous_sign_ins: bool,
+    /// Delete accounts without address or number this long after they were made. Unset: never.
+    pub anonymous_users_ttl: Option<Span>,
     /// Whether a signed-in user may attach another provider's account.
     pub enable_manual_linking: bool,
     /// Whether a refresh token that is used twice ends its session.
@@ -88,6 +92,8 @@ pub struct Config {
     pub max_request_duration: Span,
     /// Requests allowed per client.
     pub rate_limit: RateLimits,
+    /// Proof that a person asks, for whatever can be done without an account.
+    pub captcha: Captcha,
     /// Accounts with an e-mail address.
     pub email: Email,
     /// Accounts with a phone number.
@@ -204,6 +210,7 @@ impl Default for Config {
             jwt_admin_roles: vec!["service_role".to_owned(), "supabase_admin".to_owned()],
             enable_signup: true,
             enable_anonymous_sign_ins: false,
+            anonymous_users_ttl: None,
             enable_manual_linking: false,
             enable_refresh_token_rotation: true,
             refresh_token_reuse_interval: Span::secs(10),
@@ -217,6 +224,7 @@ impl Default for Config {
             audit_log_table: true,
             max_request_duration: Span::secs(10),
             rate_limit: RateLimits::default(),
+            captcha: Captcha::default(),
             email: Email::default(),
             sms: Sms::default(),
             external: BTreeMap::new(),
@@ -297,6 +305,7 @@ impl Config {
             report("refresh_token_upgrade_percentage", "must be between 0 and 100".to_owned());
         }
         for (key, limit) in [
+            ("anonymous_users_ttl", self.anonymous_users_ttl),
             ("sessions.timebox", self.sessions.timebox),
             ("sessions.inactivity_timeout", self.sessions.inactivity_timeout),
             ("sessions.allow_low_aal", self.sessions.allow_low_aal),
@@ -314,6 +323,7 @@ impl Config {
         problems.extend(self.custom_oauth.check());
         problems.extend(self.db_encryption.check());
         problems.extend(self.hook.check());
+        problems.extend(self.captcha.check());
         problems
     }
 

@@ -43,7 +43,7 @@ pub(crate) struct Webhook {
 /// What signs requests.
 pub(crate) enum Key {
     /// Known to both sides.
-    Shared(hmac::Key),
+    Shared(Box<hmac::Key>),
     /// Of which the receiver knows the public half.
     Pair(Box<Ed25519KeyPair>),
 }
@@ -59,7 +59,7 @@ impl Key {
     pub(crate) fn parse(text: &str) -> Option<Self> {
         if let Some(secret) = text.strip_prefix("v1,whsec_") {
             let secret = STANDARD.decode(secret).ok().filter(|secret| (24..=64).contains(&secret.len()))?;
-            return Some(Self::Shared(hmac::Key::new(hmac::HMAC_SHA256, &secret)));
+            return Some(Self::Shared(Box::new(hmac::Key::new(hmac::HMAC_SHA256, &secret))));
         }
         let (public, private) = text.strip_prefix("v1a,whpk_")?.split_once(":whsk_")?;
         let (public, private) = (STANDARD.decode(public).ok()?, STANDARD.decode(private).ok()?);

@@ -15,6 +15,7 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 use super::MAX_BODY;
+use crate::captcha;
 use crate::error::{Error, OrInternal};
 use crate::identifier;
 use crate::outbox::Bell;
@@ -142,9 +143,34 @@ impl Call {
         Ok(identity.role.to_string())
     }
 
+    /// Has it checked that a person asks, where that is switched on. Administrators need no proof.
+    pub(crate) async fn captcha(&self, body: &Body) -> Result<(), Error> {
+        if !self.ctx.config().captcha.enabled || self.admin().await.is_ok() {
+            return Ok(());
+        }
+        let proof: Proof = body.json()?;
+        let token = proof.gotrue_meta_security.captcha_token.unwrap_or_default();
+        captcha::check(&self.ctx, token.trim()).await
+    }
+
     fn is_admin(&self, identity: &Identity) -> bool {
         self.ctx.config().jwt_admin_roles.iter().any(|role| role == identity.role.as_str())
     }
+}
+
+/// What a request says of the person behind it.
+#[derive(serde::Deserialize)]
+#[serde(default)]
+#[derive(Default)]
+struct Proof {
+    gotrue_meta_security: MetaSecurity,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(default)]
+#[derive(Default)]
+struct MetaSecurity {
+    captcha_token: Option<String>,
 }
 
 const FINDING: &str = "Database error finding user";

@@ -12,7 +12,7 @@ use crate::identifier;
 use crate::pkce::Challenge;
 use crate::send::{self, Mail, Sms};
 use crate::service::Context;
-use crate::signup::{self, By, SignUp};
+use crate::signup::{self, By, SignUp, SignedUp};
 use crate::store::users;
 use crate::user::Object;
 
@@ -48,6 +48,7 @@ const FINDING: &str = "Database error finding user";
 pub(crate) async fn post(call: Call, body: Body) -> Result<HttpResponse, Error> {
     let ctx = &call.ctx;
     ctx.settings.limits.otp.take(ctx.client(), ctx.now).map_err(Error::TooManyRequests)?;
+    call.captcha(&body).await?;
     let request: Request = body.json()?;
     if !request.email.is_empty() && !request.phone.is_empty() {
         return Err(Error::invalid("Only an email address or phone number should be provided"));
@@ -69,6 +70,7 @@ pub(crate) async fn post(call: Call, body: Body) -> Result<HttpResponse, Error> 
 pub(crate) async fn magic_link(call: Call, body: Body) -> Result<HttpResponse, Error> {
     let ctx = &call.ctx;
     ctx.settings.limits.magic_link.take(ctx.client(), ctx.now).map_err(Error::TooManyRequests)?;
+    call.captcha(&body).await?;
     let request: Request = body.json()?;
     if request.email.is_empty() {
         return Err(Error::Unprocessable("Password recovery requires an email".into()));
@@ -147,9 +149,9 @@ async fn by_phone(ctx: &Context, request: Request) -> Result<HttpResponse, Error
         Some(user) => user,
         None => {
             let sign_up = signup::without_password(By::Phone(phone.clone()), request.data, None);
-            signup::register(ctx, SignUp { channel, ..sign_up }).await?;
-            if !ctx.config().sms.autoconfirm() {
-                return Ok(answer::nothing());
+            let signed_up = signup::register(ctx, SignUp { channel, ..sign_up }).await?;
+            if let SignedUp::Pending { message_id, .. } = signed_up {
+                return Ok(answer::message(message_id));
             }
             match find().await? {
                 Some(user) => user,

@@ -91,10 +91,11 @@ pub(crate) async fn registration_verify(call: Call, body: Body) -> Response {
     Ok(HttpResponse::Ok().json(view(&passkey)))
 }
 
-pub(crate) async fn authentication_options(call: Call) -> Response {
+pub(crate) async fn authentication_options(call: Call, body: Body) -> Response {
     check_enabled(&call)?;
     let ctx = &call.ctx;
     ctx.settings.limits.passkey.take(ctx.client(), ctx.now).map_err(Error::TooManyRequests)?;
+    call.captcha(&body).await?;
     Ok(begun(passkey::begin_authentication(ctx).await?))
 }
 

@@ -2,6 +2,7 @@
 
 use actix_web::HttpResponse;
 use serde::Deserialize;
+use uuid::Uuid;
 
 use super::answer;
 use super::call::{Body, Call};
@@ -10,8 +11,10 @@ use crate::error::{Error, OrInternal};
 use crate::identifier;
 use crate::pkce::Challenge;
 use crate::send::{self, Mail, Sms};
+use crate::service::Context;
 use crate::sms::Channel;
 use crate::store::users;
+use crate::user::User;
 
 #[derive(Deserialize)]
 #[serde(default)]
@@ -29,45 +32,81 @@ pub(crate) async fn post(call: Call, body: Body) -> Result<HttpResponse, Error> 
     const FAILED: &str = "Unable to process request";
     let ctx = &call.ctx;
     ctx.settings.limits.resend.take(ctx.client(), ctx.now).map_err(Error::TooManyRequests)?;
+    call.captcha(&body).await?;
     let request: Request = body.json()?;
     let challenge = request.check(ctx.config())?;
     let mut tx = ctx.service.pool.begin().await.or_internal(FAILED)?;
-    let user = if request.email.is_empty() {
-        users::find_by_phone(&mut tx, &identifier::phone(&request.phone)?, &ctx.aud).await
-    } else {
-        users::find_by_email(&mut tx, &identifier::email(&request.email)?, &ctx.aud).await
+    let (email, phone) = match request.email.as_str() {
+        "" => (String::new(), identifier::phone(&request.phone)?),
+        email => (identifier::email(email)?, String::new()),
     };
-    let Some(user) = user.or_internal(FAILED)? else { return Ok(answer::nothing()) };
+    let user = if email.is_empty() {
+        users::find_by_phone(&mut tx, &phone, &ctx.aud).await
+    } else {
+        users::find_by_email(&mut tx, &email, &ctx.aud).await
+    };
+    let Some(user) = user.or_internal(FAILED)?.filter(|user| request.is_pending(user)) else {
+        let message_id = pretend(ctx, &mut tx, &request.kind, (&email, &phone), challenge.as_ref()).await?;
+        tx.commit().await.or_internal(FAILED)?;
+        return Ok(answer::message(message_id));
+    };
     let mut message_id = None;
     match request.kind.as_str() {
-        "signup" if !user.is_email_confirmed() && !user.email.is_empty() => {
+        "signup" => {
             audit::record(ctx, &mut tx, Actor::User(&user), Action::ConfirmationRequested, None).await?;
             if let Some(challenge) = &challenge {
                 challenge.remember(ctx, &mut tx, user.id, "email/signup", "email/signup").await?;
             }
             send::mail(ctx, &mut tx, &user, Mail::Confirmation, challenge.as_ref()).await?;
         }
-        "email_change" if !user.email_change.is_empty() => {
+        "email_change" => {
             if let Some(challenge) = &challenge {
                 challenge.remember(ctx, &mut tx, user.id, "email_change", "email_change").await?;
             }
             send::email_change(ctx, &mut tx, &user, &user.email_change, challenge.as_ref()).await?;
         }
-        "sms" if !user.is_phone_confirmed() && !user.phone.is_empty() => {
+        "sms" => {
             audit::record(ctx, &mut tx, Actor::User(&user), Action::RecoveryRequested, None).await?;
             message_id = send::sms(ctx, &mut tx, &user, &user.phone, Sms::Confirmation, Channel::Sms).await?;
         }
-        "phone_change" if !user.phone_change.is_empty() => {
+        _ => {
             message_id =
                 send::sms(ctx, &mut tx, &user, &user.phone_change, Sms::PhoneChange, Channel::Sms).await?;
         }
-        _ => return Ok(answer::nothing()),
     }
     tx.commit().await.or_internal(FAILED)?;
     Ok(answer::message(message_id))
 }
 
+/// What is done where there is nothing to send again: it takes as long, and is refused as often.
+async fn pretend(
+    ctx: &Context,
+    tx: &mut db::Session,
+    kind: &str,
+    (email, phone): (&str, &str),
+    challenge: Option<&Challenge>,
+) -> Result<Option<String>, Error> {
+    if email.is_empty() {
+        return send::nobody::sms(ctx, tx, phone, Channel::Sms).await;
+    }
+    if let Some(challenge) = challenge {
+        let provider = if kind == "signup" { "email/signup" } else { "email_change" };
+        challenge.remember(ctx, tx, Uuid::new_v4(), provider, provider).await?;
+    }
+    send::nobody::mail(ctx, tx, email, Mail::Confirmation, challenge).await.map(|()| None)
+}
+
 impl Request {
+    /// Whether there is something to send again.
+    fn is_pending(&self, user: &User) -> bool {
+        match self.kind.as_str() {
+            "signup" => !user.is_email_confirmed() && !user.email.is_empty(),
+            "email_change" => !user.email_change.is_empty(),
+            "sms" => !user.is_phone_confirmed() && !user.phone.is_empty(),
+            _ => !user.phone_change.is_empty(),
+        }
+    }
+
     fn check(&self, config: &crate::Config) -> Result<Option<Challenge>, Error> {
         let challenge = match self.kind.as_str() {
             "signup" | "email_change" => Challenge::parse(&self.code_challenge_method, &self.code_challenge)?,

@@ -30,20 +30,23 @@ struct Request {
 pub(crate) async fn post(call: Call, body: Body) -> Result<HttpResponse, Error> {
     let Call { ctx, .. } = &call;
     let request: Request = body.json()?;
-    if request.email.is_empty() && request.phone.is_empty() {
+    let limits = &ctx.settings.limits;
+    let anonymous = request.email.is_empty() && request.phone.is_empty();
+    let limit = if anonymous { &limits.anonymous } else { &limits.signup };
+    limit.take(ctx.client(), ctx.now).map_err(Error::TooManyRequests)?;
+    call.captcha(&body).await?;
+    if anonymous {
         if !ctx.config().enable_anonymous_sign_ins {
             return Err(Error::AnonymousDisabled);
         }
-        ctx.settings.limits.anonymous.take(ctx.client(), ctx.now).map_err(Error::TooManyRequests)?;
         return signup::register_anonymously(ctx, &request.data).await.map(|grant| answer::session(&grant));
     }
-    ctx.settings.limits.signup.take(ctx.client(), ctx.now).map_err(Error::TooManyRequests)?;
     if !ctx.config().enable_signup {
         return Err(Error::SignupDisabled);
     }
     match signup::register(ctx, request.check(ctx)?).await? {
         SignedUp::In(grant) => Ok(answer::session(&grant)),
-        SignedUp::Pending(user) => Ok(answer::user(&user)),
+        SignedUp::Pending { user, .. } => Ok(answer::user(&user)),
     }
 }
 
@@ -70,6 +73,6 @@ impl Request {
             }
         }
         let challenge = Challenge::parse(&self.code_challenge_method, &self.code_challenge)?;
-        Ok(SignUp { by, password: self.password, data: self.data, challenge, channel })
+        Ok(SignUp { by, password: Some(self.password), data: self.data, challenge, channel })
     }
 }

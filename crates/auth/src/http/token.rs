@@ -18,6 +18,7 @@ pub(crate) async fn post(call: Call, body: Body) -> Result<HttpResponse, Error> 
     let grant = match call.param("grant_type") {
         "password" => {
             limit()?;
+            call.captcha(&body).await?;
             password::grant(ctx, &body).await?
         }
         // Counted by session, not by address: an office must not lock itself out.
@@ -32,6 +33,7 @@ pub(crate) async fn post(call: Call, body: Body) -> Result<HttpResponse, Error> 
         }
         "web3" => {
             ctx.settings.limits.web3.take(ctx.client(), ctx.now).map_err(Error::TooManyRequests)?;
+            call.captcha(&body).await?;
             web3::grant(ctx, &body).await?
         }
         _ => return Err(Error::UnsupportedGrantType),

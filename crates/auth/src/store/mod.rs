@@ -9,6 +9,7 @@ pub(crate) mod devices;
 pub(crate) mod flow_state;
 pub(crate) mod hook;
 pub(crate) mod identities;
+pub(crate) mod limits;
 pub(crate) mod mfa_challenges;
 pub(crate) mod mfa_factors;
 pub(crate) mod oauth_client_states;

@@ -224,6 +224,18 @@ pub(crate) async fn delete_others(connection: &mut Session, user_id: Uuid, kept:
     .await
 }
 
+/// Whether the account has a session that was last used from this address.
+pub(crate) async fn is_known(
+    connection: &mut Session,
+    user_id: Uuid,
+    ip: Option<IpAddr>,
+) -> Result<bool, Error> {
+    const KNOWN: &str =
+        "select exists (select from auth.sessions where user_id = $1 and ip = $2::text::inet)";
+    let ip = ip.map(|ip| ip.to_string());
+    connection.query_one(KNOWN, &[&user_id, &ip]).await?.try_get(0).map_err(Error::from)
+}
+
 async fn session_execute(connection: &mut Session, sql: &str, params: &[db::Param<'_>]) -> Result<(), Error> {
     connection.execute(sql, params).await.map(drop)
 }

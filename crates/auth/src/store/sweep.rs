@@ -1,12 +1,12 @@
 //! What nobody needs any more, over all tables; upstream's rules, in small steps.
 //!
-//! Each statement takes at most a hundred rows that nobody holds and says how many it took.
+//! Each statement takes some rows that nobody holds, mostly a hundred, and says how many it took.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use db::{Error, Session};
 
 /// The statements, each with the moment before which a row counts as old as its only parameter.
-const STEPS: [(&str, TimeDelta, &str); 12] = [
+const STEPS: [(&str, TimeDelta, &str); 13] = [
     ("refresh tokens of ended sessions", TimeDelta::hours(24), "\
 update auth.refresh_tokens set revoked = true, updated_at = now()
  where id in (select r.id from auth.refresh_tokens r join auth.sessions s on s.id = r.session_id
@@ -48,6 +48,10 @@ delete from auth.basalt_devices
 delete from auth.basalt_spent
  where (kind, hash) in (select kind, hash from auth.basalt_spent
                          where expires_at < $1 limit 100 for update skip locked)"),
+    ("codes asked for by strangers", TimeDelta::hours(24), "\
+delete from auth.basalt_limits
+ where name in (select name from auth.basalt_limits
+                 where at < $1 and name like 'unknown:%' limit 1000 for update skip locked)"),
 ];
 
 /// Runs every statement once; returns how many rows went, by what they were.
@@ -61,6 +65,15 @@ pub(crate) async fn run(
     }
     gone.retain(|(_, rows)| *rows > 0);
     Ok(gone)
+}
+
+/// Deletes accounts without address or number that were made before `born`.
+pub(crate) async fn delete_anonymous_users(session: &mut Session, born: DateTime<Utc>) -> Result<u64, Error> {
+    const DELETE: &str = "\
+delete from auth.users
+ where id in (select id from auth.users
+               where created_at < $1 and is_anonymous limit 100 for update skip locked)";
+    session.execute(DELETE, &[&born]).await
 }
 
 /// Deletes sessions that began before `born` or were last used before `used`, where given.

@@ -9,7 +9,7 @@ use kernel::units::Span;
 use kernel::{Stop, Task};
 
 use crate::access_token::delta;
-use crate::config::Sessions;
+use crate::config::Config;
 use crate::service::Service;
 use crate::store::sweep;
 
@@ -28,8 +28,8 @@ async fn run(service: Arc<Service>, mut stop: Stop) {
             () = stop.stopped() => return,
             () = tokio::time::sleep(EVERY) => {}
         }
-        let rules = service.settings.load().config.sessions.clone();
-        match once(&service.pool, service.clock.now(), &rules).await {
+        let settings = service.settings.load_full();
+        match once(&service.pool, service.clock.now(), &settings.config).await {
             Ok(gone) => tracing::debug!(?gone, "swept"),
             Err(error) => tracing::warn!(%error, "could not sweep"),
         }
@@ -39,10 +39,15 @@ async fn run(service: Arc<Service>, mut stop: Stop) {
 async fn once(
     pool: &Pool,
     now: DateTime<Utc>,
-    rules: &Sessions,
+    config: &Config,
 ) -> Result<Vec<(&'static str, u64)>, db::Error> {
     let mut session = pool.session().await?;
     let mut gone = sweep::run(&mut session, now).await?;
+    if let Some(age) = config.anonymous_users_ttl {
+        let count = sweep::delete_anonymous_users(&mut session, now - delta(age)).await?;
+        gone.extend((count > 0).then_some(("anonymous users", count)));
+    }
+    let rules = &config.sessions;
     let before = |limit: Option<Span>| limit.map(|limit| now - delta(limit) - GRACE);
     if rules.timebox.is_some() || rules.inactivity_timeout.is_some() {
         let (born, used) = (before(rules.timebox), before(rules.inactivity_timeout));
@@ -55,6 +60,7 @@ async fn once(
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::config::Sessions;
 
     const ROWS: &str = "
         insert into auth.flow_state (id, provider_type, authentication_method, created_at) values
@@ -65,6 +71,11 @@ mod tests {
         insert into auth.webauthn_challenges (challenge_type, session_data, expires_at) values
           ('signup', '{}', '2027-01-15 07:00Z'), ('signup', '{}', '2027-01-15 09:00Z');
         insert into auth.users (id) values ('11111111-1111-4111-8111-111111111111');
+        insert into auth.users (id, is_anonymous, created_at) values
+          (gen_random_uuid(), true, '2027-01-10'), (gen_random_uuid(), true, '2027-01-15'),
+          (gen_random_uuid(), false, '2027-01-10');
+        insert into auth.basalt_limits (name, tokens, at) values
+          ('unknown:a', 0, '2027-01-14 07:00Z'), ('unknown:b', 0, '2027-01-15 07:00Z'), ('email_sent', 0, '2027-01-01');
         insert into auth.sessions (id, user_id, created_at, refreshed_at)
         select gen_random_uuid(), '11111111-1111-4111-8111-111111111111', born::timestamptz, used::timestamp
           from (values ('2027-01-10', '2027-01-15 07:00'), ('2027-01-10', '2027-01-13 07:00'), ('2027-01-15', null))
@@ -85,18 +96,21 @@ mod tests {
         let mut admin = database.admin().await;
         admin.batch(ROWS).await.unwrap();
         let now = "2027-01-15T08:00:00Z".parse().unwrap();
-        let rules = Sessions { inactivity_timeout: Some(Span::secs(3600)), ..Sessions::default() };
+        let sessions = Sessions { inactivity_timeout: Some(Span::secs(3600)), ..Sessions::default() };
+        let config = Config { sessions, anonymous_users_ttl: Some(Span::secs(86_400)), ..Config::default() };
         let pool = database.pool_as("supabase_auth_admin");
-        let gone = once(&pool, now, &rules).await.unwrap();
+        let gone = once(&pool, now, &config).await.unwrap();
         let expected = [
             ("used refresh tokens", 1),
             ("flow states", 1),
             ("challenges", 1),
             ("unproved factors", 1),
             ("passkey challenges", 1),
+            ("codes asked for by strangers", 1),
+            ("anonymous users", 1),
             ("expired sessions", 1),
         ];
         assert_eq!(gone, expected);
-        assert_eq!(once(&pool, now, &Sessions::default()).await.unwrap(), []);
+        assert_eq!(once(&pool, now, &Config::default()).await.unwrap(), []);
     }
 }

@@ -12,7 +12,7 @@ use actix_web::http::Method;
 use actix_web::http::header::HeaderMap;
 use actix_web::test::{TestRequest, init_service, read_body, try_call_service};
 use actix_web::{App, HttpMessage, web};
-use auth::{Auth, Config, Deps};
+use auth::{Auth, CaptchaSites, Config, Deps};
 use chrono::DateTime;
 use jwt::{KeySet, LiveKeys, Policy};
 use kernel::http::ClientAddress;
@@ -102,12 +102,17 @@ impl Api {
         Self::on(testkit::database(&[auth::migrations()]).await, config).await
     }
 
+    /// With captchas that are checked here.
+    pub async fn start_with(config: Config, captcha_sites: CaptchaSites) -> Self {
+        let database = testkit::database(&[auth::migrations()]).await;
+        let deps = Deps { captcha_sites, ..deps(database.pool_as("supabase_auth_admin")) };
+        Self::mounted(Arc::new(database), config, deps).await
+    }
+
     /// On a database that has what the service needs.
     pub async fn on(database: Database, config: Config) -> Self {
-        let clock = Clock::stopped(DateTime::from_timestamp(1_800_000_000, 123_456_000).unwrap());
-        let keys = LiveKeys::from(KeySet::from_secret(SECRET));
-        let pool = database.pool_as("supabase_auth_admin");
-        Self::mounted(Arc::new(database), config, pool, keys, clock).await
+        let deps = deps(database.pool_as("supabase_auth_admin"));
+        Self::mounted(Arc::new(database), config, deps).await
     }
 
     /// Another process on the same database.
@@ -117,17 +122,12 @@ impl Api {
 
     /// As [`Api::beside`], with these connections.
     pub async fn with_pool(&self, config: Config, pool: db::Pool) -> Self {
-        Self::mounted(Arc::clone(&self.database), config, pool, self.keys.clone(), self.clock.clone()).await
+        let deps = Deps { keys: self.keys.clone(), clock: self.clock.clone(), ..deps(pool) };
+        Self::mounted(Arc::clone(&self.database), config, deps).await
     }
 
-    async fn mounted(
-        database: Arc<Database>,
-        config: Config,
-        pool: db::Pool,
-        keys: LiveKeys,
-        clock: Clock,
-    ) -> Self {
-        let deps = Deps { pool, keys: keys.clone(), clock: clock.clone() };
+    async fn mounted(database: Arc<Database>, config: Config, deps: Deps) -> Self {
+        let (keys, clock) = (deps.keys.clone(), deps.clock.clone());
         let auth = Auth::start(config, deps).await.unwrap();
         let call = mount(auth.clone(), keys.clone(), clock.clone()).await;
         Self { database, auth, clock, keys, call }
@@ -218,6 +218,16 @@ impl Api {
 
     pub fn advance(&self, seconds: u64) {
         self.clock.advance(Duration::from_secs(seconds));
+    }
+}
+
+/// What the service is given, at a time that stands still.
+pub fn deps(pool: db::Pool) -> Deps {
+    Deps {
+        pool,
+        keys: KeySet::from_secret(SECRET).into(),
+        clock: Clock::stopped(DateTime::from_timestamp(1_800_000_000, 123_456_000).unwrap()),
+        captcha_sites: CaptchaSites::default(),
     }
 }
 

@@ -2,7 +2,7 @@
 //! is lost.
 
 use actix_web::http::Method;
-use auth::{Auth, Config, Deps, SmtpTls, StartError};
+use auth::{Auth, CaptchaSites, Config, Deps, SmtpTls, StartError};
 use kernel::Stop;
 use kernel::task::StopHandle;
 use serde_json::{Value, json};
@@ -275,7 +275,12 @@ async fn what_one_process_left_the_next_one_sends() {
     .await;
     api.advance(61);
     let pool = api.database.pool_as("supabase_auth_admin");
-    let deps = Deps { pool, keys: api.keys.clone(), clock: api.clock.clone() };
+    let deps = Deps {
+        pool,
+        keys: api.keys.clone(),
+        clock: api.clock.clone(),
+        captcha_sites: CaptchaSites::default(),
+    };
     let next = Auth::start(config, deps).await.unwrap();
     let _delivery = deliver(&next);
     let mail = server.mail().await;
@@ -298,7 +303,12 @@ async fn what_is_of_no_use_any_more_is_not_sent() {
 async fn of_several_processes_one_sends() {
     let (api, server, _delivery) = Api::mailing(confirming()).await;
     let pool = api.database.pool_as("supabase_auth_admin");
-    let deps = Deps { pool, keys: api.keys.clone(), clock: api.clock.clone() };
+    let deps = Deps {
+        pool,
+        keys: api.keys.clone(),
+        clock: api.clock.clone(),
+        captcha_sites: CaptchaSites::default(),
+    };
     let other = Auth::start(through(confirming(), server.port), deps).await.unwrap();
     let _other = deliver(&other);
     for n in 0..20 {
@@ -405,6 +415,7 @@ async fn a_broken_template_keeps_the_service_from_starting() {
         pool,
         keys: jwt::KeySet::from_secret(crate::harness::SECRET).into(),
         clock: kernel::Clock::system(),
+        captcha_sites: CaptchaSites::default(),
     };
     match Auth::start(config, deps).await.err() {
         Some(error @ StartError::Settings(_)) => assert_eq!(

@@ -125,6 +125,7 @@ const TABLES: &[(&str, &str)] = &[
     ),
     // Ours.
     ("basalt_devices", "user_id:uuid! user_agent:text! network:cidr! last_seen_at:timestamptz!"),
+    ("basalt_limits", "name:text! tokens:float8! at:timestamptz!"),
     (
         "basalt_outbox",
         "id:uuid! created_at:timestamptz! expires_at:timestamptz! attempts:int4!= next_attempt_at:timestamptz! \
@@ -276,6 +277,7 @@ async fn nobody_reads_accounts_through_the_data_api() {
             "oauth_clients",
             "basalt_outbox",
             "basalt_spent",
+            "basalt_limits",
         ] {
             let mut session = api.database.session_as(role).await;
             let result = session.query(&format!("select * from auth.{table}"), &[]).await;
@@ -292,6 +294,7 @@ async fn the_migration_can_be_run_over_itself() {
         include_str!("../../../../migrations/auth/V0001__auth_schema.sql"),
         include_str!("../../../../migrations/auth/V0002__outbox.sql"),
         include_str!("../../../../migrations/auth/V0003__spent.sql"),
+        include_str!("../../../../migrations/auth/V0008__limits.sql"),
     ] {
         api.sql(&format!("begin; {text}; commit")).await;
     }

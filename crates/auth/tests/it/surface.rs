@@ -211,6 +211,7 @@ async fn unusable_settings_are_refused() {
         pool: database.pool_as("supabase_auth_admin"),
         keys: jwt::KeySet::from_secret(crate::harness::SECRET).into(),
         clock: kernel::Clock::system(),
+        captcha_sites: auth::CaptchaSites::default(),
     };
     let bad = || auth::Config { site_url: "nowhere".to_owned(), ..auth::Config::default() };
     let error = auth::Auth::start(bad(), deps()).await.err().unwrap();
@@ -227,7 +228,16 @@ async fn without_a_database() {
     let pool = database.pool_as("supabase_auth_admin");
     pool.close();
     let keys = jwt::KeySet::from_secret(crate::harness::SECRET).into();
-    let dead =
-        auth::Auth::start(open(), auth::Deps { pool, keys, clock: kernel::Clock::system() }).await.unwrap();
+    let dead = auth::Auth::start(
+        open(),
+        auth::Deps {
+            pool,
+            keys,
+            clock: kernel::Clock::system(),
+            captcha_sites: auth::CaptchaSites::default(),
+        },
+    )
+    .await
+    .unwrap();
     assert!(!dead.health().await.is_ready());
 }

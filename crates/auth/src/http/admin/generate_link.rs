@@ -87,11 +87,11 @@ async fn prepare(ctx: &Context, request: &mut Request) -> Result<New, Error> {
     if known.or_internal("Database error finding user")?.is_some() {
         return Ok(new);
     }
-    if request.kind == "magiclink" {
-        request.kind = "signup".to_owned();
-        request.password = password::random(64);
-    }
     match request.kind.as_str() {
+        "magiclink" => {
+            request.kind = "signup".to_owned();
+            new.hash = password::hash_of_nobody(ctx.config().password_hash);
+        }
         "signup" => {
             if request.password.is_empty() {
                 return Err(Error::invalid("Signup requires a valid password"));

@@ -169,11 +169,13 @@ impl Request {
                 None => Err(Error::invalid("The password hash has none of the supported forms")),
             };
         }
-        let password = match self.password.as_deref() {
-            None | Some("") => password::random(64),
-            Some(password) => password.to_owned(),
-        };
-        password::check_length(&password)?;
-        ctx.service.hasher.hash(ctx.config().password_hash, password).await
+        let kind = ctx.config().password_hash;
+        match self.password.as_deref() {
+            None | Some("") => Ok(password::hash_of_nobody(kind)),
+            Some(password) => {
+                password::check_length(password)?;
+                ctx.service.hasher.hash(kind, password.to_owned()).await
+            }
+        }
     }
 }

@@ -1,13 +1,19 @@
 //! The password grant.
+//!
+//! Beyond the limits of a client, wrong passwords count against the address or number that is signed in
+//! with, whoever tries them and whether it has an account: after [`crate::WRONG_PASSWORDS`] of them only
+//! clients that have a session of the account may go on, so that its owner is not locked out by others.
 
 use serde::Deserialize;
+use uuid::Uuid;
 
 use super::super::call::Body;
 use crate::error::{Error, OrInternal};
 use crate::service::Context;
 use crate::session::{self, Grant};
 use crate::store::{sessions, users};
-use crate::{account, hook, identifier, password};
+use crate::user::User;
+use crate::{account, hook, identifier, otp, password};
 
 #[derive(Deserialize)]
 #[serde(default)]
@@ -18,8 +24,9 @@ struct Request {
     password: String,
 }
 
+const QUERYING: &str = "Database error querying schema";
+
 pub(crate) async fn grant(ctx: &Context, body: &Body) -> Result<Grant, Error> {
-    const QUERYING: &str = "Database error querying schema";
     let Request { email, phone, password } = body.json()?;
     let by_email = match (email.is_empty(), phone.is_empty()) {
         (false, false) => {
@@ -42,9 +49,18 @@ pub(crate) async fn grant(ctx: &Context, body: &Body) -> Result<Grant, Error> {
             users::find_by_phone(&mut connection, &identifier::normal_phone(&phone), &ctx.aud).await
         }
     };
-    let Some(user) = found.or_internal(QUERYING)?.filter(|user| user.has_password()) else {
+    let found = found.or_internal(QUERYING)?;
+    let account =
+        otp::hash(&if by_email { email.to_lowercase() } else { identifier::normal_phone(&phone) }, "");
+    check_guesses(ctx, &account, found.as_ref()).await?;
+    let wrong = || {
+        // What remained may have gone to others at the same time: this one is refused all the same.
+        let _ = ctx.service.wrong_passwords.take(account.clone(), ctx.now);
+        Error::InvalidCredentials
+    };
+    let Some(user) = found.filter(|user| user.has_password()) else {
         ctx.service.hasher.verify_nobody(password).await?;
-        return Err(Error::InvalidCredentials);
+        return Err(wrong());
     };
     let hash = account::password_hash(ctx, &user)?;
     let valid = ctx.service.hasher.verify(&hash, password.clone()).await?;
@@ -56,7 +72,7 @@ pub(crate) async fn grant(ctx: &Context, body: &Body) -> Result<Grant, Error> {
         return Err(Error::PasswordRefused(rejection.message));
     }
     if !valid {
-        return Err(Error::InvalidCredentials);
+        return Err(wrong());
     }
     // Comparing took long enough for the account to be changed: what counts is how it is now.
     let mut tx = ctx.service.pool.begin().await.or_internal(QUERYING)?;
@@ -77,8 +93,19 @@ pub(crate) async fn grant(ctx: &Context, body: &Body) -> Result<Grant, Error> {
     let provider = if by_email { "email" } else { "phone" };
     let mut grant = session::sign_in(ctx, &mut tx, user, "password", provider).await?;
     tx.commit().await.or_internal("Database error granting user")?;
+    ctx.service.wrong_passwords.forget(&account);
     if let Err(Error::WeakPassword(weakness)) = password::check_strength(ctx.config(), &password) {
         grant.weak_password = Some(weakness);
     }
     Ok(grant)
+}
+
+/// Refuses where too many wrong passwords were tried, unless this client has a session of the account.
+async fn check_guesses(ctx: &Context, account: &str, user: Option<&User>) -> Result<(), Error> {
+    let Err(seconds) = ctx.service.wrong_passwords.look(account, ctx.now) else { return Ok(()) };
+    // Asked for strangers too, so that it takes as long.
+    let id = user.map_or_else(Uuid::new_v4, |user| user.id);
+    let mut connection = ctx.service.pool.session().await.or_internal(QUERYING)?;
+    let knows = sessions::is_known(&mut connection, id, ctx.ip).await.or_internal(QUERYING)?;
+    if knows { Ok(()) } else { Err(Error::TooManyRequests(seconds)) }
 }
