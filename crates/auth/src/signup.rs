@@ -271,7 +271,10 @@ async fn repeated(
                 }
                 send::nobody::mail(ctx, &mut tx, email, Mail::Confirmation, challenge).await?;
             }
-            By::Phone(phone) => drop(send::nobody::sms(ctx, &mut tx, phone, sign_up.channel).await?),
+            By::Phone(phone) => {
+                let interval = ctx.config().sms.max_frequency.0;
+                send::nobody::sms(ctx, &mut tx, phone, sign_up.channel, interval).await?;
+            }
         }
     }
     tx.commit().await.or_internal("Database error finding user")?;

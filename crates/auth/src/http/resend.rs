@@ -1,5 +1,7 @@
 //! `POST /resend`: the last code again. Says nothing where there is nothing to resend.
 
+use std::time::Duration;
+
 use actix_web::HttpResponse;
 use serde::Deserialize;
 use uuid::Uuid;
@@ -87,7 +89,10 @@ async fn pretend(
     challenge: Option<&Challenge>,
 ) -> Result<Option<String>, Error> {
     if email.is_empty() {
-        return send::nobody::sms(ctx, tx, phone, Channel::Sms).await;
+        // A change of number is resent by the number of before; clients count on asking at will where
+        // there is none.
+        let interval = if kind == "sms" { ctx.config().sms.max_frequency.0 } else { Duration::ZERO };
+        return send::nobody::sms(ctx, tx, phone, Channel::Sms, interval).await;
     }
     if let Some(challenge) = challenge {
         let provider = if kind == "signup" { "email/signup" } else { "email_change" };

@@ -8,6 +8,8 @@
 //! the whole server is looked at but not used up: nothing is sent. What remains is a hook that sends:
 //! it can be asked of accounts only, and its time shows.
 
+use std::time::Duration;
+
 use uuid::Uuid;
 
 use super::{
@@ -54,17 +56,18 @@ pub(crate) async fn mail(
     write(ctx, tx, &nobody, (mail.kind(), email), data, nobodys).await
 }
 
-/// As [`super::sms`], for nobody: returns an id where it would.
+/// As [`super::sms`], for nobody: returns an id where it would. `interval` is the least time between two.
 pub(crate) async fn sms(
     ctx: &Context,
     tx: &mut db::Session,
     phone: &str,
     channel: Channel,
+    interval: Duration,
 ) -> Result<Option<String>, Error> {
     const TOKEN: &str = "confirmation_token";
     let hash = otp::hash(phone, TOKEN);
     let last = limits::touch_unknown(tx, &hash, ctx.now).await.or_internal(UPDATING)?;
-    if let Some(seconds) = wait(last, ctx.config().sms.max_frequency.0, ctx.now) {
+    if let Some(seconds) = wait(last, interval, ctx.now) {
         return Err(Error::TooSoonForSms(seconds));
     }
     let id = Uuid::new_v4();
