@@ -68,10 +68,10 @@ use tokio::sync::Notify;
 
 pub use crate::captcha::CaptchaSites;
 pub use crate::config::{
-    Captcha, CaptchaProvider, Config, CustomOAuth, DbEncryption, Email, External as ExternalProvider, Hook, Hooks, HttpSms,
-    Messagebird, Mfa, MfaPhone, MfaTotp, MfaWebAuthn, Notification, Notifications, Passkey, PasswordHash,
-    PasswordRequirements, Problem, RateLimits, Sessions, Sms, Smtp, SmtpTls, Template, Templates, Textlocal,
-    Twilio, TwilioVerify, UrlPaths, Vonage, Wallet, Web3, WebAuthn,
+    Captcha, CaptchaProvider, Config, CustomOAuth, DbEncryption, Email, External as ExternalProvider, Hook,
+    Hooks, HttpSms, Messagebird, Mfa, MfaPhone, MfaTotp, MfaWebAuthn, Notification, Notifications, Passkey,
+    PasswordHash, PasswordRequirements, Problem, RateLimits, Sessions, Sms, Smtp, SmtpTls, Template,
+    Templates, Textlocal, Twilio, TwilioVerify, UrlPaths, Vonage, Wallet, Web3, WebAuthn,
 };
 pub use crate::error::{Error, Expiry, External, HookFailure, SecondFactor, Weakness, Web3 as Web3Refusal};
 pub use crate::oauth::PROVIDERS;
