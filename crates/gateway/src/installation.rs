@@ -81,6 +81,21 @@ impl Place {
         Ok(target.with_application_name("basalt command").with_option("search_path", ""))
     }
 
+    /// The developer's way in, as role `postgres` or whom the URL names.
+    ///
+    /// # Errors
+    ///
+    /// A URL that is none.
+    pub(crate) fn developer(&self) -> Result<Target, db::Error> {
+        let target = match self {
+            Self::Own { socket_dir, port, .. } => {
+                Target::socket(socket_dir, *port, "postgres", cluster::DATABASE)
+            }
+            Self::Elsewhere(url) => Target::parse(url.expose())?,
+        };
+        Ok(target.with_application_name("basalt command"))
+    }
+
     /// A URL for psql as role `postgres`: over TCP if that is open, else through the socket.
     pub(crate) fn url(&self, password: &Secret) -> String {
         let escaped = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();

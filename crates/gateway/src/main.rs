@@ -5,6 +5,7 @@
 //! boot       start and stop, in order           secrets    the installation's own keys
 //! server     listeners and workers              keys       the keys in use
 //! routes     which prefix is whose              database   our own Postgres, or another
+//! project/   migrations and seeds of a folder
 //! edge/      what every request passes          rotation   signing keys changed and taken over
 //! health supervisor banner installation
 //! ```
@@ -18,6 +19,7 @@ mod edge;
 mod health;
 mod installation;
 mod keys;
+mod project;
 mod rotation;
 mod routes;
 mod secrets;

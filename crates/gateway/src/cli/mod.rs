@@ -1,6 +1,7 @@
 //! The command line: every command parses, calls and prints; nothing is decided here.
 
 mod config;
+mod db;
 mod keys;
 mod secrets;
 mod serve;
@@ -12,8 +13,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use ::db::Pool;
 use clap::{Args, Parser, Subcommand};
-use db::Pool;
 
 use crate::database::one_connection;
 use crate::installation::Installation;
@@ -58,6 +59,8 @@ enum Command {
     Serve(serve::Serve),
     /// Show addresses and keys, whether or not the server runs.
     Status(status::Status),
+    /// Apply migrations and seeds of a project folder.
+    Db(db::Db),
     /// Keep secrets in the vault.
     Secrets(secrets::Secrets),
     /// Check, show and describe the settings.
@@ -113,6 +116,7 @@ pub(crate) fn run() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Serve(serve) => serve.run(),
         Command::Status(status) => status.run(),
+        Command::Db(db) => db.run(),
         Command::Secrets(secrets) => secrets.run(),
         Command::Config(config) => config.run(),
         Command::Keys(keys) => keys.run(),

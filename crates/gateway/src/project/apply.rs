@@ -1,0 +1,110 @@
+//! Runs files of a project.
+
+use anyhow::anyhow;
+use db::Session;
+
+use super::folder::{Migration, Seed};
+use super::history;
+use super::split::statements;
+
+/// The statement cannot be part of a transaction.
+const NEEDS_NO_TRANSACTION: &str = "25001";
+
+/// What became of a seed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Seeded {
+    /// It ran.
+    Ran,
+    /// It has run before.
+    Known,
+    /// It has run before with another content; that is noted, and it does not run again.
+    Changed,
+}
+
+/// Applies a migration and records it: both or neither. A statement that no transaction may hold
+/// (`create index concurrently`) is possible if it is the only one of its file.
+///
+/// # Errors
+///
+/// The statement that failed, and why.
+pub(crate) async fn migration(session: &mut Session, migration: &Migration) -> anyhow::Result<()> {
+    let text = migration.text()?;
+    let statements = statements(&text);
+    let file = migration.path.file_name().unwrap_or_default().to_string_lossy();
+    session.batch("reset all; begin").await?;
+    let mut result = all(session, &statements, &file).await;
+    if let ([only], Err(failed)) = (statements.as_slice(), &result)
+        && failed.code.as_deref() == Some(NEEDS_NO_TRANSACTION)
+    {
+        session.batch("rollback").await?;
+        result = all(session, &[only], &file).await;
+        session.batch("begin").await?;
+    }
+    if let Err(failed) = result {
+        // The error to tell is the first one.
+        let _ = session.batch("rollback").await;
+        return Err(anyhow!(failed.text));
+    }
+    history::record(session, &migration.version, &migration.name, &statements).await?;
+    Ok(session.batch("commit").await?)
+}
+
+/// Records a migration without applying it.
+///
+/// # Errors
+///
+/// A file that cannot be read; what Postgres said.
+pub(crate) async fn record(session: &mut Session, migration: &Migration) -> anyhow::Result<()> {
+    let text = migration.text()?;
+    Ok(history::record(session, &migration.version, &migration.name, &statements(&text)).await?)
+}
+
+/// Runs a seed, once.
+///
+/// # Errors
+///
+/// The statement that failed, and why; then nothing of the seed is left.
+pub(crate) async fn seed(session: &mut Session, seed: &Seed) -> anyhow::Result<Seeded> {
+    let known = history::seed_hash(session, &seed.path).await?;
+    if known.as_ref() == Some(&seed.hash) {
+        return Ok(Seeded::Known);
+    }
+    session.batch("reset all; begin").await?;
+    if known.is_none()
+        && let Err(failed) = all(session, &statements(&seed.text), &seed.path).await
+    {
+        // The error to tell is the first one.
+        let _ = session.batch("rollback").await;
+        return Err(anyhow!(failed.text));
+    }
+    history::record_seed(session, &seed.path, &seed.hash).await?;
+    session.batch("commit").await?;
+    Ok(if known.is_none() { Seeded::Ran } else { Seeded::Changed })
+}
+
+/// Takes away everything that is not the platform's, history included.
+///
+/// # Errors
+///
+/// What Postgres said; then nothing is changed.
+pub(crate) async fn reset(session: &mut Session) -> Result<(), db::Error> {
+    session.batch("reset all").await?;
+    session.batch(include_str!("reset.sql")).await
+}
+
+struct Failed {
+    code: Option<String>,
+    text: String,
+}
+
+/// Runs statements up to the first that fails.
+async fn all(session: &mut Session, statements: &[&str], file: &str) -> Result<(), Failed> {
+    for (index, statement) in statements.iter().enumerate() {
+        if let Err(error) = session.batch(statement).await {
+            let shown: Vec<&str> = statement.lines().take(5).collect();
+            let text = format!("{error}\nat statement {} of {file}:\n{}", index + 1, shown.join("\n"));
+            return Err(Failed { code: error.code().map(ToOwned::to_owned), text });
+        }
+    }
+    Ok(())
+}
