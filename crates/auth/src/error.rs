@@ -6,6 +6,7 @@
 
 mod external;
 mod hook;
+mod oauth_server;
 mod second_factor;
 mod web3;
 
@@ -21,6 +22,7 @@ use serde_json::{Value, json};
 
 pub use self::external::External;
 pub use self::hook::HookFailure;
+pub use self::oauth_server::OAuthServer;
 pub use self::second_factor::SecondFactor;
 pub use self::web3::Web3;
 
@@ -286,6 +288,9 @@ pub enum Error {
     /// A wallet is refused.
     #[error(transparent)]
     Web3(#[from] Web3),
+    /// The OAuth server refuses.
+    #[error(transparent)]
+    OAuthServer(#[from] OAuthServer),
 
     // 413, 429, 5xx
     /// The body is larger than this many bytes.
@@ -432,6 +437,9 @@ impl Error {
         if let Self::OAuth { error, description } = self {
             return json!({ "error": error, "error_description": description });
         }
+        if let Self::OAuthServer(OAuthServer::Token { error, description }) = self {
+            return json!({ "error": error, "error_description": description });
+        }
         let oauth = match self {
             Self::External(refusal) => refusal.oauth(),
             Self::Web3(refusal) => refusal.oauth(),
@@ -553,6 +561,7 @@ impl Error {
             Self::Hook(failure) => failure.place(),
             Self::HookOfRefresh(failure) => (503, failure.place().1),
             Self::Web3(refusal) => refusal.place(),
+            Self::OAuthServer(refusal) => refusal.place(),
             Self::TooManyRequests(_) => (429, "over_request_rate_limit"),
             Self::TooSoonForEmail(_) | Self::EmailRateLimit => (429, "over_email_send_rate_limit"),
             Self::TooSoonForSms(_) | Self::SmsRateLimit => (429, "over_sms_send_rate_limit"),

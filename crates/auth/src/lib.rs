@@ -8,6 +8,7 @@
 //!   [`outbox`] keeps it until it is gone, [`mailbox`] in development. [`outbound`] is the door to HTTP.
 //! - [`hook`] asks the operator's own code, [`captcha`] whether a person asks.
 //! - [`oauth`] signs in with accounts at other providers, whose ID tokens [`oidc`] verifies; [`web3`] with wallets.
+//! - [`oauth_server`] lets other applications sign people in with accounts here.
 //! - Rules without IO: [`password`], [`otp`], [`pkce`], [`refresh_token`], [`access_token`],
 //!   [`redirect`], [`identifier`], [`rate`], [`totp`], [`webauthn`], [`seal`].
 //! - `store/`: the SQL of schema `auth`, one file per table; `task/`: background work.
@@ -15,7 +16,7 @@
 //! Its connections log in as `supabase_auth_admin`, who owns that schema and nothing else. It
 //! trusts the edge for who calls (`kernel::http::caller`) and checks user, session and ban itself.
 //! It refuses to say whether an account exists, except where clients depend on being told.
-//! Not here yet: SAML, being an OAuth server; their endpoints answer that they are switched off.
+//! Not here yet: SAML; its endpoints answer that it is switched off.
 
 mod access_token;
 mod account;
@@ -32,6 +33,7 @@ mod link;
 mod mail;
 mod mailbox;
 mod oauth;
+mod oauth_server;
 mod oidc;
 mod otp;
 mod outbound;
@@ -69,11 +71,14 @@ use tokio::sync::Notify;
 pub use crate::captcha::CaptchaSites;
 pub use crate::config::{
     Captcha, CaptchaProvider, Config, CustomOAuth, DbEncryption, Email, External as ExternalProvider, Hook,
-    Hooks, HttpSms, Messagebird, Mfa, MfaPhone, MfaTotp, MfaWebAuthn, Notification, Notifications, Passkey,
-    PasswordHash, PasswordRequirements, Problem, RateLimits, Sessions, Sms, Smtp, SmtpTls, Template,
-    Templates, Textlocal, Twilio, TwilioVerify, UrlPaths, Vonage, Wallet, Web3, WebAuthn,
+    Hooks, HttpSms, Messagebird, Mfa, MfaPhone, MfaTotp, MfaWebAuthn, Notification, Notifications,
+    OAuthServer as OAuthServerConfig, Passkey, PasswordHash, PasswordRequirements, Problem, RateLimits,
+    Sessions, Sms, Smtp, SmtpTls, Template, Templates, Textlocal, Twilio, TwilioVerify, UrlPaths, Vonage,
+    Wallet, Web3, WebAuthn,
 };
-pub use crate::error::{Error, Expiry, External, HookFailure, SecondFactor, Weakness, Web3 as Web3Refusal};
+pub use crate::error::{
+    Error, Expiry, External, HookFailure, OAuthServer, SecondFactor, Weakness, Web3 as Web3Refusal,
+};
 pub use crate::oauth::PROVIDERS;
 use crate::oidc::Issuers;
 use crate::outbound::Outbound;
@@ -159,6 +164,12 @@ impl Auth {
                  through the admin API"
             );
         }
+        if config.oauth_server.enabled && !oauth_server::token::signs_id_tokens(&deps.keys) {
+            tracing::warn!(
+                "access tokens are signed with a secret that no other application may know, so the OAuth server \
+                 gives out no ID tokens; sign with a key pair (jwt.keys)"
+            );
+        }
         let outbound = Outbound::new().map_err(|error| StartError::Http(error.to_string()))?;
         if let Err(error) = task::limits::load(&deps.pool, &settings.limits, deps.clock.now()).await {
             tracing::warn!(%error, "the limits of messages begin anew");
@@ -186,6 +197,12 @@ impl Auth {
     /// The endpoints, to be mounted below the prefix.
     pub fn routes(&self, cfg: &mut ServiceConfig) {
         http::routes(&self.0, cfg);
+    }
+
+    /// Where clients look for the OAuth server that know only its host, to be mounted at the root below
+    /// `/.well-known`.
+    pub fn discovery_routes(&self, cfg: &mut ServiceConfig) {
+        http::discovery_routes(&self.0, cfg);
     }
 
     /// The mailbox of development, to be mounted where only the developer comes: `/mail` to look at it,

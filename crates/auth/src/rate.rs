@@ -42,6 +42,10 @@ pub(crate) struct Limits {
     pub(crate) factor_verify: Limiter<Client>,
     pub(crate) passkey: Limiter<Client>,
     pub(crate) passkey_verify: Limiter<Client>,
+    pub(crate) oauth_registration: Limiter<Client>,
+    pub(crate) oauth_authorize: Limiter<Client>,
+    /// Wrong secrets and codes of applications.
+    pub(crate) oauth_guesses: Limiter<Client>,
     pub(crate) email: Limiter<()>,
     pub(crate) sms: Limiter<()>,
 }
@@ -67,6 +71,9 @@ impl Limits {
             factor_verify: second_factor(),
             passkey: Limiter::new(limits.passkey, FIVE_MINUTES),
             passkey_verify: Limiter::new(limits.passkey, FIVE_MINUTES),
+            oauth_registration: Limiter::new(limits.oauth_client_registrations, FIVE_MINUTES),
+            oauth_authorize: Limiter::new(limits.token_refresh, FIVE_MINUTES),
+            oauth_guesses: Limiter::new(limits.token_refresh, FIVE_MINUTES),
             email: Limiter::new(limits.email_sent, HOUR),
             sms: Limiter::new(limits.sms_sent, HOUR),
         }

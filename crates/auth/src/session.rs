@@ -49,12 +49,29 @@ pub(crate) struct Grant {
     pub(crate) reuse: Option<Vec<&'static str>>,
 }
 
+/// The application whose session it is, and what it may learn.
+pub(crate) struct Holder<'a> {
+    pub(crate) client_id: Uuid,
+    pub(crate) scopes: &'a str,
+}
+
 /// Opens a session for a user who just proved who they are by `method`.
 pub(crate) async fn open(
     ctx: &Context,
     tx: &mut db::Session,
+    user: User,
+    method: &str,
+) -> Result<Grant, Error> {
+    open_for(ctx, tx, user, method, None).await
+}
+
+/// Opens a session that is the user's own, or that an application holds for them.
+pub(crate) async fn open_for(
+    ctx: &Context,
+    tx: &mut db::Session,
     mut user: User,
     method: &str,
+    holder: Option<Holder<'_>>,
 ) -> Result<Grant, Error> {
     const FAILED: &str = "Database error granting user";
     let (id, now) = (Uuid::new_v4(), ctx.now);
@@ -62,6 +79,8 @@ pub(crate) async fn open(
     let key = signed.then(SessionKey::fresh);
     let stored_key = key.as_ref().map(|key| stored(ctx, id, key)).transpose()?;
     let counter = signed.then_some(0);
+    let oauth_client_id = holder.as_ref().map(|holder| holder.client_id);
+    let scopes = holder.as_ref().map(|holder| holder.scopes);
     let new = NewSession {
         id,
         user_id: user.id,
@@ -69,11 +88,16 @@ pub(crate) async fn open(
         ip: ctx.ip,
         hmac_key: stored_key.as_deref(),
         counter,
+        oauth_client_id,
+        scopes,
     };
     sessions::insert(tx, &new, now).await.or_internal(FAILED)?;
     sessions::add_method(tx, id, method, now).await.or_internal(FAILED)?;
     users::update_last_sign_in(tx, user.id, now).await.or_internal(FAILED)?;
-    device::note(ctx, tx, &user).await?;
+    if holder.is_none() {
+        // An application's own machine is no device of its user.
+        device::note(ctx, tx, &user).await?;
+    }
     user.last_sign_in_at = Some(now);
     user.updated_at = now;
     let refresh_token = match key {
@@ -96,10 +120,10 @@ pub(crate) async fn open(
         user_agent: ctx.user_agent.clone(),
         ip: ctx.ip,
         tag: None,
-        oauth_client_id: None,
+        oauth_client_id,
         hmac_key: stored_key,
         counter,
-        scopes: None,
+        scopes: scopes.map(str::to_owned),
         methods: vec![Method { method: method.to_owned(), at: now }],
     };
     grant(ctx, tx, user, &session, refresh_token, method).await
@@ -130,8 +154,9 @@ async fn grant(
     })
 }
 
-/// Exchanges a refresh token for a new pair.
-pub(crate) async fn refresh(ctx: &Context, text: &str) -> Result<Grant, Error> {
+/// Exchanges a refresh token for a new pair. `client` is the application that asks; only it gets
+/// tokens of its sessions, and it gets those of no others.
+pub(crate) async fn refresh(ctx: &Context, text: &str, client: Option<Uuid>) -> Result<Grant, Error> {
     if text.is_empty() {
         return Err(Error::OAuth { error: "invalid_request", description: "refresh_token required" });
     }
@@ -140,7 +165,7 @@ pub(crate) async fn refresh(ctx: &Context, text: &str) -> Result<Grant, Error> {
     // is told to wait before the database is asked, as for a refresh that may well be good.
     let forged = &ctx.settings.limits.forged;
     forged.look(&ctx.client(), ctx.now).map_err(Error::TooManyRefreshes)?;
-    let result = exchange(ctx, &token).await;
+    let result = exchange(ctx, &token, client).await;
     if let Err(Error::RefreshTokenNotFound) = result {
         // What remained may have gone to guesses at the same time: this one is answered all the same.
         let _ = forged.take(ctx.client(), ctx.now);
@@ -149,7 +174,7 @@ pub(crate) async fn refresh(ctx: &Context, text: &str) -> Result<Grant, Error> {
 }
 
 /// Waits for the session's turn in this process, and for other processes to let go of it.
-async fn exchange(ctx: &Context, token: &RefreshToken) -> Result<Grant, Error> {
+async fn exchange(ctx: &Context, token: &RefreshToken, client: Option<Uuid>) -> Result<Grant, Error> {
     let id = match token {
         RefreshToken::V2(signed) => signed.session_id,
         RefreshToken::V1(text) => session_of_row(ctx, text).await?,
@@ -157,7 +182,7 @@ async fn exchange(ctx: &Context, token: &RefreshToken) -> Result<Grant, Error> {
     let refreshed = async {
         let _turn = ctx.service.refreshes.take(id).await;
         loop {
-            if let Some(grant) = attempt(ctx, token, id).await? {
+            if let Some(grant) = attempt(ctx, token, id, client).await? {
                 return Ok(grant);
             }
             tokio::time::sleep(Duration::from_millis(rand::random_range(10..30))).await;
@@ -190,7 +215,12 @@ fn database(error: db::Error) -> Error {
 }
 
 /// One try: `None` if another process holds the session.
-async fn attempt(ctx: &Context, token: &RefreshToken, id: Uuid) -> Result<Option<Grant>, Error> {
+async fn attempt(
+    ctx: &Context,
+    token: &RefreshToken,
+    id: Uuid,
+    client: Option<Uuid>,
+) -> Result<Option<Grant>, Error> {
     let mut tx = ctx.service.pool.begin().await.map_err(database)?;
     let Some(session) = sessions::find_unlocked(&mut tx, id).await.map_err(database)? else {
         return match (sessions::find(&mut tx, id).await.map_err(database)?, token) {
@@ -223,10 +253,7 @@ async fn attempt(ctx: &Context, token: &RefreshToken, id: Uuid) -> Result<Option
     }
     let used_at = presented.used_at();
     validity(ctx.config(), &session, &user, used_at, ctx.now)?;
-    if session.oauth_client_id.is_some() {
-        let description = "Client authentication required for OAuth session";
-        return Err(Error::OAuth { error: "invalid_client", description });
-    }
+    check_holder(&session, client)?;
     if ctx.config().sessions.single_per_user {
         let others = sessions::list(&mut tx, user.id).await.map_err(database)?;
         check_newest(ctx.config(), &session, &others, &user, used_at, ctx.now)?;
@@ -238,6 +265,17 @@ async fn attempt(ctx: &Context, token: &RefreshToken, id: Uuid) -> Result<Option
         Presented::Row(row) => refresh_row(ctx, tx, session, user, &row).await,
     }
     .map(Some)
+}
+
+/// Sessions that an application holds are refreshed by it alone, and by it no others.
+fn check_holder(session: &SessionRow, client: Option<Uuid>) -> Result<(), Error> {
+    let description = match (session.oauth_client_id, client) {
+        (held, asks) if held == asks => return Ok(()),
+        (Some(_), None) => "Client authentication required for OAuth session",
+        (Some(_), Some(_)) => "Client does not match the session's OAuth client",
+        (None, _) => "Client authentication not allowed for non-OAuth session",
+    };
+    Err(Error::OAuth { error: "invalid_client", description })
 }
 
 enum Presented<'a> {
@@ -410,6 +448,11 @@ impl SessionRow {
             .unwrap_or_else(|| token_used_at.map_or(self.created_at, |at| at.max(self.created_at)))
     }
 
+    /// True if an application holds the session for its user.
+    pub(crate) fn is_held(&self) -> bool {
+        self.oauth_client_id.is_some()
+    }
+
     /// The kind of session, of which only one per user may live.
     fn kind<'a>(&'a self, tags: &'a [String]) -> Option<&'a str> {
         let listed = tags.iter().find(|tag| Some(*tag) == self.tag.as_ref());
@@ -454,6 +497,8 @@ fn check_newest(
     let newer = |other: &&SessionRow| {
         other.id != session.id
             && other.kind(tags) == session.kind(tags)
+            // What an application does in someone's name puts nobody out.
+            && other.oauth_client_id == session.oauth_client_id
             && validity(config, other, user, None, now).is_ok()
             && other.last_used_at(None) > session.last_used_at(token_used_at)
     };

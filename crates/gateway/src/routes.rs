@@ -59,6 +59,12 @@ pub(crate) const ROUTES: &[Route] = &[
     exactly("/auth/v1/authorize", Service::Auth, KeyRule::Open),
     below("/auth/v1/.well-known", Service::Auth, KeyRule::Open),
     below("/auth/v1/sso/saml", Service::Auth, KeyRule::Open),
+    // Applications that sign people in know nothing of API keys.
+    exactly("/auth/v1/oauth/authorize", Service::Auth, KeyRule::Open),
+    exactly("/auth/v1/oauth/token", Service::Auth, KeyRule::Open),
+    exactly("/auth/v1/oauth/userinfo", Service::Auth, KeyRule::Open),
+    exactly("/auth/v1/oauth/clients/register", Service::Auth, KeyRule::Open),
+    below("/.well-known/oauth-authorization-server", Service::Auth, KeyRule::Open),
     below("/auth/v1", Service::Auth, KeyRule::Any),
     exactly("/rest/v1/", Service::Rest, KeyRule::Service),
     exactly("/rest/v1", Service::Rest, KeyRule::Service),
@@ -94,6 +100,10 @@ mod tests {
         check("/auth/v1/verify/x", Some((Service::Auth, KeyRule::Any)));
         check("/auth/v1/.well-known/jwks.json", Some((Service::Auth, KeyRule::Open)));
         check("/auth/v1/.well-knownx", Some((Service::Auth, KeyRule::Any)));
+        check("/auth/v1/oauth/token", Some((Service::Auth, KeyRule::Open)));
+        check("/auth/v1/oauth/authorizations/x", Some((Service::Auth, KeyRule::Any)));
+        check("/.well-known/oauth-authorization-server/auth/v1", Some((Service::Auth, KeyRule::Open)));
+        check("/.well-known/openid-configuration", None);
         check("/rest/v1/", Some((Service::Rest, KeyRule::Service)));
         check("/rest/v1/todos", Some((Service::Rest, KeyRule::Any)));
         check("/rest/v10/todos", None);

@@ -166,6 +166,7 @@ fn mount(app: &mut web::ServiceConfig, services: &Services, bare: bool) {
     app.route("/rest-admin/v1/live", web::get().to(move || async move { live().finish() }));
     if let Some(auth) = &services.auth {
         app.service(web::scope("/auth/v1").configure(|scope| auth.routes(scope)));
+        app.service(web::scope("/.well-known").configure(|scope| auth.discovery_routes(scope)));
         app.service(web::scope("/_basalt").configure(|scope| auth.mailbox_routes(scope)));
     }
     if let Some(rest) = &services.rest {

@@ -71,6 +71,14 @@ impl Claims {
         self.get(name).and_then(Value::as_str)
     }
 
+    /// True for an ID token of the OAuth server. It is signed as access tokens are, but tells an
+    /// application who someone is, and opens nothing: its audience is the very client it was made for.
+    #[must_use]
+    pub fn is_id_token(&self) -> bool {
+        let client = self.str("client_id");
+        client.is_some() && client == self.str("aud")
+    }
+
     /// All claims.
     #[must_use]
     pub fn fields(&self) -> &Map<String, Value> {
@@ -142,5 +150,17 @@ mod tests {
         let claimed = Map::from_iter([("role".to_owned(), Value::from("postgres"))]);
         let claims = role.map(|role| Claims::new(claimed, &role));
         assert_eq!(claims.as_ref().map(Claims::text), Some(r#"{"role":"anon"}"#));
+    }
+
+    #[test]
+    fn an_id_token_is_for_the_client_it_names() {
+        let check = |claims: &str, expected: bool| {
+            let role = RoleName(Arc::from("anon"));
+            let fields = serde_json::from_str(claims).unwrap_or_default();
+            assert_eq!(Claims::new(fields, &role).is_id_token(), expected, "{claims}");
+        };
+        check(r#"{"sub":"x","aud":"c","client_id":"c"}"#, true);
+        check(r#"{"sub":"x","aud":"authenticated","client_id":"c"}"#, false);
+        check(r#"{"sub":"x"}"#, false);
     }
 }

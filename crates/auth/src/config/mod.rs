@@ -11,6 +11,7 @@ mod encryption;
 mod external;
 mod hook;
 mod mfa;
+mod oauth_server;
 mod sms;
 mod web3;
 
@@ -30,6 +31,7 @@ pub use encryption::DbEncryption;
 pub use external::External;
 pub use hook::{Hook, Hooks};
 pub use mfa::{Mfa, MfaPhone, MfaTotp, MfaWebAuthn, Passkey, WebAuthn};
+pub use oauth_server::OAuthServer;
 pub use sms::{HttpSms, Messagebird, Sms, Textlocal, Twilio, TwilioVerify, Vonage};
 pub use web3::{Wallet, Web3};
 
@@ -121,6 +123,8 @@ pub struct Config {
     pub custom_oauth: CustomOAuth,
     /// Signing in with a wallet.
     pub web3: Web3,
+    /// Other applications that sign people in with their accounts here.
+    pub oauth_server: OAuthServer,
     /// Secrets sealed in the database.
     pub db_encryption: DbEncryption,
     /// Your own code, asked at certain points.
@@ -164,7 +168,8 @@ pub struct RateLimits {
     pub sms_sent: u32,
     /// Anonymous sign-ins per hour.
     pub anonymous_users: u32,
-    /// Sign-ins and refreshes per five minutes; refreshes are counted per session.
+    /// Sign-ins, requests of applications for access, and refreshes per five minutes; refreshes are counted
+    /// per session.
     pub token_refresh: u32,
     /// Sign-ups, magic links, recoveries and account changes per five minutes, each.
     pub sign_in_sign_ups: u32,
@@ -178,6 +183,8 @@ pub struct RateLimits {
     pub mfa_challenge_and_verify: u32,
     /// Passkey sign-ins begun, and as many finished, per five minutes.
     pub passkey: u32,
+    /// Applications that register themselves with the OAuth server, per five minutes.
+    pub oauth_client_registrations: u32,
 }
 
 /// How long sessions last.
@@ -237,6 +244,7 @@ impl Default for Config {
             passkey: Passkey::default(),
             custom_oauth: CustomOAuth::default(),
             web3: Web3::default(),
+            oauth_server: OAuthServer::default(),
             db_encryption: DbEncryption::default(),
             hook: Hooks::default(),
         }
@@ -256,6 +264,7 @@ impl Default for RateLimits {
             sso: 30,
             mfa_challenge_and_verify: 15,
             passkey: 30,
+            oauth_client_registrations: 10,
         }
     }
 }
@@ -321,6 +330,7 @@ impl Config {
         problems.extend(self.webauthn.check());
         problems.extend(self.web3.check());
         problems.extend(self.custom_oauth.check());
+        problems.extend(self.oauth_server.check());
         problems.extend(self.db_encryption.check());
         problems.extend(self.hook.check());
         problems.extend(self.captcha.check());

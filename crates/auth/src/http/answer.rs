@@ -1,7 +1,7 @@
 //! Successful answers that several endpoints give.
 
-use actix_web::HttpResponse;
 use actix_web::http::header::LOCATION;
+use actix_web::{HttpResponse, HttpResponseBuilder};
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
@@ -47,6 +47,12 @@ pub(crate) fn session(grant: &Grant) -> HttpResponse {
         body["weak_password"] = json!(weakness);
     }
     let mut response = HttpResponse::Ok();
+    note_session(&mut response, grant);
+    response.json(body)
+}
+
+/// Says for operators which session it is about.
+pub(crate) fn note_session(response: &mut HttpResponseBuilder, grant: &Grant) {
     response.insert_header(("sb-auth-user-id", grant.user.id.to_string()));
     response.insert_header(("sb-auth-session-id", grant.session_id.to_string()));
     if let Some(counter) = grant.counter {
@@ -58,7 +64,6 @@ pub(crate) fn session(grant: &Grant) -> HttpResponse {
         response.insert_header(("sb-auth-refresh-token-reuse", "true"));
         response.insert_header(("sb-auth-refresh-token-reuse-cause", causes.join(",")));
     }
-    response.json(body)
 }
 
 /// The session for a browser that follows a link: in the fragment, which no server sees.

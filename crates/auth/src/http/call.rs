@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::MAX_BODY;
 use crate::captcha;
-use crate::error::{Error, OrInternal};
+use crate::error::{Error, OAuthServer, OrInternal};
 use crate::identifier;
 use crate::outbox::Bell;
 use crate::redirect;
@@ -89,11 +89,26 @@ impl Call {
         if !self.bearer {
             return Err(Error::NoAuthorization);
         }
-        self.identity.as_deref().map_err(Error::refused_token)
+        let identity = self.identity.as_deref().map_err(Error::refused_token)?;
+        match identity.claims.is_id_token() {
+            true => Err(Error::refused_token(&kernel::TokenError::Audience)),
+            false => Ok(identity),
+        }
     }
 
-    /// The signed-in user, who must exist, have a session if the token names one, and not be banned.
+    /// The signed-in user, in a session of their own: what an application holds for them is not
+    /// enough to act as them.
     pub(crate) async fn user(&self) -> Result<SignedIn, Error> {
+        let signed_in = self.user_or_client().await?;
+        match signed_in.session.as_ref().is_some_and(SessionRow::is_held) {
+            true => Err(OAuthServer::HeldSession.into()),
+            false => Ok(signed_in),
+        }
+    }
+
+    /// The signed-in user, be it through an application: who must exist, have a session if the token
+    /// names one, and not be banned.
+    pub(crate) async fn user_or_client(&self) -> Result<SignedIn, Error> {
         let identity = self.token()?;
         let claim = |name: &str| identity.claims.str(name).unwrap_or_default();
         if claim("sub").is_empty() {
@@ -134,6 +149,9 @@ impl Call {
         if !session_id.is_empty() {
             let mut connection = self.ctx.service.pool.session().await.or_internal(FINDING)?;
             if let Some(session) = session_of(&mut connection, session_id).await? {
+                if session.is_held() {
+                    return Err(Error::NotAdmin);
+                }
                 let user = users::find(&mut connection, session.user_id).await.or_internal(FINDING)?;
                 let user = user.ok_or(Error::UserOfTokenMissing)?;
                 session::validity(self.ctx.config(), &session, &user, None, self.ctx.now)

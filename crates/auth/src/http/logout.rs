@@ -1,4 +1,4 @@
-//! `POST /logout?scope=global|local|others`.
+//! `POST /logout?scope=global|local|others`. An application ends the session it holds, and no other.
 
 use actix_web::HttpResponse;
 
@@ -9,7 +9,10 @@ use crate::store::sessions;
 
 pub(crate) async fn post(call: Call) -> Result<HttpResponse, Error> {
     const FAILED: &str = "Error logging out user";
-    let signed_in = call.user().await?;
+    let signed_in = match call.param("scope") {
+        "local" => call.user_or_client().await?,
+        _ => call.user().await?,
+    };
     let scope = call.param("scope");
     if !matches!(scope, "" | "global" | "local" | "others") {
         return Err(Error::invalid(format!("Unsupported logout scope \"{scope}\"")));

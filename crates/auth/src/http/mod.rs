@@ -11,6 +11,7 @@ mod identities;
 mod invite;
 mod logout;
 mod mailbox;
+mod oauth;
 mod otp;
 mod passkeys;
 mod reauthenticate;
@@ -46,17 +47,12 @@ pub(crate) fn routes(service: &Arc<Service>, cfg: &mut ServiceConfig) {
         .service(at("/settings").route(get().to(settings::get)))
         .service(at("/.well-known/jwks.json").route(get().to(well_known::jwks)))
         .service(at("/.well-known/openid-configuration").route(get().to(well_known::openid)))
-        .service(at("/.well-known/oauth-authorization-server").route(get().to(switched_off::oauth_server)))
+        .service(at("/.well-known/oauth-authorization-server").route(get().to(well_known::oauth_server)))
         .service(at("/signup").route(post().to(signup::post)))
         .service(at("/token").route(post().to(token::post)))
         .service(at("/user").route(get().to(user::get)).route(put().to(user::put)))
         .service(at("/user/identities/authorize").route(get().to(identities::authorize)))
         .service(at("/user/identities/{identity_id}").route(delete().to(identities::delete)))
-        .service(
-            at("/user/oauth/grants")
-                .route(get().to(switched_off::oauth_server))
-                .route(delete().to(switched_off::oauth_server)),
-        )
         .service(at("/user/sessions").route(get().to(sessions::get)))
         .service(at("/user/sessions/{session_id}").route(delete().to(sessions::delete)))
         .service(at("/logout").route(post().to(logout::post)))
@@ -97,7 +93,6 @@ pub(crate) fn routes(service: &Arc<Service>, cfg: &mut ServiceConfig) {
         )
         .service(at("/admin/generate_link").route(post().to(admin::generate_link::post)))
         .service(at("/admin/sso/providers{tail:.*}").to(switched_off::admin_saml))
-        .service(at("/admin/oauth/clients{tail:.*}").to(switched_off::admin_oauth_server))
         .service(
             at("/admin/custom-providers{slash:/?}")
                 .route(get().to(admin::custom_providers::list))
@@ -125,10 +120,19 @@ pub(crate) fn routes(service: &Arc<Service>, cfg: &mut ServiceConfig) {
         )
         .service(at("/sso").route(post().to(switched_off::saml)))
         .service(at("/sso/saml/{step:metadata|acs}").to(switched_off::saml))
-        .service(at("/oauth/{tail:.*}").to(switched_off::oauth_server))
+        .configure(oauth::routes)
         .service(at("/scim/{tail:.*}").to(switched_off::scim))
         .default_service(actix_web::web::to(|| async { Err::<String, _>(Error::NoRoute) }));
     cfg.service(routes);
+}
+
+/// Where clients look for the OAuth server that know only its host; to be mounted below `/.well-known`.
+pub(crate) fn discovery_routes(service: &Arc<Service>, cfg: &mut ServiceConfig) {
+    cfg.service(
+        at("/oauth-authorization-server{path:.*}")
+            .app_data(Data::from(Arc::clone(service)))
+            .route(get().to(well_known::oauth_server_of_path)),
+    );
 }
 
 /// The mailbox of development, for the gateway to mount apart.

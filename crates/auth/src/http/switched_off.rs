@@ -8,10 +8,6 @@ use crate::error::Error;
 
 type Answer = Result<HttpResponse, Error>;
 
-pub(crate) async fn oauth_server() -> Answer {
-    Err(Error::FeatureDisabled("OAuth server is disabled"))
-}
-
 pub(crate) async fn scim() -> Answer {
     Err(Error::FeatureDisabled("SCIM server is disabled"))
 }
@@ -23,9 +19,4 @@ pub(crate) async fn saml() -> Answer {
 pub(crate) async fn admin_saml(call: Call) -> Answer {
     call.admin().await?;
     saml().await
-}
-
-pub(crate) async fn admin_oauth_server(call: Call) -> Answer {
-    call.admin().await?;
-    oauth_server().await
 }

@@ -19,7 +19,7 @@ use crate::user::{Object, User};
 use crate::{password, verify};
 
 pub(crate) async fn get(call: Call) -> Result<HttpResponse, Error> {
-    let signed_in = call.user().await?;
+    let signed_in = call.user_or_client().await?;
     if signed_in.aud != call.ctx.aud {
         return Err(Error::invalid("Token audience doesn't match request audience"));
     }

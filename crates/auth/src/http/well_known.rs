@@ -2,9 +2,14 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
+use actix_web::web::Path;
 use serde_json::{Value, json};
+use url::Url;
 
 use super::call::Call;
+use super::oauth;
+use crate::error::Error;
+use crate::oauth_server::Scope;
 
 const TEN_MINUTES: (actix_web::http::header::HeaderName, &str) = (CACHE_CONTROL, "public, max-age=600");
 
@@ -12,17 +17,36 @@ pub(crate) async fn jwks(call: Call) -> HttpResponse {
     HttpResponse::Ok().insert_header(TEN_MINUTES).json(call.ctx.service.keys.jwks())
 }
 
+/// The same document by OAuth's name for it, if there is an OAuth server.
+pub(crate) async fn oauth_server(call: Call) -> Result<HttpResponse, Error> {
+    oauth::enabled(&call)?;
+    Ok(openid(call).await)
+}
+
+/// The same document for clients that put its name between host and path of the issuer, as RFC 8414
+/// says, or know no more than the host.
+pub(crate) async fn oauth_server_of_path(call: Call, path: Path<String>) -> Result<HttpResponse, Error> {
+    let issuer = Url::parse(call.ctx.config().issuer());
+    let is_ours = |path: &str| issuer.as_ref().is_ok_and(|url| url.path().trim_matches('/') == path);
+    match path.trim_matches('/') {
+        "" => oauth_server(call).await,
+        path if is_ours(path) => oauth_server(call).await,
+        _ => Err(Error::NoRoute),
+    }
+}
+
 pub(crate) async fn openid(call: Call) -> HttpResponse {
-    let issuer = call.ctx.config().issuer().trim_end_matches('/');
-    let at = |path: &str| Value::from(format!("{issuer}{path}"));
+    let config = call.ctx.config();
+    let base = config.issuer().trim_end_matches('/');
+    let at = |path: &str| Value::from(format!("{base}{path}"));
     let algorithm = call.ctx.service.keys.signing_algorithm().map(|algorithm| algorithm.name());
-    HttpResponse::Ok().insert_header(TEN_MINUTES).json(json!({
-        "issuer": issuer,
+    let mut document = json!({
+        "issuer": config.issuer(),
         "authorization_endpoint": at("/oauth/authorize"),
         "token_endpoint": at("/oauth/token"),
         "jwks_uri": at("/.well-known/jwks.json"),
         "userinfo_endpoint": at("/oauth/userinfo"),
-        "scopes_supported": ["openid", "profile", "email", "phone", "offline_access"],
+        "scopes_supported": Scope::ALL.map(Scope::name),
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
         "grant_types_supported": ["authorization_code", "refresh_token"],
@@ -34,5 +58,9 @@ pub(crate) async fn openid(call: Call) -> HttpResponse {
             "phone_number_verified", "name", "picture", "preferred_username", "updated_at",
         ],
         "code_challenge_methods_supported": ["S256", "plain"],
-    }))
+    });
+    if config.oauth_server.enabled && config.oauth_server.allow_dynamic_registration {
+        document["registration_endpoint"] = at("/oauth/clients/register");
+    }
+    HttpResponse::Ok().insert_header(TEN_MINUTES).json(document)
 }

@@ -94,6 +94,9 @@ pub(crate) struct NewSession<'a> {
     /// Both or neither: tokens of version 2 have them.
     pub(crate) hmac_key: Option<&'a str>,
     pub(crate) counter: Option<i64>,
+    /// The application whose session it is, and what it may learn.
+    pub(crate) oauth_client_id: Option<Uuid>,
+    pub(crate) scopes: Option<&'a str>,
 }
 
 pub(crate) async fn insert(
@@ -103,13 +106,24 @@ pub(crate) async fn insert(
 ) -> Result<(), Error> {
     const INSERT: &str = "\
 insert into auth.sessions
-  (id, user_id, created_at, updated_at, aal, user_agent, ip, refresh_token_hmac_key, refresh_token_counter)
-values ($1, $2, $3, $3, 'aal1', $4, $5::text::inet, $6, $7)";
+  (id, user_id, created_at, updated_at, aal, user_agent, ip, refresh_token_hmac_key, refresh_token_counter,
+   oauth_client_id, scopes)
+values ($1, $2, $3, $3, 'aal1', $4, $5::text::inet, $6, $7, $8, $9)";
     let ip = new.ip.map(|ip| ip.to_string());
     session_execute(
         connection,
         INSERT,
-        &[&new.id, &new.user_id, &now, &new.user_agent, &ip, &new.hmac_key, &new.counter],
+        &[
+            &new.id,
+            &new.user_id,
+            &now,
+            &new.user_agent,
+            &ip,
+            &new.hmac_key,
+            &new.counter,
+            &new.oauth_client_id,
+            &new.scopes,
+        ],
     )
     .await
 }
@@ -234,6 +248,21 @@ pub(crate) async fn is_known(
         "select exists (select from auth.sessions where user_id = $1 and ip = $2::text::inet)";
     let ip = ip.map(|ip| ip.to_string());
     connection.query_one(KNOWN, &[&user_id, &ip]).await?.try_get(0).map_err(Error::from)
+}
+
+/// Sessions that an application has of someone end.
+pub(crate) async fn delete_of_grant(
+    connection: &mut Session,
+    user_id: Uuid,
+    client_id: Uuid,
+) -> Result<(), Error> {
+    const DELETE: &str = "delete from auth.sessions where user_id = $1 and oauth_client_id = $2";
+    session_execute(connection, DELETE, &[&user_id, &client_id]).await
+}
+
+/// All sessions of an application end.
+pub(crate) async fn delete_of_client(connection: &mut Session, client_id: Uuid) -> Result<(), Error> {
+    session_execute(connection, "delete from auth.sessions where oauth_client_id = $1", &[&client_id]).await
 }
 
 async fn session_execute(connection: &mut Session, sql: &str, params: &[db::Param<'_>]) -> Result<(), Error> {

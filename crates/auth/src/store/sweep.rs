@@ -37,10 +37,9 @@ delete from auth.mfa_factors
     ("passkey challenges", TimeDelta::zero(), "\
 delete from auth.webauthn_challenges
  where id in (select id from auth.webauthn_challenges where expires_at < $1 limit 100 for update skip locked)"),
-    ("unanswered authorizations", TimeDelta::zero(), "\
+    ("requests of applications", TimeDelta::hours(1), "\
 delete from auth.oauth_authorizations
- where id in (select id from auth.oauth_authorizations
-               where expires_at < $1 and status = 'pending' limit 100 for update skip locked)"),
+ where id in (select id from auth.oauth_authorizations where expires_at < $1 limit 100 for update skip locked)"),
     ("devices", TimeDelta::days(182), "\
 delete from auth.basalt_devices
  where ctid in (select ctid from auth.basalt_devices where last_seen_at < $1 limit 100 for update skip locked)"),

@@ -111,8 +111,13 @@ impl Api {
 
     /// On a database that has what the service needs.
     pub async fn on(database: Database, config: Config) -> Self {
+        Self::signing(database, config, KeySet::from_secret(SECRET)).await
+    }
+
+    /// As [`Api::on`], with tokens signed by these keys.
+    pub async fn signing(database: Database, config: Config, keys: KeySet) -> Self {
         let deps = deps(database.pool_as("supabase_auth_admin"));
-        Self::mounted(Arc::new(database), config, deps).await
+        Self::mounted(Arc::new(database), config, Deps { keys: LiveKeys::from(keys), ..deps }).await
     }
 
     /// Another process on the same database.

@@ -20,6 +20,7 @@ mod log;
 mod mail;
 mod mfa;
 mod oauth;
+mod oauth_server;
 mod passkeys;
 mod password;
 mod provider;

@@ -188,6 +188,14 @@ async fn what_is_switched_off_says_so() {
     check(get.clone(), "/authorize?provider=acme", "", none.clone(), 400, "validation_failed", unknown).await;
     check(delete, "/factors/x", user, none.clone(), 404, "validation_failed", "factor_id must be an UUID")
         .await;
+    for path in ["/oauth/token", "/oauth/clients/register"] {
+        check(post.clone(), path, "", none.clone(), 404, "feature_disabled", "OAuth server is disabled")
+            .await;
+    }
+    for path in ["/oauth/userinfo", "/user/oauth/grants", "/.well-known/oauth-authorization-server"] {
+        check(get.clone(), path, user, none.clone(), 404, "feature_disabled", "OAuth server is disabled")
+            .await;
+    }
     for path in ["/admin/oauth/clients", "/admin/sso/providers", "/admin/custom-providers"] {
         check(get.clone(), path, user, none.clone(), 403, "not_admin", "User not allowed").await;
     }

@@ -95,7 +95,12 @@ pub(super) fn resolve(
         return Err(Refusal::NoKey);
     }
     let credential = match bearer.filter(|_| opaque.is_none()) {
-        Some(token) => verified(edge, token),
+        Some(token) => match verified(edge, token) {
+            Credential::Verified(identity) if identity.claims.is_id_token() => {
+                Credential::Refused(TokenError::Audience)
+            }
+            credential => credential,
+        },
         None => match &resolved {
             Some(resolved) => Credential::Verified(Arc::clone(&resolved.identity)),
             None => anonymous(edge),

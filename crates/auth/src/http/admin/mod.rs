@@ -4,7 +4,7 @@ pub(crate) mod audit;
 pub(crate) mod custom_providers;
 pub(crate) mod factors;
 pub(crate) mod generate_link;
-mod page;
+pub(crate) mod page;
 pub(crate) mod passkeys;
 pub(crate) mod sessions;
 pub(crate) mod user;

@@ -12,14 +12,21 @@ const MAX: u64 = 1000;
 
 /// Which part of a list is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Page {
+pub(crate) struct Page {
     number: u64,
     size: u64,
 }
 
 impl Page {
-    pub(super) fn of(call: &Call) -> Result<Self, Error> {
+    pub(crate) fn of(call: &Call) -> Result<Self, Error> {
         Self::parse(call.param("page"), call.param("per_page"))
+    }
+
+    /// As [`Page::of`], but a client that says nothing of pages gets as much as there may be in one.
+    pub(crate) fn wide(call: &Call) -> Result<Self, Error> {
+        let page = Self::of(call)?;
+        let is_asked = !call.param("page").is_empty() || !call.param("per_page").is_empty();
+        Ok(if is_asked { page } else { Self { size: MAX, ..page } })
     }
 
     /// Zero counts as not given.
@@ -39,16 +46,16 @@ impl Page {
         })
     }
 
-    pub(super) fn limit(self) -> i64 {
+    pub(crate) fn limit(self) -> i64 {
         i64::try_from(self.size).unwrap_or(i64::MAX)
     }
 
-    pub(super) fn offset(self) -> i64 {
+    pub(crate) fn offset(self) -> i64 {
         i64::try_from((self.number - 1).saturating_mul(self.size)).unwrap_or(i64::MAX)
     }
 
     /// Says how many there are, and where the next and the last page are.
-    pub(super) fn announce(self, request: &HttpRequest, total: i64, response: &mut HttpResponseBuilder) {
+    pub(crate) fn announce(self, request: &HttpRequest, total: i64, response: &mut HttpResponseBuilder) {
         let pages = total.unsigned_abs().div_ceil(self.size);
         let at = |number: u64, relation: &str| {
             let pairs = form_urlencoded::parse(request.query_string().as_bytes());

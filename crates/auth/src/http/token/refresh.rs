@@ -16,5 +16,5 @@ struct Request {
 
 pub(crate) async fn grant(ctx: &Context, body: &Body) -> Result<Grant, Error> {
     let request: Request = body.json()?;
-    session::refresh(ctx, &request.refresh_token).await
+    session::refresh(ctx, &request.refresh_token, None).await
 }
