@@ -3,6 +3,7 @@
 FROM debian:trixie-slim AS build
 RUN apt-get update \
  && apt-get install -y --no-install-recommends build-essential ca-certificates curl \
+      pkg-config libclang-dev libssl-dev libxml2-dev libxmlsec1-dev \
  && rm -rf /var/lib/apt/lists/*
 ARG RUST_VERSION=1.95.0
 RUN curl --proto '=https' --tlsv1.2 -fsSL -o /tmp/rustup-init \
@@ -19,7 +20,7 @@ RUN cargo build --release --locked --package gateway \
 FROM debian:trixie-slim
 ARG POSTGRES_MAJOR=17
 RUN apt-get update \
- && apt-get install -y --no-install-recommends ca-certificates postgresql-common \
+ && apt-get install -y --no-install-recommends ca-certificates libxmlsec1-openssl postgresql-common \
  && sed -i 's/^#\{0,1\}create_main_cluster.*/create_main_cluster = false/' /etc/postgresql-common/createcluster.conf \
  && apt-get install -y --no-install-recommends \
       "postgresql-$POSTGRES_MAJOR" "postgresql-$POSTGRES_MAJOR-pgvector" \

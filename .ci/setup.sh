@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what a fresh Debian or Ubuntu machine lacks. Says what it does; does nothing when all is there.
-#   setup.sh run    to build and run: C compiler, PostgreSQL server (15 or newer), Rust
-#   setup.sh test   that, Node.js (20 or newer) for the client tests, and PgBouncer
+#   setup.sh run    to build and run: C compiler, libraries for SAML, PostgreSQL server (15 or newer), Rust
+#   setup.sh test   that, Node.js (20 or newer) for the client tests, PgBouncer, and xmlsec1
 set -euo pipefail
 
 purpose="${1:-run}"
@@ -52,6 +52,20 @@ ensure_build_tools() {
   have curl || missing+=(curl)
   have git || missing+=(git)
   [ -e /etc/ssl/certs/ca-certificates.crt ] || missing+=(ca-certificates)
+  if [ ${#missing[@]} -gt 0 ]; then apt_install "${missing[@]}"; fi
+}
+
+# Signatures of SAML documents are verified by xmlsec, which brings libxml2; its headers are read by libclang.
+ensure_saml_libraries() {
+  local missing=() header
+  have pkg-config || missing+=(pkg-config)
+  for header in xmlsec1:libxmlsec1-dev libxml-2.0:libxml2-dev openssl:libssl-dev; do
+    have pkg-config && pkg-config --exists "${header%%:*}" || missing+=("${header##*:}")
+  done
+  have xmlsec1-config || missing+=(libxmlsec1-dev)
+  # libclang-cpp, which other packages bring, is another library.
+  [ -n "$(find /usr/lib -maxdepth 4 \( -name 'libclang.so*' -o -name 'libclang-[0-9]*.so*' \) -print -quit)" ] \
+    || missing+=(libclang-dev)
   if [ ${#missing[@]} -gt 0 ]; then apt_install "${missing[@]}"; fi
 }
 
@@ -114,11 +128,15 @@ ensure_pgbouncer() {
   if have systemctl; then as_root systemctl disable --now pgbouncer >/dev/null 2>&1 || true; fi
 }
 
+# Signs the documents that the tests of SAML verify.
+ensure_xmlsec() { have xmlsec1 && have openssl || apt_install xmlsec1 openssl; }
+
 ensure_build_tools
+ensure_saml_libraries
 ensure_postgres
 ensure_rust
 case "$purpose" in
   run) ;;
-  test) ensure_node; ensure_pgbouncer ;;
+  test) ensure_node; ensure_pgbouncer; ensure_xmlsec ;;
   *) say "unknown purpose: $purpose"; exit 2 ;;
 esac

@@ -7,6 +7,7 @@
 mod external;
 mod hook;
 mod oauth_server;
+mod saml;
 mod second_factor;
 mod web3;
 
@@ -23,6 +24,7 @@ use serde_json::{Value, json};
 pub use self::external::External;
 pub use self::hook::HookFailure;
 pub use self::oauth_server::OAuthServer;
+pub use self::saml::Saml;
 pub use self::second_factor::SecondFactor;
 pub use self::web3::Web3;
 
@@ -291,6 +293,10 @@ pub enum Error {
     /// The OAuth server refuses.
     #[error(transparent)]
     OAuthServer(#[from] OAuthServer),
+
+    /// Single sign-on is refused.
+    #[error(transparent)]
+    Saml(#[from] Saml),
 
     // 413, 429, 5xx
     /// The body is larger than this many bytes.
@@ -562,6 +568,7 @@ impl Error {
             Self::HookOfRefresh(failure) => (503, failure.place().1),
             Self::Web3(refusal) => refusal.place(),
             Self::OAuthServer(refusal) => refusal.place(),
+            Self::Saml(refusal) => refusal.place(),
             Self::TooManyRequests(_) => (429, "over_request_rate_limit"),
             Self::TooSoonForEmail(_) | Self::EmailRateLimit => (429, "over_email_send_rate_limit"),
             Self::TooSoonForSms(_) | Self::SmsRateLimit => (429, "over_sms_send_rate_limit"),

@@ -9,6 +9,7 @@
 //! - [`hook`] asks the operator's own code, [`captcha`] whether a person asks.
 //! - [`oauth`] signs in with accounts at other providers, whose ID tokens [`oidc`] verifies; [`web3`] with wallets.
 //! - [`oauth_server`] lets other applications sign people in with accounts here.
+//! - [`saml`] signs in with the accounts of an organisation.
 //! - Rules without IO: [`password`], [`otp`], [`pkce`], [`refresh_token`], [`access_token`],
 //!   [`redirect`], [`identifier`], [`rate`], [`totp`], [`webauthn`], [`seal`].
 //! - `store/`: the SQL of schema `auth`, one file per table; `task/`: background work.
@@ -16,7 +17,6 @@
 //! Its connections log in as `supabase_auth_admin`, who owns that schema and nothing else. It
 //! trusts the edge for who calls (`kernel::http::caller`) and checks user, session and ban itself.
 //! It refuses to say whether an account exists, except where clients depend on being told.
-//! Not here yet: SAML; its endpoints answer that it is switched off.
 
 mod access_token;
 mod account;
@@ -44,6 +44,7 @@ mod pkce;
 mod rate;
 mod redirect;
 mod refresh_token;
+mod saml;
 mod seal;
 mod send;
 mod service;
@@ -73,11 +74,11 @@ pub use crate::config::{
     Captcha, CaptchaProvider, Config, CustomOAuth, DbEncryption, Email, External as ExternalProvider, Hook,
     Hooks, HttpSms, Messagebird, Mfa, MfaPhone, MfaTotp, MfaWebAuthn, Notification, Notifications,
     OAuthServer as OAuthServerConfig, Passkey, PasswordHash, PasswordRequirements, Problem, RateLimits,
-    Sessions, Sms, Smtp, SmtpTls, Template, Templates, Textlocal, Twilio, TwilioVerify, UrlPaths, Vonage,
-    Wallet, Web3, WebAuthn,
+    Saml as SamlConfig, Sessions, Sms, Smtp, SmtpTls, Template, Templates, Textlocal, Twilio, TwilioVerify,
+    UrlPaths, Vonage, Wallet, Web3, WebAuthn,
 };
 pub use crate::error::{
-    Error, Expiry, External, HookFailure, OAuthServer, SecondFactor, Weakness, Web3 as Web3Refusal,
+    Error, Expiry, External, HookFailure, OAuthServer, Saml, SecondFactor, Weakness, Web3 as Web3Refusal,
 };
 pub use crate::oauth::PROVIDERS;
 use crate::oidc::Issuers;
@@ -189,6 +190,7 @@ impl Auth {
             sent: Notify::new(),
             issuers: Issuers::default(),
             wrong_passwords: Limiter::new(WRONG_PASSWORDS.0, WRONG_PASSWORDS.1),
+            saml: saml::Desk::new(),
             guesses: Limiter::new(GUESSES.0, GUESSES.1),
             wrong_answers: Limiter::new(WRONG_ANSWERS.0, WRONG_ANSWERS.1),
         })))
@@ -209,6 +211,12 @@ impl Auth {
     /// `/mail.json` for programs.
     pub fn mailbox_routes(&self, cfg: &mut ServiceConfig) {
         http::mailbox_routes(&self.0, cfg);
+    }
+
+    /// What identity providers of organisations know, to be mounted besides where they know it: `/metadata`
+    /// and `/acs`.
+    pub fn saml_routes(&self, cfg: &mut ServiceConfig) {
+        http::saml_routes(&self.0, cfg);
     }
 
     /// Background work, to be supervised.

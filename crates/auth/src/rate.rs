@@ -46,6 +46,8 @@ pub(crate) struct Limits {
     pub(crate) oauth_authorize: Limiter<Client>,
     /// Wrong secrets and codes of applications.
     pub(crate) oauth_guesses: Limiter<Client>,
+    pub(crate) sso: Limiter<Client>,
+    pub(crate) saml: Limiter<Client>,
     pub(crate) email: Limiter<()>,
     pub(crate) sms: Limiter<()>,
 }
@@ -74,6 +76,8 @@ impl Limits {
             oauth_registration: Limiter::new(limits.oauth_client_registrations, FIVE_MINUTES),
             oauth_authorize: Limiter::new(limits.token_refresh, FIVE_MINUTES),
             oauth_guesses: Limiter::new(limits.token_refresh, FIVE_MINUTES),
+            sso: Limiter::new(limits.sso, FIVE_MINUTES),
+            saml: Limiter::new(limits.saml_assertion, FIVE_MINUTES),
             email: Limiter::new(limits.email_sent, HOUR),
             sms: Limiter::new(limits.sms_sent, HOUR),
         }

@@ -21,6 +21,7 @@ use crate::outbox::{Bell, Outbox, Ways, Wordings};
 use crate::password::Hasher;
 use crate::rate::{Client, Limiter, Limits};
 use crate::redirect::Targets;
+use crate::saml::{Desk, Party};
 use crate::sms;
 
 /// One running instance.
@@ -42,6 +43,8 @@ pub(crate) struct Service {
     pub(crate) issuers: Issuers,
     /// Wrong passwords for one address or number, by a hash.
     pub(crate) wrong_passwords: Limiter<String>,
+    /// Sign-ins by SAML that are being looked at.
+    pub(crate) saml: Desk,
     /// Wrong answers to one challenge of a second factor: after so many it is void.
     pub(crate) guesses: Limiter<Uuid>,
     /// Wrong answers for one second factor, over all its challenges.
@@ -56,6 +59,8 @@ pub(crate) struct Settings {
     pub(crate) wordings: Wordings,
     pub(crate) ways: Ways,
     pub(crate) hooks: Hooks,
+    /// Who we are to identity providers; `None` if SAML is switched off.
+    pub(crate) party: Option<Party>,
 }
 
 impl Settings {
@@ -77,8 +82,8 @@ impl Settings {
         let mfa = mfa.map_err(|text| vec![Problem { key: "mfa.phone.template", text }])?;
         let wordings = Wordings { mail: Texts::load(&config)?, sms, mfa };
         let ways = Ways::of(&config);
-        let hooks = Hooks::of(&config.hook);
-        Ok(Self { config, targets, limits, wordings, ways, hooks })
+        let (hooks, party) = (Hooks::of(&config.hook), Party::of(&config));
+        Ok(Self { config, targets, limits, wordings, ways, hooks, party })
     }
 }
 

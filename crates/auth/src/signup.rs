@@ -183,6 +183,7 @@ fn new_user<'a>(
         app_metadata,
         user_metadata: &sign_up.data,
         is_anonymous: false,
+        is_sso_user: false,
     }
 }
 
@@ -330,6 +331,7 @@ pub(crate) async fn register_anonymously(ctx: &Context, data: &Object) -> Result
         app_metadata: &Object::new(),
         user_metadata: data,
         is_anonymous: true,
+        is_sso_user: false,
     };
     hook::before_user_created(ctx, &new).await?;
     let mut tx = ctx.service.pool.begin().await.or_internal("Database error saving new user")?;

@@ -11,9 +11,9 @@ use crate::otp::{self, Issued};
 use crate::send;
 use crate::service::Context;
 use crate::session::{self, Grant};
-use crate::store::{flow_state, identities, one_time_tokens, users};
+use crate::store::{flow_state, identities, one_time_tokens, session_ends, users};
 use crate::user::User;
-use crate::{identifier, password};
+use crate::{identifier, password, saml};
 use serde_json::json;
 
 /// What a code or link is good for.
@@ -468,6 +468,8 @@ pub(crate) async fn exchange(ctx: &Context, code: &str, verifier: &str) -> Resul
     let mut grant = session::open(ctx, &mut tx, user, &flow.authentication_method).await?;
     grant.provider_token = flow.provider_access_token.filter(|token| !token.is_empty());
     grant.provider_refresh_token = flow.provider_refresh_token.filter(|token| !token.is_empty());
+    let ends_at = session_ends::find(&mut tx, flow.id).await.or_internal(FAILED)?;
+    saml::finish::end_with(&mut tx, grant.session_id, ends_at).await?;
     flow_state::delete(&mut tx, flow.id).await.or_internal(FAILED)?;
     tx.commit().await.or_internal(FAILED)?;
     Ok(grant)

@@ -65,6 +65,8 @@ pub(crate) const ROUTES: &[Route] = &[
     exactly("/auth/v1/oauth/userinfo", Service::Auth, KeyRule::Open),
     exactly("/auth/v1/oauth/clients/register", Service::Auth, KeyRule::Open),
     below("/.well-known/oauth-authorization-server", Service::Auth, KeyRule::Open),
+    // Where identity providers know a stock installation of Supabase.
+    below("/sso/saml", Service::Auth, KeyRule::Open),
     below("/auth/v1", Service::Auth, KeyRule::Any),
     exactly("/rest/v1/", Service::Rest, KeyRule::Service),
     exactly("/rest/v1", Service::Rest, KeyRule::Service),
@@ -99,6 +101,8 @@ mod tests {
         check("/auth/v1/verify", Some((Service::Auth, KeyRule::Open)));
         check("/auth/v1/verify/x", Some((Service::Auth, KeyRule::Any)));
         check("/auth/v1/.well-known/jwks.json", Some((Service::Auth, KeyRule::Open)));
+        check("/sso/saml/acs", Some((Service::Auth, KeyRule::Open)));
+        check("/sso", None);
         check("/auth/v1/.well-knownx", Some((Service::Auth, KeyRule::Any)));
         check("/auth/v1/oauth/token", Some((Service::Auth, KeyRule::Open)));
         check("/auth/v1/oauth/authorizations/x", Some((Service::Auth, KeyRule::Any)));

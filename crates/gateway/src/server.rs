@@ -168,6 +168,7 @@ fn mount(app: &mut web::ServiceConfig, services: &Services, bare: bool) {
         app.service(web::scope("/auth/v1").configure(|scope| auth.routes(scope)));
         app.service(web::scope("/.well-known").configure(|scope| auth.discovery_routes(scope)));
         app.service(web::scope("/_basalt").configure(|scope| auth.mailbox_routes(scope)));
+        app.service(web::scope("/sso/saml").configure(|scope| auth.saml_routes(scope)));
     }
     if let Some(rest) = &services.rest {
         app.service(web::scope("/rest/v1").configure(|scope| rest.routes(scope)));

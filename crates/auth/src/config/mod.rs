@@ -12,6 +12,7 @@ mod external;
 mod hook;
 mod mfa;
 mod oauth_server;
+mod saml;
 mod sms;
 mod web3;
 
@@ -32,6 +33,7 @@ pub use external::External;
 pub use hook::{Hook, Hooks};
 pub use mfa::{Mfa, MfaPhone, MfaTotp, MfaWebAuthn, Passkey, WebAuthn};
 pub use oauth_server::OAuthServer;
+pub use saml::Saml;
 pub use sms::{HttpSms, Messagebird, Sms, Textlocal, Twilio, TwilioVerify, Vonage};
 pub use web3::{Wallet, Web3};
 
@@ -111,6 +113,8 @@ pub struct Config {
     /// Other issuers whose ID tokens are accepted, for any client a request names: use only issuers
     /// that serve nobody but you.
     pub allowed_id_token_issuers: Vec<String>,
+    /// Signing in with the accounts of an organisation.
+    pub saml: Saml,
     /// How long sessions last.
     pub sessions: Sessions,
     /// Second factors.
@@ -179,6 +183,8 @@ pub struct RateLimits {
     pub web3: u32,
     /// Single sign-ons started per five minutes.
     pub sso: u32,
+    /// Messages of identity providers taken per five minutes.
+    pub saml_assertion: u32,
     /// Second factors asked for, and as many answers, per minute.
     pub mfa_challenge_and_verify: u32,
     /// Passkey sign-ins begun, and as many finished, per five minutes.
@@ -238,6 +244,7 @@ impl Default for Config {
             external_redirect_url: String::new(),
             ios_bundle_id: String::new(),
             allowed_id_token_issuers: Vec::new(),
+            saml: Saml::default(),
             sessions: Sessions::default(),
             mfa: Mfa::default(),
             webauthn: WebAuthn::default(),
@@ -262,6 +269,7 @@ impl Default for RateLimits {
             token_verifications: 30,
             web3: 30,
             sso: 30,
+            saml_assertion: 30,
             mfa_challenge_and_verify: 15,
             passkey: 30,
             oauth_client_registrations: 10,
@@ -327,6 +335,7 @@ impl Config {
         problems.extend(messages::check(&self.sms));
         problems.extend(messages::check_template("mfa.phone.template", &self.mfa.phone.template));
         problems.extend(external::check(&self.external));
+        problems.extend(self.saml.check(&self.external_url));
         problems.extend(self.webauthn.check());
         problems.extend(self.web3.check());
         problems.extend(self.custom_oauth.check());

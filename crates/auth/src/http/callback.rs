@@ -62,7 +62,7 @@ fn found(mut response: HttpResponse) -> HttpResponse {
 }
 
 /// The error as parameters: OAuth's name for it, ours, and a text.
-fn described(error: &Error) -> Vec<(&'static str, String)> {
+pub(super) fn described(error: &Error) -> Vec<(&'static str, String)> {
     if let Error::External(External::Refused { error, description }) = error {
         return vec![("error", error.clone()), ("error_description", description.clone())];
     }

@@ -101,6 +101,7 @@ impl Invitation<'_> {
             app_metadata,
             user_metadata: self.data,
             is_anonymous: false,
+            is_sso_user: false,
         }
     }
 }

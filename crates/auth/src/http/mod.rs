@@ -17,9 +17,11 @@ mod passkeys;
 mod reauthenticate;
 mod recover;
 mod resend;
+mod saml;
 mod sessions;
 mod settings;
 mod signup;
+mod sso;
 mod switched_off;
 mod token;
 mod user;
@@ -92,7 +94,17 @@ pub(crate) fn routes(service: &Arc<Service>, cfg: &mut ServiceConfig) {
             at("/admin/users/{user_id}/sessions/{session_id}").route(delete().to(admin::sessions::delete)),
         )
         .service(at("/admin/generate_link").route(post().to(admin::generate_link::post)))
-        .service(at("/admin/sso/providers{tail:.*}").to(switched_off::admin_saml))
+        .service(
+            at("/admin/sso/providers{slash:/?}")
+                .route(get().to(admin::sso_providers::list))
+                .route(post().to(admin::sso_providers::post)),
+        )
+        .service(
+            at("/admin/sso/providers/{idp_id}")
+                .route(get().to(admin::sso_providers::get))
+                .route(put().to(admin::sso_providers::put))
+                .route(delete().to(admin::sso_providers::delete)),
+        )
         .service(
             at("/admin/custom-providers{slash:/?}")
                 .route(get().to(admin::custom_providers::list))
@@ -118,8 +130,9 @@ pub(crate) fn routes(service: &Arc<Service>, cfg: &mut ServiceConfig) {
                 .route(patch().to(passkeys::rename))
                 .route(delete().to(passkeys::delete)),
         )
-        .service(at("/sso").route(post().to(switched_off::saml)))
-        .service(at("/sso/saml/{step:metadata|acs}").to(switched_off::saml))
+        .service(at("/sso").route(post().to(sso::post)))
+        .service(at("/sso/saml/metadata").route(get().to(saml::metadata)))
+        .service(at("/sso/saml/acs").route(post().to(saml::consume)))
         .configure(oauth::routes)
         .service(at("/scim/{tail:.*}").to(switched_off::scim))
         .default_service(actix_web::web::to(|| async { Err::<String, _>(Error::NoRoute) }));
@@ -133,6 +146,16 @@ pub(crate) fn discovery_routes(service: &Arc<Service>, cfg: &mut ServiceConfig) 
             .app_data(Data::from(Arc::clone(service)))
             .route(get().to(well_known::oauth_server_of_path)),
     );
+}
+
+/// What identity providers know, for the gateway to mount apart.
+pub(crate) fn saml_routes(service: &Arc<Service>, cfg: &mut ServiceConfig) {
+    let routes = scope("")
+        .app_data(Data::from(Arc::clone(service)))
+        .wrap(from_fn(version::render))
+        .service(at("/metadata").route(get().to(saml::metadata)))
+        .service(at("/acs").route(post().to(saml::consume)));
+    cfg.service(routes);
 }
 
 /// The mailbox of development, for the gateway to mount apart.

@@ -23,8 +23,8 @@ pub(crate) async fn get(call: Call) -> HttpResponse {
         "mailer_autoconfirm": config.email.autoconfirm(),
         "phone_autoconfirm": config.sms.autoconfirm(),
         "sms_provider": Provider::of(&config.sms).map_or("", |provider| provider.name()),
-        "saml_enabled": false,
-        "saml_private_key_next_configured": false,
+        "saml_enabled": config.saml.enabled,
+        "saml_private_key_next_configured": call.ctx.settings.party.as_ref().is_some_and(|party| party.next.is_some()),
         "passkeys_enabled": config.passkey.enabled,
     }))
 }

@@ -74,6 +74,7 @@ pub(crate) async fn begin(
     let new = NewSignIn {
         id,
         provider: &provider.name,
+        authentication_method: "oauth",
         auth_code: auth_code.as_deref(),
         method: challenge.as_ref().map(Challenge::method),
         challenge: challenge.as_ref().map(Challenge::text),

@@ -32,6 +32,13 @@ pub(crate) struct Arrival<'a> {
     pub(crate) traits: Option<&'a Object>,
 }
 
+impl Arrival<'_> {
+    /// Whether an organisation vouches, whose accounts are kept apart from all others.
+    fn is_sso(&self) -> bool {
+        self.provider.starts_with("sso:")
+    }
+}
+
 /// How an arrival ends. What was written is to be kept either way.
 pub(crate) enum Entered {
     In(Box<User>),
@@ -127,6 +134,7 @@ fn new_user<'a>(
         app_metadata,
         user_metadata: &arrival.profile.data,
         is_anonymous: false,
+        is_sso_user: arrival.is_sso(),
     }
 }
 
@@ -139,8 +147,12 @@ async fn find(ctx: &Context, tx: &mut db::Session, arrival: Arrival<'_>) -> Resu
     if verified.is_empty() {
         return Ok(Found::Nobody);
     }
-    let mut holders = identities::holders(tx, &verified, &ctx.aud).await.or_internal(FINDING)?;
-    if holders.is_empty() {
+    let mut holders = if arrival.is_sso() {
+        identities::holders_at(tx, arrival.provider, &verified, &ctx.aud).await.or_internal(FINDING)?
+    } else {
+        identities::holders(tx, &verified, &ctx.aud).await.or_internal(FINDING)?
+    };
+    if holders.is_empty() && !arrival.is_sso() {
         for email in &verified {
             let holder = users::find_by_email(tx, email, &ctx.aud).await.or_internal(FINDING)?;
             holders.extend(holder.map(|user| user.id).filter(|id| !holders.contains(id)));
@@ -150,7 +162,11 @@ async fn find(ctx: &Context, tx: &mut db::Session, arrival: Arrival<'_>) -> Resu
         [] => Ok(Found::Nobody),
         [user] => Ok(Found::Account(*user)),
         _ => Err(Error::Internal {
-            text: "Multiple accounts with the same email address in the same linking domain detected: default",
+            text: if arrival.is_sso() {
+                "Multiple accounts with the same email address in the same linking domain detected: sso"
+            } else {
+                "Multiple accounts with the same email address in the same linking domain detected: default"
+            },
             source: None,
         }),
     }

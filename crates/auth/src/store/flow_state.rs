@@ -105,6 +105,7 @@ pub(crate) async fn delete(session: &mut Session, id: Uuid) -> Result<(), Error>
 pub(crate) struct NewSignIn<'a> {
     pub(crate) id: Uuid,
     pub(crate) provider: &'a str,
+    pub(crate) authentication_method: &'a str,
     /// With method and challenge, if the client will exchange a code.
     pub(crate) auth_code: Option<&'a str>,
     pub(crate) method: Option<&'a str>,
@@ -126,9 +127,10 @@ insert into auth.flow_state
   (id, auth_code, code_challenge_method, code_challenge, provider_type, authentication_method, invite_token,
    referrer, oauth_client_state_id, linking_target_id, email_optional, created_at, updated_at,
    provider_access_token, provider_refresh_token)
-values ($1, $2, $3::text::auth.code_challenge_method, $4, $5, 'oauth', nullif($6::text, ''), $7, $8, $9, $10,
-        $11, $11, '', '')";
-    let NewSignIn { id, provider, auth_code, method, challenge, invite_token, referrer, .. } = new;
+values ($1, $2, $3::text::auth.code_challenge_method, $4, $5, $6, nullif($7::text, ''), $8, $9, $10, $11,
+        $12, $12, '', '')";
+    let NewSignIn { id, provider, authentication_method, auth_code, method, challenge, .. } = new;
+    let NewSignIn { invite_token, referrer, .. } = new;
     session
         .execute(
             INSERT,
@@ -138,6 +140,7 @@ values ($1, $2, $3::text::auth.code_challenge_method, $4, $5, 'oauth', nullif($6
                 method,
                 challenge,
                 provider,
+                authentication_method,
                 invite_token,
                 referrer,
                 &new.client_state,
@@ -193,6 +196,17 @@ select provider_type, case when coalesce(code_challenge, '') <> '' then auth_cod
 pub(crate) async fn hold_sign_in(session: &mut Session, id: Uuid) -> Result<bool, Error> {
     const SELECT: &str = "select id from auth.flow_state where id = $1 and user_id is null for update";
     Ok(session.query_opt(SELECT, &[&id]).await?.is_some())
+}
+
+/// Keeps all others from completing this single sign-on until the transaction ends, and returns the code
+/// that the client will exchange, if it wants one; `None` if one of the others was faster.
+pub(crate) async fn hold_code(session: &mut Session, id: Uuid) -> Result<Option<Option<String>>, Error> {
+    const SELECT: &str = "\
+select case when coalesce(code_challenge, '') <> '' then auth_code end as auth_code
+  from auth.flow_state
+ where id = $1 and user_id is null and authentication_method = 'sso/saml' for update";
+    let row = session.query_opt(SELECT, &[&id]).await?;
+    row.map(|row| Ok(row.try_get("auth_code")?)).transpose()
 }
 
 /// The sign-in is the user's: its code may be exchanged.

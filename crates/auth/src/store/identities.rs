@@ -66,6 +66,21 @@ select distinct i.user_id
     rows.iter().map(|row| Ok(row.try_get("user_id")?)).collect()
 }
 
+/// The accounts with an identity at this provider whose address is one of these.
+pub(crate) async fn holders_at(
+    session: &mut Session,
+    provider: &str,
+    emails: &[String],
+    aud: &str,
+) -> Result<Vec<Uuid>, Error> {
+    const SELECT: &str = "\
+select distinct i.user_id
+  from auth.identities i join auth.users u on u.id = i.user_id
+ where i.provider = $1 and i.email = any ($2) and u.aud = $3";
+    let rows = session.query(SELECT, &[&provider, &emails, &aud]).await?;
+    rows.iter().map(|row| Ok(row.try_get("user_id")?)).collect()
+}
+
 /// What the provider says now, in place of what it said before.
 pub(crate) async fn replace_data(
     session: &mut Session,

@@ -170,6 +170,11 @@ update auth.sessions
     .await
 }
 
+/// The session ends at this moment at the latest.
+pub(crate) async fn end_at(connection: &mut Session, id: Uuid, at: DateTime<Utc>) -> Result<(), Error> {
+    session_execute(connection, "update auth.sessions set not_after = $2 where id = $1", &[&id, &at]).await
+}
+
 /// The session, locked until the transaction ends.
 pub(crate) async fn lock(connection: &mut Session, id: Uuid) -> Result<Option<SessionRow>, Error> {
     let row = connection.query_opt(&format!("{SELECT} where s.id = $1 for update of s"), &[&id]).await?;

@@ -258,6 +258,8 @@ pub(crate) struct NewUser<'a> {
     pub(crate) app_metadata: &'a Object,
     pub(crate) user_metadata: &'a Object,
     pub(crate) is_anonymous: bool,
+    /// Whether the account is an organisation's, who may have others with the same address.
+    pub(crate) is_sso_user: bool,
 }
 
 /// One statement with everything in it: applications have triggers on this table that read the row.
@@ -271,10 +273,10 @@ insert into auth.users
   (instance_id, id, aud, role, email, phone, encrypted_password, raw_app_meta_data, raw_user_meta_data,
    is_anonymous, created_at, updated_at, confirmation_token, recovery_token, email_change,
    email_change_token_new, email_change_token_current, phone_change, phone_change_token,
-   reauthentication_token)
+   reauthentication_token, is_sso_user)
 values
   ('00000000-0000-0000-0000-000000000000', $1, $2, $3, nullif($4::text, ''), nullif($5::text, ''), $6, $7, $8,
-   $9, $10, $10, '', '', '', '', '', '', '', '')";
+   $9, $10, $10, '', '', '', '', '', '', '', '', $11)";
     session
         .execute(
             INSERT,
@@ -289,6 +291,7 @@ values
                 &Value::Object(new.user_metadata.clone()),
                 &new.is_anonymous,
                 &now,
+                &new.is_sso_user,
             ],
         )
         .await?;

@@ -26,6 +26,8 @@ mod password;
 mod provider;
 mod receiver;
 mod refresh;
+#[cfg(feature = "saml")]
+mod saml;
 mod schema;
 mod sessions;
 mod signup;

@@ -131,6 +131,7 @@ const TABLES: &[(&str, &str)] = &[
         "id:uuid! created_at:timestamptz! expires_at:timestamptz! attempts:int4!= next_attempt_at:timestamptz! \
          message:jsonb!",
     ),
+    ("basalt_session_ends", "flow_state_id:uuid! not_after:timestamptz!"),
     ("basalt_spent", "kind:text! hash:bytea! expires_at:timestamptz!"),
 ];
 
@@ -276,6 +277,7 @@ async fn nobody_reads_accounts_through_the_data_api() {
             "mfa_factors",
             "oauth_clients",
             "basalt_outbox",
+            "basalt_session_ends",
             "basalt_spent",
             "basalt_limits",
         ] {

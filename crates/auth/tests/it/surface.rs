@@ -109,16 +109,6 @@ async fn what_is_switched_off_says_so() {
         "SAML 2.0 is disabled",
     )
     .await;
-    check(
-        get.clone(),
-        "/admin/sso/providers",
-        &admin,
-        none.clone(),
-        404,
-        "saml_provider_disabled",
-        "SAML 2.0 is disabled",
-    )
-    .await;
     check(get.clone(), "/passkeys/", user, none.clone(), 404, "passkey_disabled", "Passkeys are disabled")
         .await;
     check(
@@ -196,7 +186,7 @@ async fn what_is_switched_off_says_so() {
         check(get.clone(), path, user, none.clone(), 404, "feature_disabled", "OAuth server is disabled")
             .await;
     }
-    for path in ["/admin/oauth/clients", "/admin/sso/providers", "/admin/custom-providers"] {
+    for path in ["/admin/oauth/clients", "/admin/custom-providers"] {
         check(get.clone(), path, user, none.clone(), 403, "not_admin", "User not allowed").await;
     }
     let id_token =

@@ -7,6 +7,7 @@ pub(crate) mod generate_link;
 pub(crate) mod page;
 pub(crate) mod passkeys;
 pub(crate) mod sessions;
+pub(crate) mod sso_providers;
 pub(crate) mod user;
 pub(crate) mod users;
 

@@ -77,6 +77,7 @@ pub(crate) async fn post(call: Call, body: Body) -> Result<HttpResponse, Error> 
         app_metadata: &app_metadata,
         user_metadata: &user_metadata,
         is_anonymous: false,
+        is_sso_user: false,
     };
     let mut tx = ctx.service.pool.begin().await.or_internal(FAILED)?;
     account::create(ctx, &mut tx, &new).await.map_err(|reason| match reason {
