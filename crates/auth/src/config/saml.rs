@@ -73,7 +73,11 @@ impl Saml {
             "" => ("external_url", external_url),
             url => ("saml.external_url", url),
         };
-        if !Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) {
+        let is_web = |url: &str| {
+            Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+        };
+        // Where there is none yet, the server works it out.
+        if !url.is_empty() && !is_web(url) {
             report(key, format!("`{url}` is not a web address, and identity providers have to know one"));
         }
         problems

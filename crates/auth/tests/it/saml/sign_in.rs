@@ -41,7 +41,7 @@ async fn there_and_back() {
         (&json!("sso/saml"), &json!(scene.provider))
     );
     let row = scene.api.value("select is_sso_user from auth.users").await;
-    assert_eq!(row.as_deref(), Some("true"));
+    assert_eq!(row.as_deref(), Some("t"));
 
     // The session ends with that at the identity provider.
     let not_after = scene.api.value("select extract(epoch from not_after)::int8 from auth.sessions").await;
