@@ -26,6 +26,7 @@ pub(crate) async fn post(call: Call, body: Body) -> Result<HttpResponse, Error> 
     let ctx = &call.ctx;
     let party = ctx.settings.party.as_ref().ok_or(Error::SamlDisabled)?;
     ctx.settings.limits.sso.take(ctx.client(), ctx.now).map_err(Error::TooManyRequests)?;
+    call.captcha(&body).await?;
     let request: Request = body.json()?;
     let wanted = match (request.provider_id.is_nil(), request.domain.as_str()) {
         (true, "") => return Err(Error::invalid("A provider_id or domain needs to be provided")),

@@ -297,6 +297,7 @@ async fn the_migration_can_be_run_over_itself() {
         include_str!("../../../../migrations/auth/V0002__outbox.sql"),
         include_str!("../../../../migrations/auth/V0003__spent.sql"),
         include_str!("../../../../migrations/auth/V0008__limits.sql"),
+        include_str!("../../../../migrations/auth/V0010__session_ends.sql"),
     ] {
         api.sql(&format!("begin; {text}; commit")).await;
     }
