@@ -13,10 +13,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("jwt", &["kernel"]),
     ("db", &["kernel"]),
     ("cluster", &["kernel"]),
+    ("object", &[]),
     ("auth", &["kernel", "jwt", "db"]),
     ("rest", &["kernel", "db"]),
+    ("storage", &["kernel", "jwt", "db", "object"]),
     ("vault", &["kernel", "db"]),
-    ("gateway", &["kernel", "jwt", "db", "cluster", "auth", "rest", "vault"]),
+    ("gateway", &["kernel", "jwt", "db", "cluster", "auth", "rest", "storage", "vault"]),
     ("testkit", &["kernel", "jwt", "db", "cluster"]),
     ("tests", &[]),
 ];
@@ -25,12 +27,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
 const DOORS: &[(&str, &[&str])] = &[
     ("tokio-postgres", &["db"]),
     ("deadpool-postgres", &["db"]),
-    ("refinery", &["db", "auth", "vault"]),
+    ("refinery", &["db", "auth", "storage", "vault"]),
     ("anyhow", &["gateway"]),
     ("reqwest", &["auth"]),
     ("lettre", &["auth"]),
     ("jsonwebtoken", &["jwt"]),
-    ("actix-web", &["kernel", "auth", "rest", "gateway"]),
+    ("actix-web", &["kernel", "auth", "rest", "storage", "gateway"]),
 ];
 
 /// Crate → (name, is a development dependency).

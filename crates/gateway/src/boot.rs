@@ -11,7 +11,7 @@ use kernel::{Clock, RoleName, Stop};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::connections::Connections;
-use crate::database::{AUTH_ADMIN, AUTHENTICATOR, Database, one_connection};
+use crate::database::{AUTH_ADMIN, AUTHENTICATOR, Database, STORAGE_ADMIN, one_connection};
 use crate::edge::{Edge, address};
 use crate::health::Health;
 use crate::installation::{Installation, Place};
@@ -118,9 +118,9 @@ async fn start(plan: &ServePlan) -> anyhow::Result<Running> {
     let mut connections = Connections::default();
     let mut tasks = Vec::new();
 
-    let (auth, rest) = match &plan.secrets {
+    let (auth, rest, storage) = match &plan.secrets {
         Some(secrets) => {
-            let [authenticator, auth_admin] = prepare(settings, &database, secrets, &plan.data_dir).await?;
+            let [authenticator, auth_admin, storage_admin] = prepare(settings, &database, secrets, &plan.data_dir).await?;
             let auth = match settings.runs(Service::Auth) {
                 true => {
                     let pool = Pool::new(
@@ -142,10 +142,14 @@ async fn start(plan: &ServePlan) -> anyhow::Result<Running> {
                 true => Some(start_rest(settings, &authenticator, &mut connections).await?),
                 false => None,
             };
-            (auth, rest)
+            let storage = match settings.runs(Service::Storage) {
+                true => Some(start_storage(plan, secrets, &storage_admin, &clock, &mut connections).await?),
+                false => None,
+            };
+            (auth, rest, storage)
         }
         // The data API alone, on a database that is not ours: log in as we were told, write nothing.
-        None => (None, Some(start_rest(settings, database.login(), &mut connections).await?)),
+        None => (None, Some(start_rest(settings, database.login(), &mut connections).await?), None),
     };
 
     if let Some(auth) = &auth {
@@ -153,6 +157,9 @@ async fn start(plan: &ServePlan) -> anyhow::Result<Running> {
     }
     if let Some(rest) = &rest {
         tasks.extend(rest.tasks());
+    }
+    if let Some(storage) = &storage {
+        tasks.extend(storage.tasks());
     }
     tasks.push(connections.reaper());
     if plan.secrets.is_some() && settings.jwt.keys.is_empty() {
@@ -163,13 +170,14 @@ async fn start(plan: &ServePlan) -> anyhow::Result<Running> {
     let health = Health {
         auth: auth.clone(),
         rest: rest.clone(),
+        storage: storage.clone(),
         cluster: database.cluster.as_ref().map(cluster::Cluster::state),
     };
     let edge = Arc::new(edge(plan, keys, clock)?);
     Ok(Running {
         database,
         edge,
-        services: Services { auth, rest, health },
+        services: Services { auth, rest, storage, health },
         connections,
         tasks,
         stop: handle,
@@ -182,7 +190,7 @@ async fn prepare(
     database: &Database,
     secrets: &Secrets,
     data_dir: &std::path::Path,
-) -> anyhow::Result<[Target; 2]> {
+) -> anyhow::Result<[Target; 3]> {
     let options = bootstrap::Options {
         auto_expose_new_tables: settings.database.auto_expose_new_tables,
         rls_auto_enable: settings.database.rls_auto_enable,
@@ -199,19 +207,25 @@ async fn prepare(
         bootstrap::set_passwords(&mut session, &secrets.passwords.by_role()).await?;
     }
     let passwords = &secrets.passwords;
-    let [authenticator, auth_admin] = database
-        .logins([(AUTHENTICATOR, &passwords.authenticator), (AUTH_ADMIN, &passwords.auth_admin)])
+    let [authenticator, auth_admin, storage_admin] = database
+        .logins([
+            (AUTHENTICATOR, &passwords.authenticator),
+            (AUTH_ADMIN, &passwords.auth_admin),
+            (STORAGE_ADMIN, &passwords.storage_admin),
+        ])
         .await?;
     // By the owner of the tables: the developer may put triggers on them, which a superuser's
     // session would lend its rights to.
-    migrated(&database.administrator(), &[auth::migrations().run_by(auth_admin.clone())]).await?;
+    let owners =
+        [auth::migrations().run_by(auth_admin.clone()), storage::migrations().run_by(storage_admin.clone())];
+    migrated(&database.administrator(), &owners).await?;
     if settings.keeps_vault() {
         let key_file = secrets::root_key_file(data_dir);
         database.hand_over(&key_file)?;
         start_vault(settings, key_file, administrator.clone()).await?;
     }
     administrator.close();
-    Ok([authenticator, auth_admin])
+    Ok([authenticator, auth_admin, storage_admin])
 }
 
 /// The installation's own key serves unless the settings name another.
@@ -254,6 +268,29 @@ async fn start_rest(
     rest::Rest::start(settings.rest.clone(), rest::Deps { fleet, pool, target }).await.context("rest")
 }
 
+async fn start_storage(
+    plan: &ServePlan,
+    secrets: &Secrets,
+    login: &Target,
+    clock: &Clock,
+    connections: &mut Connections,
+) -> anyhow::Result<storage::Storage> {
+    let settings = &plan.settings;
+    let fleet = Fleet::new(
+        &named(login, "basalt storage"),
+        settings.database.pool(settings.database.storage_pool_size),
+    );
+    connections.fleet(&fleet);
+    let mut config = settings.storage.clone();
+    if config.path.as_os_str().is_empty() {
+        config.path = plan.data_dir.join("storage");
+    }
+    // The secret alone, which links of an installation that moves in were signed with.
+    let keys = jwt::KeySet::from_secret(secrets.jwt_secret.expose());
+    let deps = storage::Deps { fleet, keys, clock: clock.clone() };
+    storage::Storage::start(config, deps).await.context("storage")
+}
+
 fn named(target: &Target, name: &str) -> Target {
     target.clone().with_application_name(name)
 }
@@ -276,7 +313,7 @@ fn edge(plan: &ServePlan, keys: LiveKeys, clock: Clock) -> anyhow::Result<Edge> 
         clock,
         bare: secrets.is_none(),
         local: settings.is_local(),
-        enabled: [Service::Auth, Service::Rest, Service::RestAdmin, Service::Mailbox]
+        enabled: [Service::Auth, Service::Rest, Service::RestAdmin, Service::Storage, Service::Mailbox]
             .into_iter()
             .filter(|service| settings.runs(*service))
             .collect(),

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 /// The roles that services log in as.
 pub(crate) const AUTHENTICATOR: &str = "authenticator";
 pub(crate) const AUTH_ADMIN: &str = "supabase_auth_admin";
+pub(crate) const STORAGE_ADMIN: &str = "supabase_storage_admin";
 
 /// Settings of the database.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -42,6 +43,8 @@ pub struct Config {
     pub pool_size: usize,
     /// Connections at most for auth's own statements.
     pub auth_pool_size: usize,
+    /// Connections at most for requests to storage.
+    pub storage_pool_size: usize,
     /// How long a request waits for a connection.
     pub pool_wait: Span,
     /// Connections are replaced when they are this old.
@@ -68,6 +71,7 @@ impl Default for Config {
             settings: std::collections::BTreeMap::new(),
             pool_size: 10,
             auth_pool_size: 5,
+            storage_pool_size: 10,
             pool_wait: Span::secs(10),
             max_lifetime: Span::secs(30 * 60),
             max_idle: Span::secs(30),

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 pub(crate) struct Health {
     pub(crate) auth: Option<auth::Auth>,
     pub(crate) rest: Option<rest::Rest>,
+    pub(crate) storage: Option<storage::Storage>,
     pub(crate) cluster: Option<watch::Receiver<cluster::State>>,
 }
 
@@ -47,6 +48,9 @@ impl Health {
         }
         if let Some(rest) = &self.rest {
             note("rest", rest.health().await);
+        }
+        if let Some(storage) = &self.storage {
+            note("storage", storage.health().await);
         }
         Report { ready, status: if ready { "ready" } else { "not ready" }, services }
     }

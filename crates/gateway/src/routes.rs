@@ -10,6 +10,8 @@ pub(crate) enum Service {
     Auth,
     /// Tables and functions.
     Rest,
+    /// Files.
+    Storage,
     /// Probes of the data API that the Supabase command line polls.
     RestAdmin,
     /// The mailbox of development.
@@ -75,7 +77,7 @@ pub(crate) const ROUTES: &[Route] = &[
     exactly("/graphql/v1", Service::Rest, KeyRule::Any),
     exactly("/_basalt/mail.json", Service::Mailbox, KeyRule::Developer),
     below("/_basalt/mail", Service::Mailbox, KeyRule::Developer),
-    below("/storage/v1", Service::Absent("Storage"), KeyRule::Open),
+    below("/storage/v1", Service::Storage, KeyRule::Open),
     below("/realtime/v1", Service::Absent("Realtime"), KeyRule::Open),
     below("/functions/v1", Service::Absent("Functions"), KeyRule::Open),
 ];
@@ -114,6 +116,7 @@ mod tests {
         check("/_basalt/mail.json", Some((Service::Mailbox, KeyRule::Developer)));
         check("/_basalt/mail/1/html", Some((Service::Mailbox, KeyRule::Developer)));
         check("/_basalt/mailx", None);
+        check("/storage/v1/object/public/b/auth/v1", Some((Service::Storage, KeyRule::Open)));
         check("/authx", None);
         check("/", None);
     }

@@ -117,6 +117,7 @@ pub(crate) fn serve_starting(listeners: &[TcpListener]) -> std::io::Result<Serve
 pub(crate) struct Services {
     pub(crate) auth: Option<auth::Auth>,
     pub(crate) rest: Option<rest::Rest>,
+    pub(crate) storage: Option<storage::Storage>,
     pub(crate) health: Health,
 }
 
@@ -172,6 +173,9 @@ fn mount(app: &mut web::ServiceConfig, services: &Services, bare: bool) {
     }
     if let Some(rest) = &services.rest {
         app.service(web::scope("/rest/v1").configure(|scope| rest.routes(scope)));
+    }
+    if let Some(storage) = &services.storage {
+        app.service(web::scope("/storage/v1").configure(|scope| storage.routes(scope)));
     }
 }
 

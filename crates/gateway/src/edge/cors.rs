@@ -12,8 +12,8 @@ use actix_web::http::header::{
 };
 
 /// What scripts may read beyond the safe headers, unless the service says otherwise.
-const EXPOSED: &str = "Content-Encoding, Content-Location, Content-Range, Content-Type, Date, Link, \
-    Location, Range-Unit, Server, Transfer-Encoding, X-Supabase-Api-Version, X-Total-Count, sb-request-id";
+const EXPOSED: &str = "Accept-Ranges, Content-Disposition, Content-Encoding, Content-Length, Content-Location, \
+    Content-Range, Content-Type, Date, ETag, Last-Modified, Link, Location, Range-Unit, Server, Transfer-Encoding, X-Supabase-Api-Version, X-Total-Count, sb-request-id";
 
 /// True for the question that a browser asks before the real request.
 pub(crate) fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {

@@ -13,7 +13,7 @@ pub(crate) mod path;
 pub(crate) mod refusal;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -70,13 +70,11 @@ pub(crate) async fn handle(
     // No copy of the request may be held here: routing needs it for itself. So an answer that a
     // service did not give travels as an error that carries it.
     let mut answered = match admitted {
-        Ok(Admitted::Service) => {
-            match tokio::time::timeout(edge.config.request_timeout.0, next.call(request)).await {
-                Ok(Ok(response)) => Ok(response.map_into_boxed_body()),
-                Ok(Err(error)) => Err(HttpResponse::from_error(error)),
-                Err(_) => Err(Refusal::TimedOut.answer()),
-            }
-        }
+        Ok(Admitted::Service { timeout }) => match within(timeout, next.call(request)).await {
+            Some(Ok(response)) => Ok(response.map_into_boxed_body()),
+            Some(Err(error)) => Err(HttpResponse::from_error(error)),
+            None => Err(Refusal::TimedOut.answer()),
+        },
         Ok(Admitted::Preflight) => {
             let answer = cors::preflight(&edge.config.cors_allowed_origins, request.headers());
             Ok(request.into_response(answer).map_into_boxed_body())
@@ -109,19 +107,28 @@ const SERVER: &str = concat!("basalt/", env!("CARGO_PKG_VERSION"));
 
 enum Admitted {
     Preflight,
-    Service,
+    Service { timeout: Option<Duration> },
+}
+
+/// What a future comes to in time; without a limit it has all of it.
+async fn within<T>(limit: Option<Duration>, future: impl Future<Output = T>) -> Option<T> {
+    match limit {
+        Some(limit) => tokio::time::timeout(limit, future).await.ok(),
+        None => Some(future.await),
+    }
 }
 
 /// Everything that may turn a request away or change it on its way in.
 fn admit(edge: &Edge, request: &mut ServiceRequest) -> Result<Admitted, Refusal> {
-    // A few hundred bytes can stand for gigabytes.
-    if request.headers().get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
+    // A few hundred bytes can stand for gigabytes; where they are only kept, they may.
+    let is_kept = !edge.bare && request.path().starts_with("/storage/v1/");
+    if !is_kept && request.headers().get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
         return Err(Refusal::Encoded);
     }
     if edge.bare {
         let credential = identity::bare(edge, request.headers());
         request.extensions_mut().insert(credential);
-        return Ok(Admitted::Service);
+        return Ok(Admitted::Service { timeout: Some(edge.config.request_timeout.0) });
     }
     path::normalise(request)?;
     if cors::is_preflight(request.method(), request.headers()) {
@@ -145,7 +152,9 @@ fn admit(edge: &Edge, request: &mut ServiceRequest) -> Result<Admitted, Refusal>
     let credential = identity::resolve(edge, route, request.headers(), query.as_deref())?;
     request.extensions_mut().insert(credential);
     path::graphql(request)?;
-    Ok(Admitted::Service)
+    // How long a file takes is the line's to say; whoever says nothing is cut off by the service.
+    let timeout = (route.service != Service::Storage).then_some(edge.config.request_timeout.0);
+    Ok(Admitted::Service { timeout })
 }
 
 impl Edge {
@@ -153,6 +162,8 @@ impl Edge {
     fn limit(&self, route: &Route) -> u64 {
         match route.service {
             Service::Rest => self.config.max_body.0,
+            // The buckets have limits of their own.
+            Service::Storage => u64::MAX,
             _ => 1024 * 1024,
         }
     }

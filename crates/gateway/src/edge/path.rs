@@ -8,9 +8,13 @@ use actix_web::http::{Method, uri::PathAndQuery};
 use super::refusal::Refusal;
 
 /// Resolves `//`, `.` and `..`, and refuses escaped slashes, so that no spelling of a path gets
-/// around the rule of its prefix.
+/// around the rule of its prefix. Names of objects may hold empty segments and slashes of any
+/// spelling: nothing below that prefix has a rule of its own.
 pub(crate) fn normalise(request: &mut ServiceRequest) -> Result<(), Refusal> {
     let raw = request.uri().path();
+    if raw.starts_with(STORAGE) && raw.split('/').all(|segment| matches!(dots(segment), None | Some(0))) {
+        return Ok(());
+    }
     if contains_escaped_slash(raw) {
         return Err(Refusal::BadPath);
     }
@@ -22,6 +26,8 @@ pub(crate) fn normalise(request: &mut ServiceRequest) -> Result<(), Refusal> {
     }
     Ok(())
 }
+
+const STORAGE: &str = "/storage/v1/";
 
 fn contains_escaped_slash(path: &str) -> bool {
     path.as_bytes().windows(3).any(|w| w.eq_ignore_ascii_case(b"%2f") || w.eq_ignore_ascii_case(b"%5c"))
@@ -113,6 +119,20 @@ mod tests {
         check("/rest/v1/%2e%2E/x", Some("/rest/x"));
         check("/auth/v1/.well-known/.%2e/admin", Some("/auth/v1/admin"));
         check("/rest/v1/a..b", None);
+    }
+
+    #[test]
+    fn names_of_objects_stay_as_they_are_spelled() {
+        let check = |path: &str, expected: Result<&str, Refusal>| {
+            let mut request = TestRequest::with_uri(path).to_srv_request();
+            let seen = normalise(&mut request).map(|()| request.uri().path().to_owned());
+            assert_eq!(seen, expected.map(str::to_owned), "{path}");
+        };
+        check("/storage/v1/object/b//a%2Fb/", Ok("/storage/v1/object/b//a%2Fb/"));
+        check("/storage/v1/object/b/../../../auth/v1/admin", Ok("/auth/v1/admin"));
+        check("/storage/v1/object/b/%2e%2e/c", Ok("/storage/v1/object/c"));
+        check("/storage/v1/object/b/%2e%2e/a%2Fb", Err(Refusal::BadPath));
+        check("/storage/v1x//b", Ok("/storage/v1x/b"));
     }
 
     #[test]

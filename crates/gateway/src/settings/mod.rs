@@ -59,6 +59,8 @@ pub(crate) struct Settings {
     pub(crate) auth: auth::Config,
     /// Tables and functions over HTTP.
     pub(crate) rest: rest::Config,
+    /// Files over HTTP.
+    pub(crate) storage: storage::Config,
     /// Secrets at rest.
     pub(crate) vault: vault::Config,
     /// What is logged, and how.
@@ -87,6 +89,8 @@ pub(crate) enum Service {
     Auth,
     /// Tables and functions.
     Rest,
+    /// Files.
+    Storage,
     /// Secrets at rest.
     Vault,
 }
@@ -98,7 +102,7 @@ pub(crate) struct Services(BTreeSet<Service>);
 
 impl Default for Services {
     fn default() -> Self {
-        Self([Service::Auth, Service::Rest, Service::Vault].into())
+        Self([Service::Auth, Service::Rest, Service::Storage, Service::Vault].into())
     }
 }
 
@@ -108,6 +112,7 @@ impl Settings {
         match service {
             routes::Service::Auth => self.services.0.contains(&Service::Auth),
             routes::Service::Rest | routes::Service::RestAdmin => self.services.0.contains(&Service::Rest),
+            routes::Service::Storage => self.services.0.contains(&Service::Storage),
             routes::Service::Mailbox => {
                 self.services.0.contains(&Service::Auth) && self.auth.email.mailbox && !self.is_production()
             }

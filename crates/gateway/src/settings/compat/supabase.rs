@@ -43,6 +43,16 @@ pub(super) const ROWS: &[Row] = &[
     ("S3_PROTOCOL_ACCESS_KEY_ID", "keys.s3_access_key_id", same),
     ("S3_PROTOCOL_ACCESS_KEY_SECRET", "keys.s3_access_key_secret", same),
     ("REGION", "keys.s3_region", same),
+    ("FILE_SIZE_LIMIT", "storage.file_size_limit", same),
+    ("UPLOAD_FILE_SIZE_LIMIT", "storage.file_size_limit", same),
+    ("UPLOAD_SIGNED_URL_EXPIRATION_TIME", "storage.upload_url_expiry", same),
+    ("FILE_STORAGE_BACKEND_PATH", "storage.path", same),
+    ("STORAGE_FILE_BACKEND_PATH", "storage.path", same),
+    ("GLOBAL_S3_BUCKET", "storage.bucket", same),
+    ("STORAGE_S3_BUCKET", "storage.bucket", same),
+    ("STORAGE_TENANT_ID", "storage.tenant", same),
+    ("TENANT_ID", "storage.tenant", same),
+    ("STORAGE_EMPTY_BUCKET_MAX", "storage.empty_bucket_max", same),
 ];
 
 /// Names of parts that this version does not have. Not told: names that many programs use, and
@@ -51,10 +61,8 @@ const LATER: &[&str] = &[
     "GOOGLE_ENABLED",
     "GITHUB_ENABLED",
     "AZURE_ENABLED",
-    "GLOBAL_S3_BUCKET",
     "GLOBAL_S3_ENDPOINT",
-    "STORAGE_TENANT_ID",
-    "STORAGE_BACKEND",
+    "IMGPROXY_URL",
     "FUNCTIONS_VERIFY_JWT",
     "DASHBOARD_USERNAME",
     "DASHBOARD_PASSWORD",
@@ -76,6 +84,10 @@ pub(super) fn translate(into: &mut Names<'_>) {
             into.get("POSTGRES_PASSWORD").unwrap_or_default(),
         );
         into.assign("POSTGRES_HOST", "database.url", url);
+    }
+    // The file store is the only one there is.
+    if into.get("STORAGE_BACKEND").is_some_and(|backend| backend != "file") {
+        into.unused("STORAGE_BACKEND");
     }
     for name in LATER {
         into.unused(name);

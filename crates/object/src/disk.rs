@@ -1,0 +1,160 @@
+//! A directory of files.
+
+use std::fs::{self, DirBuilder, File};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use crate::{Blob, Error, Incoming, Key, Labels, blocking, incoming};
+
+/// Drafts older than this belong to nobody any more.
+const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Files below a directory. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Disk(Arc<Place>);
+
+#[derive(Debug)]
+pub(crate) struct Place {
+    /// Above the buckets.
+    pub(crate) root: PathBuf,
+    /// On the same file system, where no bucket can be.
+    pub(crate) drafts: PathBuf,
+}
+
+impl Disk {
+    /// The files of `directory`/`within`, where `within` is a relative path (the original's bucket and
+    /// tenant). Drafts are kept beside its first part. Both are made if need be.
+    ///
+    /// # Errors
+    ///
+    /// What the file system said.
+    pub fn open(directory: &Path, within: &Path) -> Result<Self, Error> {
+        let place = Place { root: directory.join(within), drafts: directory.join(".incoming") };
+        make_directory(&place.root)?;
+        make_directory(&place.drafts)?;
+        Ok(Self(Arc::new(place)))
+    }
+
+    /// Begins a file.
+    #[must_use]
+    pub fn create(&self, key: Key) -> Incoming {
+        Incoming::new(Arc::clone(&self.0), key)
+    }
+
+    /// Opens a file.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`], or what the file system said.
+    pub async fn read(&self, key: &Key) -> Result<Blob, Error> {
+        let path = key.file(&self.0.root);
+        blocking(move || Blob::open(File::open(path)?)).await
+    }
+
+    /// Copies a file; the two are independent from then on. Returns when the copy was written.
+    ///
+    /// # Errors
+    ///
+    /// As [`Disk::read`].
+    pub async fn copy(&self, from: &Key, to: Key, labels: Labels) -> Result<SystemTime, Error> {
+        let (place, from) = (Arc::clone(&self.0), from.file(&self.0.root));
+        blocking(move || incoming::copy(&place, &from, &to, &labels)).await
+    }
+
+    /// Gives a file a second key, for when the first one goes. Costs no copy where the file system can
+    /// link.
+    ///
+    /// # Errors
+    ///
+    /// As [`Disk::read`].
+    pub async fn link(&self, from: &Key, to: Key, labels: Labels) -> Result<(), Error> {
+        let (place, from) = (Arc::clone(&self.0), from.file(&self.0.root));
+        blocking(move || incoming::link(&place, &from, &to, &labels)).await
+    }
+
+    /// Removes a file, and the directories that it leaves empty. That there is none is fine.
+    ///
+    /// # Errors
+    ///
+    /// What the file system said.
+    pub async fn remove(&self, key: &Key) -> Result<(), Error> {
+        let (place, path) = (Arc::clone(&self.0), key.file(&self.0.root));
+        blocking(move || {
+            match fs::remove_file(&path) {
+                Ok(()) => {}
+                Err(error) => match Error::from(error) {
+                    // A directory where the file should be is another object's.
+                    Error::NotFound | Error::Name => return Ok(()),
+                    error => return Err(error),
+                },
+            }
+            let mut directory = path.parent();
+            while let Some(empty) = directory.filter(|path| *path != place.root && path.starts_with(&place.root)) {
+                if fs::remove_dir(empty).is_err() {
+                    break;
+                }
+                directory = empty.parent();
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Removes drafts that a process left behind when it ended. Returns how many.
+    ///
+    /// # Errors
+    ///
+    /// What the file system said.
+    pub async fn sweep(&self) -> Result<usize, Error> {
+        let place = Arc::clone(&self.0);
+        blocking(move || {
+            let mut gone = 0;
+            for entry in fs::read_dir(&place.drafts)? {
+                let entry = entry?;
+                let age = entry.metadata().ok().and_then(|file| file.modified().ok()?.elapsed().ok());
+                if age.is_some_and(|age| age > ABANDONED) && fs::remove_file(entry.path()).is_ok() {
+                    gone += 1;
+                }
+            }
+            Ok(gone)
+        })
+        .await
+    }
+}
+
+/// Makes a directory and those above it, durably.
+pub(crate) fn make_directory(path: &Path) -> Result<(), Error> {
+    match DirBuilder::new().mode(0o700).create(path) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            return if path.is_dir() { Ok(()) } else { Err(Error::Name) };
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let above = path.parent().ok_or(Error::NotFound)?;
+            make_directory(above)?;
+            // Somebody who tidies up may have been quicker; the caller tries again.
+            match DirBuilder::new().mode(0o700).create(path) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+                made => made?,
+            }
+        }
+        Err(error) => return Err(error.into()),
+    }
+    match path.parent() {
+        Some(above) => sync_directory(above),
+        None => Ok(()),
+    }
+}
+
+/// Forces the names in a directory to disk. One that has just been tidied away needs none.
+pub(crate) fn sync_directory(path: &Path) -> Result<(), Error> {
+    match File::open(path) {
+        Ok(directory) => Ok(directory.sync_all()?),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}

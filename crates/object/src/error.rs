@@ -1,0 +1,35 @@
+//! What can go wrong with a file.
+
+use std::io;
+
+/// A file that could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no such file.
+    #[error("there is no such file")]
+    NotFound,
+    /// A name that cannot be part of a path here: too long for the file system, or it collides with a
+    /// version of another object.
+    #[error("the name cannot be stored")]
+    Name,
+    /// No room is left.
+    #[error("no space left on the device")]
+    Full,
+    /// Anything else that the operating system said.
+    #[error(transparent)]
+    Io(io::Error),
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::NotFound => Self::NotFound,
+            io::ErrorKind::InvalidFilename
+            | io::ErrorKind::NotADirectory
+            | io::ErrorKind::IsADirectory
+            | io::ErrorKind::AlreadyExists => Self::Name,
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full,
+            _ => Self::Io(error),
+        }
+    }
+}

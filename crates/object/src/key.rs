@@ -1,0 +1,96 @@
+//! Where a version of an object is.
+
+use std::path::{Path, PathBuf};
+
+/// The place of one version of one object. It can only lie below the root it is asked for: names come
+/// from tables that applications write to, and are not trusted.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Key {
+    bucket: String,
+    name: String,
+    version: Option<String>,
+}
+
+impl Key {
+    /// The key of these names, or `None` if any of them would lead elsewhere: empty, with NUL, with `.`
+    /// or `..` as a segment, or with a slash where there are no segments. Objects of the first years
+    /// have no version.
+    #[must_use]
+    pub fn new(bucket: &str, name: &str, version: Option<&str>) -> Option<Self> {
+        let is_segment = |text: &str| !text.is_empty() && !text.contains('/') && is_path(text);
+        let fits = is_segment(bucket) && version.is_none_or(is_segment) && is_path(name);
+        fits.then(|| Self {
+            bucket: bucket.to_owned(),
+            name: name.to_owned(),
+            version: version.map(str::to_owned),
+        })
+    }
+
+    /// The version.
+    #[must_use]
+    pub fn version(&self) -> Option<&str> {
+        self.version.as_deref()
+    }
+
+    /// The file: `<root>/<bucket>/<name>/<version>`, the layout of Supabase Storage. Empty segments of
+    /// the name say nothing in a path; the version tells such objects apart.
+    pub(crate) fn file(&self, root: &Path) -> PathBuf {
+        let mut path = root.join(&self.bucket);
+        path.extend(self.name.split('/').filter(|segment| !segment.is_empty()));
+        path.extend(&self.version);
+        path
+    }
+}
+
+fn is_path(name: &str) -> bool {
+    !name.is_empty() && !name.contains('\0') && !name.split('/').any(|segment| matches!(segment, "." | ".."))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_layout_is_that_of_supabase_storage() {
+        let file = |name: &str| Key::new("avatars", name, Some("v1")).unwrap().file(Path::new("/srv"));
+        assert_eq!(file("a/b.png"), Path::new("/srv/avatars/a/b.png/v1"));
+        assert_eq!(file("/a//b/"), Path::new("/srv/avatars/a/b/v1"));
+        let old = Key::new("avatars", "a/b.png", None).unwrap();
+        assert_eq!(old.file(Path::new("/srv")), Path::new("/srv/avatars/a/b.png"));
+    }
+
+    #[test]
+    fn names_that_lead_elsewhere_are_no_keys() {
+        for (bucket, name, version) in [
+            ("", "a", "v"),
+            ("b", "", "v"),
+            ("b", "a", ""),
+            ("..", "a", "v"),
+            (".", "a", "v"),
+            ("b/c", "a", "v"),
+            ("b", "../a", "v"),
+            ("b", "a/../../x", "v"),
+            ("b", "a/.", "v"),
+            ("b", "a", ".."),
+            ("b", "a", "../v"),
+            ("b", "a\0", "v"),
+        ] {
+            assert_eq!(Key::new(bucket, name, Some(version)), None, "{bucket:?} {name:?} {version:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_key_leaves_its_bucket(bucket in ".{1,9}", name in "[./a\\\\]{1,12}", version in "[./v]{1,6}") {
+            if let Some(key) = Key::new(&bucket, &name, Some(&version)) {
+                let file = key.file(Path::new("/srv"));
+                prop_assert!(file.starts_with(Path::new("/srv").join(&bucket)));
+                prop_assert!(file.components().all(|part| !matches!(part, std::path::Component::ParentDir)));
+            }
+        }
+    }
+}

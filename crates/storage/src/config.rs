@@ -1,0 +1,84 @@
+//! The settings of storage.
+
+use std::path::PathBuf;
+
+use kernel::units::{Bytes, Span};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Files over HTTP.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Directory of the files, for example a volume of Supabase Storage. Empty: `storage` in the data
+    /// directory.
+    pub path: PathBuf,
+    /// First directory below `path`: the name that the original's volume has there.
+    pub bucket: String,
+    /// Directory below that one, above those of the buckets.
+    pub tenant: String,
+    /// Largest file. A bucket may set a smaller limit.
+    pub file_size_limit: Bytes,
+    /// How long a signed URL for an upload may be used.
+    pub upload_url_expiry: Span,
+    /// How long one statement may run.
+    pub statement_timeout: Span,
+    /// An upload that sends nothing for this long is given up.
+    pub idle_timeout: Span,
+    /// A bucket with more objects than this is not emptied.
+    pub empty_bucket_max: u64,
+    /// How long a file outlives its object, so that downloads under way can end.
+    pub removal_delay: Span,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            path: PathBuf::new(),
+            bucket: "stub".to_owned(),
+            tenant: "stub".to_owned(),
+            file_size_limit: Bytes::mib(50),
+            upload_url_expiry: Span::secs(7200),
+            statement_timeout: Span::secs(30),
+            idle_timeout: Span::secs(60),
+            empty_bucket_max: 200_000,
+            removal_delay: Span::secs(60),
+        }
+    }
+}
+
+/// A setting that cannot be used, with what is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Name of the setting, within the section.
+    pub key: &'static str,
+    /// What is wrong.
+    pub text: String,
+}
+
+impl Config {
+    /// What is wrong with these settings; nothing if they can be used.
+    #[must_use]
+    pub fn check(&self) -> Vec<Problem> {
+        let is_directory = |name: &str| {
+            !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\0'])
+        };
+        let names = [("bucket", &self.bucket), ("tenant", &self.tenant)];
+        let bad = names.into_iter().filter(|(_, name)| !is_directory(name));
+        bad.map(|(key, _)| Problem { key, text: "must be the name of a directory".to_owned() }).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn directories_stay_where_they_belong() {
+        assert_eq!(Config::default().check(), []);
+        for name in ["", "..", ".incoming", "a/b"] {
+            let config = Config { tenant: name.to_owned(), ..Config::default() };
+            assert_eq!(config.check().len(), 1, "{name}");
+        }
+    }
+}

@@ -1,0 +1,347 @@
+//! Every answer that is not success, in the words of Supabase Storage.
+//!
+//! The body is `{"statusCode","error","message","code"}`, all strings. The HTTP status is 400 for
+//! whatever is the client's fault, with few exceptions: clients compare the body's `statusCode`
+//! (upstream's `error-handler.ts` and `errors/codes.ts`).
+
+use std::borrow::Cow;
+
+use actix_web::body::BoxBody;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
+use actix_web::{HttpResponse, ResponseError};
+use kernel::{ApiError, TokenError};
+use serde::Serialize;
+
+/// An answer that is not success.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no such bucket, or the caller may not know.
+    #[error("Bucket not found")]
+    NoSuchBucket,
+    /// There is no such object, or the caller may not know.
+    #[error("Object not found")]
+    NoSuchKey,
+    /// An object whose file is missing.
+    #[error("The resource was not found")]
+    NoSuchFile,
+    /// The request makes no sense.
+    #[error("{0}")]
+    InvalidRequest(Cow<'static, str>),
+    /// The request does not have the shape it must have.
+    #[error("{0}")]
+    Schema(String),
+    /// The body is no JSON.
+    #[error("{0}")]
+    Json(&'static str),
+    /// More bytes than are allowed, of what is named.
+    #[error("The {0} exceeded the maximum allowed size")]
+    EntityTooLarge(&'static str),
+    /// A JSON body over the limit.
+    #[error("Request body is too large")]
+    BodyTooLarge,
+    /// No bucket can have this name.
+    #[error("Bucket name invalid")]
+    InvalidBucketName,
+    /// No object can have this name.
+    #[error("Invalid key: {0}")]
+    InvalidKey(String),
+    /// The bucket does not take this media type.
+    #[error("mime type {0} is not supported")]
+    InvalidMimeType(String),
+    /// The header names no media type.
+    #[error("Invalid Content-Type header")]
+    InvalidContentType,
+    /// A range that is none, or lies beyond the end.
+    #[error("invalid range provided")]
+    InvalidRange,
+    /// An object, a bucket or something else of this name exists.
+    #[error("The resource already exists")]
+    Exists(Existing),
+    /// Only empty buckets can be deleted.
+    #[error("The bucket you tried to delete is not empty")]
+    NotEmpty,
+    /// Others are at it for longer than we wait.
+    #[error("The resource is locked")]
+    Locked,
+    /// Something else needs it.
+    #[error("{0}")]
+    Referenced(&'static str),
+    /// What it belongs to does not exist.
+    #[error("The related resource does not exist")]
+    RelatedMissing,
+    /// More objects than an emptying may touch.
+    #[error("Unable to empty the bucket because it contains too many objects")]
+    TooManyObjects,
+    /// The policies, or the token.
+    #[error("{0}")]
+    AccessDenied(Cow<'static, str>),
+    /// An endpoint for another role.
+    #[error("Access denied: Invalid role")]
+    InvalidRole,
+    /// A signed URL whose token is none.
+    #[error("{0}")]
+    InvalidJwt(&'static str),
+    /// A signed URL for something else.
+    #[error("{0}")]
+    InvalidSignature(&'static str),
+    /// A parameter that cannot be used.
+    #[error("{0}")]
+    InvalidParameter(String),
+    /// A header for robots that they would not understand.
+    #[error("Invalid X-Robots-Tag header: {0}")]
+    InvalidRobotsTag(String),
+    /// Something that this server does not have.
+    #[error("The feature {0} is not enabled for this resource")]
+    FeatureNotEnabled(&'static str),
+    /// The client went away, or stopped sending.
+    #[error("Request aborted")]
+    Aborted,
+    /// No such endpoint.
+    #[error("Route {0} not found")]
+    NoRoute(String),
+    /// No room is left on the disk.
+    #[error("There is no space left to store the object")]
+    DiskFull,
+    /// Postgres took too long, or could not be reached.
+    #[error("The connection to the database timed out")]
+    DatabaseTimeout(#[source] db::Error),
+    /// Postgres writes nothing now.
+    #[error("The database is currently in read-only mode. Please try again later.")]
+    DatabaseReadOnly,
+    /// Postgres takes no more connections.
+    #[error("Too many connections issued to the database")]
+    SlowDown,
+    /// A policy or a trigger needs what is not there.
+    #[error("Database schema is invalid or incompatible")]
+    SchemaMismatch(#[source] db::Error),
+    /// A policy needs itself.
+    #[error("Database object definition is invalid")]
+    InvalidDefinition(#[source] db::Error),
+    /// A trigger of the developer's has refused, in these words.
+    #[error("{0}")]
+    Raised(String),
+    /// The token's role cannot be taken.
+    #[error("{0}")]
+    UnknownRole(String),
+    /// Anything else that Postgres said.
+    #[error("database error, code: {}", .0.code().unwrap_or("unknown"))]
+    Database(#[source] db::Error),
+    /// A mistake of ours, or of the machine.
+    #[error("Internal Server Error")]
+    Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// What exists already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// An object.
+    Key,
+    /// A bucket.
+    Bucket,
+    /// Something else.
+    Other,
+}
+
+/// What the tables below say of a cause: status in the body, label, code.
+type Row = (u16, &'static str, &'static str);
+
+impl Error {
+    /// What Postgres said, in upstream's words (`database/errors.ts`).
+    pub(crate) fn database(error: db::Error) -> Self {
+        let server = match &error {
+            db::Error::Server(server) => server,
+            db::Error::PoolTimeout | db::Error::Connect(_) => return Self::DatabaseTimeout(error),
+            _ => return Self::Internal(Box::new(error)),
+        };
+        match server.code.as_str() {
+            "42501" if server.message.contains("row-level security") => Self::policy(),
+            "42501" if server.message.starts_with("permission denied to set role") => {
+                Self::UnknownRole(server.message.clone())
+            }
+            "42501" => Self::AccessDenied(server.message.clone().into()),
+            "22023" if server.message.starts_with("role ") => Self::UnknownRole(server.message.clone()),
+            "23505" => Self::Exists(Existing::Other),
+            "23503" => {
+                let detail = server.detail.as_deref().unwrap_or_default();
+                let parts = server.constraint.as_deref().is_some_and(|name| name.starts_with("s3_multipart"));
+                match (detail.contains("is still referenced from table"), parts) {
+                    (false, _) => Self::RelatedMissing,
+                    (true, true) => Self::Referenced(
+                        "The bucket could not be updated because it is referenced by a pending multipart upload.",
+                    ),
+                    (true, false) => Self::Referenced(
+                        "The resource could not be updated or removed due to a foreign key constraint",
+                    ),
+                }
+            }
+            "55P03" => Self::Locked,
+            "57014" => Self::DatabaseTimeout(error),
+            "25006" => Self::DatabaseReadOnly,
+            "53300" => Self::SlowDown,
+            "42P17" => Self::InvalidDefinition(error),
+            "42703" | "42P01" => Self::SchemaMismatch(error),
+            "22P02" | "22P05" | "22021" | "22007" | "22008" => Self::InvalidParameter(server.message.clone()),
+            "P0001" => Self::Raised(server.message.clone()),
+            _ => Self::Database(error),
+        }
+    }
+
+    /// As [`Error::database`], where a second one of `existing` was about to be made.
+    pub(crate) fn making(existing: Existing) -> impl Fn(db::Error) -> Self {
+        move |error| match Self::database(error) {
+            Self::Exists(_) => Self::Exists(existing),
+            other => other,
+        }
+    }
+
+    /// What the disk said, about an object that may be `named` in the answer.
+    pub(crate) fn disk(error: object::Error, named: &str) -> Self {
+        match error {
+            object::Error::NotFound => Self::NoSuchFile,
+            object::Error::Name => Self::InvalidKey(named.to_owned()),
+            object::Error::Full => Self::DiskFull,
+            object::Error::Io(error) => Self::Internal(Box::new(error)),
+        }
+    }
+
+    pub(crate) fn policy() -> Self {
+        Self::AccessDenied("new row violates row-level security policy".into())
+    }
+
+    fn row(&self) -> Row {
+        match self {
+            Self::NoSuchBucket => (404, "Bucket not found", "NoSuchBucket"),
+            Self::NoSuchKey => (404, "not_found", "NoSuchKey"),
+            Self::NoSuchFile => (404, "Not found", "NoSuchKey"),
+            Self::InvalidRequest(_) => (400, "InvalidRequest", "InvalidRequest"),
+            Self::Schema(_) => (400, "Error", "InvalidRequest"),
+            Self::Json(_) => (400, "FastifyError", "InvalidRequest"),
+            Self::EntityTooLarge(_) => (413, "Payload too large", "EntityTooLarge"),
+            Self::BodyTooLarge => (413, "FastifyError", "EntityTooLarge"),
+            Self::InvalidBucketName => (400, "Invalid Input", "InvalidBucketName"),
+            Self::InvalidKey(_) => (400, "InvalidKey", "InvalidKey"),
+            Self::InvalidMimeType(_) | Self::InvalidContentType => (415, "invalid_mime_type", "InvalidMimeType"),
+            Self::InvalidRange => (416, "invalid_range", "InvalidRange"),
+            Self::Exists(Existing::Key) => (409, "Duplicate", "KeyAlreadyExists"),
+            Self::Exists(Existing::Bucket) => (409, "Duplicate", "BucketAlreadyExists"),
+            Self::Exists(Existing::Other) => (409, "Duplicate", "ResourceAlreadyExists"),
+            Self::NotEmpty => (409, "ResourceNotEmpty", "ResourceNotEmpty"),
+            Self::Locked => (423, "ResourceLocked", "ResourceLocked"),
+            Self::Referenced(_) => (409, "ResourceReferenced", "ResourceReferenced"),
+            Self::RelatedMissing => (404, "InvalidRequest", "InvalidRequest"),
+            Self::TooManyObjects => (409, "InvalidRequest", "InvalidRequest"),
+            Self::AccessDenied(_) | Self::InvalidRole | Self::UnknownRole(_) => (403, "Unauthorized", "AccessDenied"),
+            Self::InvalidJwt(_) => (400, "InvalidJWT", "InvalidJWT"),
+            Self::InvalidSignature(_) => (400, "InvalidSignature", "InvalidSignature"),
+            Self::InvalidParameter(_) => (400, "InvalidParameter", "InvalidParameter"),
+            Self::InvalidRobotsTag(_) => (400, "invalid_x_robots_tag", "InvalidRequest"),
+            Self::FeatureNotEnabled(_) => (409, "FeatureNotEnabled", "FeatureNotEnabled"),
+            Self::Aborted => (499, "Request aborted", "Aborted"),
+            Self::NoRoute(_) => (404, "Not Found", "InvalidRequest"),
+            Self::DiskFull => (507, "InsufficientStorage", "InternalError"),
+            Self::DatabaseTimeout(_) => (544, "DatabaseTimeout", "DatabaseTimeout"),
+            Self::DatabaseReadOnly => (503, "DatabaseReadOnly", "DatabaseReadOnly"),
+            Self::SlowDown => (429, "too_many_connections", "SlowDown"),
+            Self::SchemaMismatch(_) => (503, "DatabaseSchemaMismatch", "DatabaseSchemaMismatch"),
+            Self::InvalidDefinition(_) => {
+                (503, "DatabaseInvalidObjectDefinition", "DatabaseInvalidObjectDefinition")
+            }
+            Self::Raised(_) => (400, "InvalidRequest", "InvalidRequest"),
+            Self::Database(_) => (500, "DatabaseError", "DatabaseError"),
+            Self::Internal(_) => (500, "Internal", "InternalError"),
+        }
+    }
+
+    /// The HTTP status: mostly not the one in the body.
+    fn http(&self) -> u16 {
+        match self {
+            Self::InvalidRole | Self::InvalidRange | Self::NoRoute(_) | Self::Aborted | Self::BodyTooLarge => {
+                self.row().0
+            }
+            Self::DatabaseTimeout(_) | Self::SlowDown | Self::DiskFull => self.row().0,
+            Self::Database(_) | Self::Internal(_) => 500,
+            _ => 400,
+        }
+    }
+}
+
+impl ApiError for Error {
+    fn status(&self) -> u16 {
+        self.http()
+    }
+
+    fn code(&self) -> &str {
+        self.row().2
+    }
+
+    fn public(&self) -> Cow<'_, str> {
+        self.to_string().into()
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Body<'a> {
+    status_code: String,
+    error: &'a str,
+    message: &'a str,
+    code: &'a str,
+}
+
+impl ResponseError for Error {
+    fn status_code(&self) -> StatusCode {
+        StatusCode::from_u16(self.http()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    fn error_response(&self) -> HttpResponse<BoxBody> {
+        self.report();
+        let (status, error, code) = self.row();
+        let message = self.to_string();
+        let mut answer = HttpResponse::build(self.status_code());
+        if matches!(self, Self::Aborted | Self::EntityTooLarge(_)) {
+            // What the client still sends is not read.
+            answer.force_close();
+        }
+        let body = Body { status_code: status.to_string(), error, message: &message, code };
+        let mut answer = answer.content_type("application/json; charset=utf-8").json(body);
+        if matches!(self, Self::NoSuchFile) {
+            answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
+        answer
+    }
+}
+
+impl Error {
+    /// Into the log, once: what the client is told does not say what happened.
+    fn report(&self) {
+        match self {
+            Self::DatabaseTimeout(cause)
+            | Self::SchemaMismatch(cause)
+            | Self::InvalidDefinition(cause)
+            | Self::Database(cause) => tracing::error!(error = %cause, "storage: the database failed"),
+            Self::Internal(cause) => tracing::error!(error = %cause, "storage failed"),
+            Self::NoSuchFile => tracing::error!("an object has no file"),
+            Self::DiskFull => tracing::error!("the disk of storage is full"),
+            _ => {}
+        }
+    }
+}
+
+/// Why a token is refused, in the words of upstream's verifier (jose).
+pub(crate) fn token_text(error: &TokenError) -> &'static str {
+    match error {
+        TokenError::Empty | TokenError::Parts(_) | TokenError::NoRole => "Invalid Compact JWS",
+        TokenError::Undecodable | TokenError::Kind => "JWS Protected Header is invalid",
+        TokenError::NoSecret | TokenError::NoKey => "signature verification failed",
+        TokenError::Algorithm(_) => "\"alg\" (Algorithm) Header Parameter value not allowed",
+        TokenError::Claims => "JWT Claims Set must be a top-level JSON object",
+        TokenError::NotANumber("exp") => "\"exp\" claim must be a number",
+        TokenError::NotANumber("nbf") => "\"nbf\" claim must be a number",
+        TokenError::NotANumber(_) => "\"iat\" claim must be a number",
+        TokenError::Expired => "\"exp\" claim timestamp check failed",
+        TokenError::NotYetValid => "\"nbf\" claim timestamp check failed",
+        TokenError::IssuedInFuture => "\"iat\" claim timestamp check failed (it should be in the past)",
+        TokenError::AudienceShape | TokenError::Audience => "unexpected \"aud\" claim value",
+    }
+}

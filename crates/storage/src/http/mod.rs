@@ -1,0 +1,82 @@
+//! The URL → file map. The first line that fits counts: fixed words come before names.
+
+mod answer;
+mod bucket;
+mod document;
+mod health;
+mod object;
+
+use std::sync::Arc;
+
+use actix_web::web::{Data, ServiceConfig, delete, get, head, post, put};
+use actix_web::{HttpRequest, web};
+use percent_encoding::percent_decode_str;
+
+use crate::error::Error;
+use crate::service::Service;
+
+pub(crate) fn routes(service: &Arc<Service>, cfg: &mut ServiceConfig) {
+    use object::{copy, download, info, list, list_v2, relocate, remove, sign, upload, upload_sign};
+    cfg.app_data(Data::from(Arc::clone(service)))
+        .route("/status", get().to(health::status))
+        .route("/version", get().to(health::version))
+        .route("/health", get().to(health::get))
+        .route("/bucket", get().to(bucket::list))
+        .route("/bucket/", get().to(bucket::list))
+        .route("/bucket", post().to(bucket::post))
+        .route("/bucket/", post().to(bucket::post))
+        .route("/bucket/{bucket}", get().to(bucket::get))
+        .route("/bucket/{bucket}", put().to(bucket::put))
+        .route("/bucket/{bucket}", delete().to(bucket::delete))
+        .route("/bucket/{bucket}/empty", post().to(bucket::empty))
+        .route("/object/copy", post().to(copy::post))
+        .route("/object/move", post().to(relocate::post))
+        .route("/object/list/{bucket}", post().to(list::post))
+        .route("/object/list-v2/{bucket}", post().to(list_v2::post))
+        .route("/object/sign/{bucket}", post().to(sign::post_many))
+        .route("/object/sign/{bucket}/{name:.*}", post().to(sign::post))
+        .route("/object/sign/{bucket}/{name:.*}", get().to(sign::get))
+        .route("/object/upload/sign/{bucket}/{name:.*}", post().to(upload_sign::post))
+        .route("/object/upload/sign/{bucket}/{name:.*}", put().to(upload_sign::put))
+        .route("/object/info/public/{bucket}/{name:.*}", get().to(info::public))
+        .route("/object/info/public/{bucket}/{name:.*}", head().to(info::public))
+        .route("/object/info/authenticated/{bucket}/{name:.*}", get().to(info::authenticated))
+        .route("/object/info/authenticated/{bucket}/{name:.*}", head().to(info::authenticated))
+        .route("/object/info/{bucket}/{name:.*}", get().to(info::get))
+        .route("/object/info/{bucket}/{name:.*}", head().to(info::get))
+        .route("/object/public/{bucket}/{name:.*}", get().to(download::public))
+        .route("/object/public/{bucket}/{name:.*}", head().to(info::head_public))
+        .route("/object/authenticated/{bucket}/{name:.*}", get().to(download::authenticated))
+        .route("/object/authenticated/{bucket}/{name:.*}", head().to(info::head_authenticated))
+        .route("/object/{bucket}/{name:.*}", get().to(download::get))
+        .route("/object/{bucket}/{name:.*}", head().to(info::head))
+        .route("/object/{bucket}/{name:.*}", post().to(upload::post))
+        .route("/object/{bucket}/{name:.*}", put().to(upload::put))
+        .route("/object/{bucket}/{name:.*}", delete().to(remove::delete))
+        .route("/object/{bucket}", delete().to(remove::delete_many))
+        .default_service(web::to(answer::no_route));
+}
+
+/// What handlers need of the service.
+type Shared = Data<Service>;
+
+/// A part of the path, escapes resolved.
+fn part(request: &HttpRequest, name: &str) -> Result<String, Error> {
+    let text = request.match_info().get(name).unwrap_or_default();
+    match percent_decode_str(text).decode_utf8() {
+        Ok(text) => Ok(text.into_owned()),
+        Err(_) => Err(Error::InvalidKey(text.to_owned())),
+    }
+}
+
+/// The bucket and the name of an object in the path.
+fn names(request: &HttpRequest) -> Result<(String, String), Error> {
+    Ok((part(request, "bucket")?, part(request, "name")?))
+}
+
+/// The value of a parameter of the query, escapes resolved; the first if there are several.
+fn parameter(request: &HttpRequest, name: &str) -> Option<String> {
+    let pairs = request.query_string().split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    let decoded = |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
+    pairs.into_iter().find(|(key, _)| decoded(key) == name).map(|(_, value)| decoded(value))
+}

@@ -1,0 +1,87 @@
+//! `/object/sign/{bucket}`: URLs by which others may read objects, and reading by one.
+
+use actix_web::web::Payload;
+use actix_web::{HttpRequest, HttpResponse};
+use serde_json::{Value, json};
+
+use super::download;
+use crate::call::Call;
+use crate::error::Error;
+use crate::http::{Shared, answer, document, names, parameter, part};
+use crate::path;
+use crate::signed::Scope;
+use crate::store::objects;
+
+/// URLs that one request may make.
+const MOST: usize = 1000;
+
+/// A URL for one object that the caller can read.
+pub(in crate::http) async fn post(
+    service: Shared,
+    request: HttpRequest,
+    payload: Payload,
+) -> Result<HttpResponse, Error> {
+    let service = service.into_inner();
+    let call = Call::caller(&service, &request, "storage.object.sign")?;
+    let (bucket, name) = names(&request)?;
+    let body = document::read(&service, &request, payload).await?;
+    body.require(&["expiresIn"])?;
+    let seconds = body.integer("expiresIn", 1)?.unwrap_or_default();
+    let token = service.sign_download(&bucket, &name, seconds)?;
+    path::object(&name)?;
+    let found = objects::find(&call.as_caller(), &bucket, &name).await.map_err(Error::database)?;
+    found.ok_or(Error::NoSuchKey)?;
+    Ok(answer::json(&json!({ "signedURL": url(&bucket, &name, &token) })))
+}
+
+/// URLs for several objects; those that the caller cannot read have none.
+pub(in crate::http) async fn post_many(
+    service: Shared,
+    request: HttpRequest,
+    payload: Payload,
+) -> Result<HttpResponse, Error> {
+    let service = service.into_inner();
+    let call = Call::caller(&service, &request, "storage.object.sign_many")?;
+    let bucket = part(&request, "bucket")?;
+    let body = document::read(&service, &request, payload).await?;
+    body.require(&["expiresIn", "paths"])?;
+    let seconds = body.integer("expiresIn", 1)?.unwrap_or_default();
+    let paths = body.texts("paths")?.unwrap_or_default();
+    match paths.len() {
+        0 => return Err(Error::Schema("body/paths must NOT have fewer than 1 items".to_owned())),
+        n if n > MOST => {
+            return Err(Error::Schema(format!("body/paths must NOT have more than {MOST} items")));
+        }
+        _ => {}
+    }
+    let visible = objects::visible(&call.as_caller(), &bucket, &paths).await.map_err(Error::database)?;
+    let line = |path: &String| {
+        if !visible.contains(path) {
+            let error = "Either the object does not exist or you do not have access to it";
+            return Ok(json!({ "error": error, "path": path, "signedURL": null }));
+        }
+        let token = service.sign_download(&bucket, path, seconds)?;
+        Ok(json!({ "error": null, "path": path, "signedURL": url(&bucket, path, &token) }))
+    };
+    let lines: Vec<Value> = paths.iter().map(line).collect::<Result<_, Error>>()?;
+    Ok(answer::json(&lines))
+}
+
+/// Not escaped, and relative to the service: clients put their own URL before it and escape the whole.
+fn url(bucket: &str, name: &str, token: &str) -> String {
+    format!("/object/sign/{bucket}/{name}?token={token}")
+}
+
+/// Reads an object by such a URL.
+pub(in crate::http) async fn get(service: Shared, request: HttpRequest) -> Result<HttpResponse, Error> {
+    let service = service.into_inner();
+    let (bucket, name) = names(&request)?;
+    let token = parameter(&request, "token")
+        .ok_or_else(|| Error::Schema("querystring must have required property 'token'".to_owned()))?;
+    let grant = service.verify(&token, Scope::Download, &bucket, &name)?;
+    let call = Call::open(&service, &request, "storage.object.get_signed");
+    path::object(&name)?;
+    let found = objects::find_in_bucket(&call.as_service(), &bucket, &name).await.map_err(Error::database)?;
+    let object = found.and_then(|found| found.object).ok_or(Error::NoSuchKey)?;
+    download::send(&service, &request, &object, Some(grant.expires_at)).await
+}

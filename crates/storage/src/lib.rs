@@ -1,0 +1,138 @@
+//! Files with policies: the API of Supabase Storage.
+//!
+//! - `http/`: one file per URL. It reads the request, calls a flow, shapes the answer.
+//! - Flows: [`upload`] takes a body in, [`transfer`] moves and copies, `http/object/download` sends.
+//! - [`call`]: how a request looks to Postgres. A call acts as its caller, whose policies decide, or as
+//!   the service.
+//! - Rules without IO: [`path`], [`limit`], [`robots`], [`condition`], [`signed`], [`file`].
+//! - `store/`: the SQL of schema `storage`, one file per table; `task/`: background work.
+//!
+//! Its connections log in as `supabase_storage_admin`, who owns that schema. Who may do what with a
+//! file is asked of the policies on `storage.objects` and `storage.buckets` and never decided here: a
+//! write is tried as the caller and undone, then the file is stored, then the row is written as the
+//! service. A row never lacks its file, and files that no row needs any more are removed later
+//! (`storage.basalt_removals`).
+//!
+//! Not here yet: resumable uploads, the S3 protocol, transformed images, webhooks, analytics and vectors.
+
+mod call;
+mod condition;
+mod config;
+mod error;
+mod file;
+mod http;
+mod limit;
+mod path;
+mod robots;
+mod service;
+mod signed;
+mod store;
+mod task;
+mod transfer;
+mod upload;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use actix_web::web::ServiceConfig;
+use db::Fleet;
+use jwt::KeySet;
+use kernel::{Clock, Health, Task};
+use ::object::Disk;
+
+pub use crate::config::{Config, Problem};
+pub use crate::error::{Error, Existing};
+use crate::service::Service;
+
+mod embedded {
+    refinery::embed_migrations!("../../migrations/storage");
+}
+
+/// The migrations of schema `storage`.
+#[must_use]
+pub fn migrations() -> db::Migrations {
+    let repeatables = &[
+        ("functions", include_str!("../../../migrations/storage/repeatable/functions.sql")),
+        ("listing", include_str!("../../../migrations/storage/repeatable/listing.sql")),
+        ("triggers", include_str!("../../../migrations/storage/repeatable/triggers.sql")),
+    ];
+    db::Migrations::new(db::migrate::Owner::Storage, &embedded::migrations::runner(), repeatables)
+}
+
+/// A running instance. Clones share it.
+#[derive(Clone)]
+pub struct Storage(Arc<Service>);
+
+/// What the service is given.
+pub struct Deps {
+    /// Connections that log in as `supabase_storage_admin`.
+    pub fleet: Fleet,
+    /// Signs and verifies the tokens of signed URLs.
+    pub keys: KeySet,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// Why the service cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Settings that cannot be used, each with what is wrong.
+    #[error("{}", .0.iter().map(|p| format!("storage.{}: {}", p.key, p.text)).collect::<Vec<_>>().join("; "))]
+    Settings(Vec<Problem>),
+    /// The directory of the files cannot be used.
+    #[error("cannot keep files in {path} (storage.path): {error}")]
+    Directory {
+        /// The directory.
+        path: String,
+        /// What is wrong with it.
+        error: ::object::Error,
+    },
+}
+
+impl Storage {
+    /// Starts the service.
+    ///
+    /// # Errors
+    ///
+    /// If the settings or the directory cannot be used.
+    pub async fn start(config: Config, deps: Deps) -> Result<Self, StartError> {
+        let problems = config.check();
+        if !problems.is_empty() {
+            return Err(StartError::Settings(problems));
+        }
+        let within = Path::new(&config.bucket).join(&config.tenant);
+        let disk = Disk::open(&config.path, &within).map_err(|error| StartError::Directory {
+            path: config.path.display().to_string(),
+            error,
+        })?;
+        Ok(Self(Arc::new(Service { config, fleet: deps.fleet, disk, keys: deps.keys, clock: deps.clock })))
+    }
+
+    /// The endpoints, to be mounted below the prefix.
+    pub fn routes(&self, cfg: &mut ServiceConfig) {
+        http::routes(&self.0, cfg);
+    }
+
+    /// Background work, to be supervised.
+    #[must_use]
+    pub fn tasks(&self) -> Vec<Task> {
+        vec![task::removals::task(&self.0)]
+    }
+
+    /// Removes the files that are due now, which a task does every half minute. Returns how many.
+    ///
+    /// # Errors
+    ///
+    /// If the database does not answer.
+    pub async fn remove_due(&self) -> Result<usize, Error> {
+        task::removals::once(&self.0).await
+    }
+
+    /// Whether the service can serve: it can if its database answers.
+    pub async fn health(&self) -> Health {
+        match store::removals::due(&self.0.fleet).await {
+            Ok(_) => Health::Ready,
+            Err(error) => Health::NotReady(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! Storage as its clients see it, on a real Postgres and a real disk.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod atomicity;
+mod buckets;
+mod download;
+mod form;
+mod harness;
+mod hostile;
+mod list;
+mod policies;
+mod schema;
+mod signed;
+mod transfer;
+mod upload;
