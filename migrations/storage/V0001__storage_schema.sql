@@ -9,6 +9,7 @@
 
 set local role supabase_storage_admin;
 set local search_path to '';
+set local client_min_messages to warning;
 
 -- What older versions named or shaped differently ------------------------------------------------
 

@@ -3,6 +3,7 @@
 
 set local role supabase_storage_admin;
 set local search_path to '';
+set local client_min_messages to warning;
 
 -- The default of this column uses a value that V0001 may have added, which no statement of that transaction could.
 alter table storage.buckets_vectors alter column type set default 'VECTOR';

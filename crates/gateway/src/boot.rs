@@ -120,7 +120,8 @@ async fn start(plan: &ServePlan) -> anyhow::Result<Running> {
 
     let (auth, rest, storage) = match &plan.secrets {
         Some(secrets) => {
-            let [authenticator, auth_admin, storage_admin] = prepare(settings, &database, secrets, &plan.data_dir).await?;
+            let [authenticator, auth_admin, storage_admin] =
+                prepare(settings, &database, secrets, &plan.data_dir).await?;
             let auth = match settings.runs(Service::Auth) {
                 true => {
                     let pool = Pool::new(

@@ -92,7 +92,9 @@ impl Disk {
                 },
             }
             let mut directory = path.parent();
-            while let Some(empty) = directory.filter(|path| *path != place.root && path.starts_with(&place.root)) {
+            while let Some(empty) =
+                directory.filter(|path| *path != place.root && path.starts_with(&place.root))
+            {
                 if fs::remove_dir(empty).is_err() {
                     break;
                 }

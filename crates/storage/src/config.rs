@@ -60,9 +60,8 @@ impl Config {
     /// What is wrong with these settings; nothing if they can be used.
     #[must_use]
     pub fn check(&self) -> Vec<Problem> {
-        let is_directory = |name: &str| {
-            !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\0'])
-        };
+        let is_directory =
+            |name: &str| !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\0']);
         let names = [("bucket", &self.bucket), ("tenant", &self.tenant)];
         let bad = names.into_iter().filter(|(_, name)| !is_directory(name));
         bad.map(|(key, _)| Problem { key, text: "must be the name of a directory".to_owned() }).collect()

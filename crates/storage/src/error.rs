@@ -221,7 +221,9 @@ impl Error {
             Self::BodyTooLarge => (413, "FastifyError", "EntityTooLarge"),
             Self::InvalidBucketName => (400, "Invalid Input", "InvalidBucketName"),
             Self::InvalidKey(_) => (400, "InvalidKey", "InvalidKey"),
-            Self::InvalidMimeType(_) | Self::InvalidContentType => (415, "invalid_mime_type", "InvalidMimeType"),
+            Self::InvalidMimeType(_) | Self::InvalidContentType => {
+                (415, "invalid_mime_type", "InvalidMimeType")
+            }
             Self::InvalidRange => (416, "invalid_range", "InvalidRange"),
             Self::Exists(Existing::Key) => (409, "Duplicate", "KeyAlreadyExists"),
             Self::Exists(Existing::Bucket) => (409, "Duplicate", "BucketAlreadyExists"),
@@ -231,7 +233,9 @@ impl Error {
             Self::Referenced(_) => (409, "ResourceReferenced", "ResourceReferenced"),
             Self::RelatedMissing => (404, "InvalidRequest", "InvalidRequest"),
             Self::TooManyObjects => (409, "InvalidRequest", "InvalidRequest"),
-            Self::AccessDenied(_) | Self::InvalidRole | Self::UnknownRole(_) => (403, "Unauthorized", "AccessDenied"),
+            Self::AccessDenied(_) | Self::InvalidRole | Self::UnknownRole(_) => {
+                (403, "Unauthorized", "AccessDenied")
+            }
             Self::InvalidJwt(_) => (400, "InvalidJWT", "InvalidJWT"),
             Self::InvalidSignature(_) => (400, "InvalidSignature", "InvalidSignature"),
             Self::InvalidParameter(_) => (400, "InvalidParameter", "InvalidParameter"),
@@ -256,9 +260,11 @@ impl Error {
     /// The HTTP status: mostly not the one in the body.
     fn http(&self) -> u16 {
         match self {
-            Self::InvalidRole | Self::InvalidRange | Self::NoRoute(_) | Self::Aborted | Self::BodyTooLarge => {
-                self.row().0
-            }
+            Self::InvalidRole
+            | Self::InvalidRange
+            | Self::NoRoute(_)
+            | Self::Aborted
+            | Self::BodyTooLarge => self.row().0,
             Self::DatabaseTimeout(_) | Self::SlowDown | Self::DiskFull => self.row().0,
             Self::Database(_) | Self::Internal(_) => 500,
             _ => 400,

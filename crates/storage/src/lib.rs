@@ -34,11 +34,11 @@ mod upload;
 use std::path::Path;
 use std::sync::Arc;
 
+use ::object::Disk;
 use actix_web::web::ServiceConfig;
 use db::Fleet;
 use jwt::KeySet;
 use kernel::{Clock, Health, Task};
-use ::object::Disk;
 
 pub use crate::config::{Config, Problem};
 pub use crate::error::{Error, Existing};
@@ -101,10 +101,8 @@ impl Storage {
             return Err(StartError::Settings(problems));
         }
         let within = Path::new(&config.bucket).join(&config.tenant);
-        let disk = Disk::open(&config.path, &within).map_err(|error| StartError::Directory {
-            path: config.path.display().to_string(),
-            error,
-        })?;
+        let disk = Disk::open(&config.path, &within)
+            .map_err(|error| StartError::Directory { path: config.path.display().to_string(), error })?;
         Ok(Self(Arc::new(Service { config, fleet: deps.fleet, disk, keys: deps.keys, clock: deps.clock })))
     }
 

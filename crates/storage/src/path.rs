@@ -34,7 +34,8 @@ pub(crate) fn object(name: &str) -> Result<(), Error> {
 pub(crate) fn bucket(name: &str) -> Result<(), Error> {
     // The suffix is upstream's for buckets of analytics; the dots would be directories.
     let characters = (1..=100).contains(&name.len()) && name.bytes().all(is_safe);
-    let fits = characters && name.trim() == name && !name.ends_with("--table-s3") && !matches!(name, "." | "..");
+    let fits =
+        characters && name.trim() == name && !name.ends_with("--table-s3") && !matches!(name, "." | "..");
     if fits { Ok(()) } else { Err(Error::InvalidBucketName) }
 }
 
@@ -52,7 +53,9 @@ mod tests {
         for name in ["a", "a/b.png", "/a", "a//b/", "a b!.*'()&$=@;:+,?-_", "..a/b..", "a/...", "."] {
             assert_eq!(object(name).is_ok(), name != ".", "{name}");
         }
-        for name in ["", "a#b", "a%b", "ä", "a\\b", "a\nb", "a\0", "a~", "a[b]", "../a", "a/../b", "a/.", "./a"] {
+        for name in
+            ["", "a#b", "a%b", "ä", "a\\b", "a\nb", "a\0", "a~", "a[b]", "../a", "a/../b", "a/.", "./a"]
+        {
             assert!(matches!(object(name), Err(Error::InvalidKey(told)) if told == name), "{name}");
         }
     }

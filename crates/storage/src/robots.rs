@@ -31,7 +31,9 @@ fn split(text: &str) -> (&str, &str) {
     let is_rule = |text: &str| {
         let word = text.split([',', ':']).next().unwrap_or_default().trim();
         let robot = !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
-        SIMPLE.contains(&word) || WITH_VALUE.contains(&word) || (robot && text.contains(':') && !word.contains(' '))
+        SIMPLE.contains(&word)
+            || WITH_VALUE.contains(&word)
+            || (robot && text.contains(':') && !word.contains(' '))
     };
     let is_date = text.starts_with("unavailable_after:");
     let mut from = 0;
@@ -108,9 +110,17 @@ mod tests {
         ] {
             assert!(check(value).is_ok(), "{value}");
         }
-        for value in
-            ["", " ", "index-me", "noindex,,nofollow", "max-snippet: x", "max-snippet:", "max-image-preview: big", "bot:", "unavailable_after: soon"]
-        {
+        for value in [
+            "",
+            " ",
+            "index-me",
+            "noindex,,nofollow",
+            "max-snippet: x",
+            "max-snippet:",
+            "max-image-preview: big",
+            "bot:",
+            "unavailable_after: soon",
+        ] {
             assert!(matches!(check(value), Err(Error::InvalidRobotsTag(_))), "{value}");
         }
     }

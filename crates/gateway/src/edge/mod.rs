@@ -122,7 +122,9 @@ async fn within<T>(limit: Option<Duration>, future: impl Future<Output = T>) -> 
 fn admit(edge: &Edge, request: &mut ServiceRequest) -> Result<Admitted, Refusal> {
     // A few hundred bytes can stand for gigabytes; where they are only kept, they may.
     let is_kept = !edge.bare && request.path().starts_with("/storage/v1/");
-    if !is_kept && request.headers().get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
+    if !is_kept
+        && request.headers().get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity")
+    {
         return Err(Refusal::Encoded);
     }
     if edge.bare {

@@ -33,7 +33,9 @@ impl Tree {
         }
         let mut found = Vec::new();
         walk(self.directory.path(), &mut found);
-        let relative = |path: std::path::PathBuf| path.strip_prefix(self.directory.path()).unwrap().display().to_string();
+        let relative = |path: std::path::PathBuf| {
+            path.strip_prefix(self.directory.path()).unwrap().display().to_string()
+        };
         found.into_iter().map(relative).collect()
     }
 }

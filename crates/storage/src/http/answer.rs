@@ -25,6 +25,7 @@ pub(super) async fn no_route(request: HttpRequest) -> Result<HttpResponse, Error
     if matches!(first, "bucket" | "object" | "render" | "cdn") {
         return Err(Error::NoRoute(route));
     }
-    let body = json!({ "message": format!("Route {route} not found"), "error": "Not Found", "statusCode": 404 });
+    let body =
+        json!({ "message": format!("Route {route} not found"), "error": "Not Found", "statusCode": 404 });
     Ok(HttpResponse::NotFound().json(body))
 }

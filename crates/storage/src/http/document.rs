@@ -26,11 +26,16 @@ pub(super) struct Document {
 /// # Errors
 ///
 /// A body that is too long, or no JSON object.
-pub(super) async fn read(service: &Service, request: &HttpRequest, payload: Payload) -> Result<Document, Error> {
+pub(super) async fn read(
+    service: &Service,
+    request: &HttpRequest,
+    payload: Payload,
+) -> Result<Document, Error> {
     let body = bytes(service, payload).await?;
-    let is_json = request.headers().get(CONTENT_TYPE).is_some_and(|kind| {
-        kind.as_bytes().to_ascii_lowercase().starts_with(b"application/json")
-    });
+    let is_json = request
+        .headers()
+        .get(CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().to_ascii_lowercase().starts_with(b"application/json"));
     if body.is_empty() && is_json {
         return Err(Error::Json("Body cannot be empty when content-type is set to 'application/json'"));
     }
@@ -165,7 +170,9 @@ impl Document {
         };
         match self.get(name) {
             None => Ok(None),
-            Some(Value::Array(items)) => items.iter().enumerate().map(text).collect::<Result<_, _>>().map(Some),
+            Some(Value::Array(items)) => {
+                items.iter().enumerate().map(text).collect::<Result<_, _>>().map(Some)
+            }
             Some(Value::Object(_)) => self.refuse(name, "must be array"),
             Some(single) => Ok(Some(vec![text((0, single))?])),
         }

@@ -131,11 +131,8 @@ pub(crate) enum Column {
     UpdatedAt,
 }
 
-const LIST: &str = concat!(
-    "select ",
-    columns!(),
-    " from storage.buckets where ($1::text is null or name ilike $1)"
-);
+const LIST: &str =
+    concat!("select ", columns!(), " from storage.buckets where ($1::text is null or name ilike $1)");
 
 pub(crate) async fn list(acting: &Acting<'_>, page: &Page) -> Result<Vec<BucketRow>, db::Error> {
     let order = match page.sort {

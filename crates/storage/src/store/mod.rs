@@ -65,7 +65,10 @@ mod tests {
     #[test]
     fn arrays_keep_their_items_apart() {
         assert_eq!(array::<&str>(&[]), Text::from("{}"));
-        assert_eq!(array(&["a", "b,c", "d\"e", "f\\", "", "{}"]), Text::from(r#"{"a","b,c","d\"e","f\\","","{}"}"#));
+        assert_eq!(
+            array(&["a", "b,c", "d\"e", "f\\", "", "{}"]),
+            Text::from(r#"{"a","b,c","d\"e","f\\","","{}"}"#)
+        );
         assert_eq!(array_with_nulls([Some("NULL"), None].into_iter()), Text::from(r#"{"NULL",NULL}"#));
     }
 }

@@ -123,7 +123,11 @@ macro_rules! upsert {
 }
 
 /// Asks the policies whether the caller may write this object.
-pub(crate) async fn probe(acting: &Acting<'_>, object: &NewObject<'_>, upsert: bool) -> Result<(), db::Error> {
+pub(crate) async fn probe(
+    acting: &Acting<'_>,
+    object: &NewObject<'_>,
+    upsert: bool,
+) -> Result<(), db::Error> {
     let sql = if upsert { upsert!() } else { INSERT };
     acting.try_out(None, sql, &object.params()).await.map(drop)
 }
@@ -176,11 +180,18 @@ pub(crate) async fn write(
     ObjectRow::first(&rows)?.ok_or_else(|| db::Error::Client("no row was written".to_owned()))
 }
 
-const FIND: &str =
-    concat!("select ", columns!(), " from storage.objects where name = $1 and bucket_id = $2 and archived_at is null");
+const FIND: &str = concat!(
+    "select ",
+    columns!(),
+    " from storage.objects where name = $1 and bucket_id = $2 and archived_at is null"
+);
 
 /// An object that the caller, or the service, can see.
-pub(crate) async fn find(acting: &Acting<'_>, bucket: &str, name: &str) -> Result<Option<ObjectRow>, db::Error> {
+pub(crate) async fn find(
+    acting: &Acting<'_>,
+    bucket: &str,
+    name: &str,
+) -> Result<Option<ObjectRow>, db::Error> {
     ObjectRow::first(&acting.run(FIND, &[name.into(), bucket.into()]).await?)
 }
 
@@ -216,8 +227,7 @@ pub(crate) async fn find_in_bucket(
     Ok(Some(Found { is_public, object }))
 }
 
-const NAMES: &str =
-    "select name from storage.objects where bucket_id = $1 and name = any ($2::text[]) and archived_at is null";
+const NAMES: &str = "select name from storage.objects where bucket_id = $1 and name = any ($2::text[]) and archived_at is null";
 
 /// Those of `names` that the caller can see.
 pub(crate) async fn visible(
@@ -320,7 +330,8 @@ pub(crate) async fn delete(
     ObjectRow::all(&work.run(caller, DELETE, &[bucket.into(), array(names)]).await?)
 }
 
-const COUNT: &str = "select count(*) from (select from storage.objects where bucket_id = $1 limit $2) as counted";
+const COUNT: &str =
+    "select count(*) from (select from storage.objects where bucket_id = $1 limit $2) as counted";
 
 /// How many objects a bucket has, counted up to `most`.
 pub(crate) async fn count(service: &Acting<'_>, bucket: &str, most: u64) -> Result<u64, db::Error> {
@@ -349,10 +360,11 @@ const EMPTY: &str = "
     with gone as (
       delete from storage.objects
        where id in (select id from storage.objects where bucket_id = $1 and created_at <= $2::timestamptz limit 500)
-      returning name, version)
-    insert into storage.basalt_removals (bucket_id, name, version, due_at)
-    select $1, gone.name, gone.version, now() + $3::interval from gone
-    returning id";
+      returning name, version),
+    discarded as (
+      insert into storage.basalt_removals (bucket_id, name, version, due_at)
+      select $1, gone.name, gone.version, now() + $3::interval from gone)
+    select from gone limit 1";
 
 /// Deletes some objects of a bucket that were made before a moment. False when there are no more.
 pub(crate) async fn delete_some(

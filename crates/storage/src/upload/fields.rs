@@ -1,8 +1,8 @@
 //! What is said of a content beside it.
 
 use base64::Engine;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use object::Labels;
 use serde_json::Value;
 
@@ -18,7 +18,11 @@ pub(crate) struct Fields {
 
 impl Fields {
     /// From the headers of a request whose body is the content.
-    pub(crate) fn raw(content_type: Option<&str>, cache_control: Option<&str>, metadata: Option<&str>) -> Self {
+    pub(crate) fn raw(
+        content_type: Option<&str>,
+        cache_control: Option<&str>,
+        metadata: Option<&str>,
+    ) -> Self {
         Self {
             content_type: content_type.unwrap_or(UNKNOWN).to_owned(),
             cache_control: cache_control.filter(|value| !value.is_empty()).map(str::to_owned),

@@ -86,8 +86,8 @@ impl Form {
         let disposition = headers.get("content-disposition").unwrap_or_default();
         let name = parameter(disposition, "name").unwrap_or_default();
         let content_type = headers.get("content-type").map(str::to_owned);
-        let has_filename = parameter(disposition, "filename").is_some()
-            || parameter(disposition, "filename*").is_some();
+        let has_filename =
+            parameter(disposition, "filename").is_some() || parameter(disposition, "filename*").is_some();
         if has_filename || name.is_empty() || content_type.as_deref() == Some("application/octet-stream") {
             return Ok(Some(Part::File { content_type }));
         }

@@ -2,8 +2,8 @@
 //! row. A row never lacks its file; a file without a row is removed again.
 
 pub(crate) mod body;
-pub(crate) mod form;
 mod fields;
+pub(crate) mod form;
 
 use std::rc::Rc;
 use std::time::SystemTime;
@@ -111,7 +111,8 @@ async fn store(
     let robots_tag = robots_tag.map(str::to_owned);
     let call = Rc::clone(call);
     // From here on the client may go away: what has begun is brought to its end.
-    let settled = actix_web::rt::spawn(async move { settle(&call, &upload, key, incoming, fields, robots_tag).await });
+    let settled =
+        actix_web::rt::spawn(async move { settle(&call, &upload, key, incoming, fields, robots_tag).await });
     settled.await.map_err(|error| Error::Internal(Box::new(error)))?
 }
 
@@ -203,7 +204,10 @@ pub(crate) fn invalid(name: &str) -> Error {
     Error::InvalidKey(name.to_owned())
 }
 
-pub(crate) fn header(request: &HttpRequest, name: impl actix_web::http::header::AsHeaderName) -> Option<&str> {
+pub(crate) fn header(
+    request: &HttpRequest,
+    name: impl actix_web::http::header::AsHeaderName,
+) -> Option<&str> {
     request.headers().get(name)?.to_str().ok()
 }
 
@@ -222,7 +226,9 @@ impl Source {
         let content_type = header(request, CONTENT_TYPE).unwrap_or_default();
         match form::boundary(content_type) {
             Some(boundary) => Self::Form(Box::new(Form::new(body, &boundary))),
-            None if content_type.to_ascii_lowercase().starts_with("multipart/form-data") => Self::Nonsense(body),
+            None if content_type.to_ascii_lowercase().starts_with("multipart/form-data") => {
+                Self::Nonsense(body)
+            }
             None => Self::Raw(body),
         }
     }

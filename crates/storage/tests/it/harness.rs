@@ -196,7 +196,7 @@ impl Api {
 
 /// A request with, if it is not empty, a bearer token.
 pub fn request(method: Method, path: &str, token: &str) -> TestRequest {
-    let request = TestRequest::with_uri(&format!("/storage/v1{path}")).method(method);
+    let request = TestRequest::with_uri(&format!("/storage/v1{}", path.replace(' ', "%20"))).method(method);
     match token {
         "" => request,
         token => request.insert_header(("Authorization", format!("Bearer {token}"))),

@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 use actix_web::body::SizedStream;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
-    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_RANGE, CONTENT_TYPE, ETAG, EXPIRES,
-    HeaderName, HeaderValue, IF_NONE_MATCH, LAST_MODIFIED,
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_RANGE, CONTENT_TYPE, ETAG,
+    EXPIRES, HeaderName, HeaderValue, IF_NONE_MATCH, LAST_MODIFIED,
 };
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use futures_util::TryStreamExt;
@@ -19,10 +19,9 @@ use crate::condition::{self, Facts, Wanted};
 use crate::error::Error;
 use crate::file::FileMetadata;
 use crate::http::{Shared, names, parameter};
-use crate::path;
 use crate::robots;
 use crate::service::Service;
-use crate::store::objects::{self, ObjectRow};
+use crate::store::objects::ObjectRow;
 use crate::upload::header;
 
 const ROBOTS_TAG: HeaderName = HeaderName::from_static("x-robots-tag");
@@ -65,10 +64,8 @@ pub(in crate::http) async fn public(service: Shared, request: HttpRequest) -> Re
     let service = service.into_inner();
     let call = Call::open(&service, &request, "storage.object.get_public");
     let (bucket, name) = names(&request)?;
-    let found = objects::find_in_bucket(&call.as_service(), &bucket, &name).await.map_err(Error::database)?;
-    let found = found.filter(|found| found.is_public).ok_or(Error::NoSuchBucket)?;
-    path::object(&name)?;
-    send(&service, &request, &found.object.ok_or(Error::NoSuchKey)?, None).await
+    let object = super::public(&call, &bucket, &name).await?;
+    send(&service, &request, &object, None).await
 }
 
 /// The content of an object. What is served until a moment says so instead of how long to keep it.
@@ -78,7 +75,8 @@ pub(super) async fn send(
     object: &ObjectRow,
     expires_at: Option<i64>,
 ) -> Result<HttpResponse, Error> {
-    let key = Key::new(&object.bucket_id, &object.name, object.version.as_deref()).ok_or(Error::NoSuchFile)?;
+    let key =
+        Key::new(&object.bucket_id, &object.name, object.version.as_deref()).ok_or(Error::NoSuchFile)?;
     let blob = service.disk.read(&key).await.map_err(|error| Error::disk(error, &object.name))?;
     let file = FileMetadata::of(object);
     let etag = file.etag.clone().unwrap_or_else(|| tag(blob.modified(), blob.size()));
@@ -108,12 +106,18 @@ pub(super) async fn send(
     if let Some(bytes) = blob.small(first, end) {
         return Ok(answer.body(bytes));
     }
-    let stream = blob.stream(first, end).inspect_err(|error| tracing::error!(%error, "a file could not be read"));
+    let stream =
+        blob.stream(first, end).inspect_err(|error| tracing::error!(%error, "a file could not be read"));
     Ok(answer.body(SizedStream::new(end - first, stream)))
 }
 
 /// Headers that answers with an object have in common.
-pub(super) fn describe(answer: &mut HttpResponseBuilder, file: &FileMetadata, etag: &str, modified: SystemTime) {
+pub(super) fn describe(
+    answer: &mut HttpResponseBuilder,
+    file: &FileMetadata,
+    etag: &str,
+    modified: SystemTime,
+) {
     let labels = file.labels();
     // A page of somebody's must not run where the API is at home.
     let is_page = labels.content_type.contains("text/html");

@@ -15,8 +15,7 @@ use crate::call::Call;
 use crate::error::Error;
 use crate::file::FileMetadata;
 use crate::http::{Shared, answer, names};
-use crate::path;
-use crate::store::objects::{self, ObjectRow};
+use crate::store::objects::ObjectRow;
 use crate::upload::header;
 
 const OPERATION: &str = "object.get_authenticated_info";
@@ -75,10 +74,7 @@ pub(in crate::http) async fn head_public(
 async fn in_public(service: Shared, request: &HttpRequest) -> Result<ObjectRow, Error> {
     let call = Call::open(&service.into_inner(), request, PUBLIC_OPERATION);
     let (bucket, name) = names(request)?;
-    let found = objects::find_in_bucket(&call.as_service(), &bucket, &name).await.map_err(Error::database)?;
-    let found = found.filter(|found| found.is_public).ok_or(Error::NoSuchBucket)?;
-    path::object(&name)?;
-    found.object.ok_or(Error::NoSuchKey)
+    super::public(&call, &bucket, &name).await
 }
 
 fn tell(object: &ObjectRow) -> HttpResponse {

@@ -147,7 +147,8 @@ impl Cursor {
     fn write(&self) -> String {
         let column = COLUMNS.iter().find(|(_, column)| Some(*column) == self.column).map(|(name, _)| *name);
         let order = ORDERS.iter().find(|(_, order)| Some(*order) == self.descending).map(|(name, _)| *name);
-        let values = [("l", Some(self.after.as_str())), ("o", order), ("c", column), ("a", Some(&self.moment))];
+        let values =
+            [("l", Some(self.after.as_str())), ("o", order), ("c", column), ("a", Some(&self.moment))];
         let line = |(letter, value): (&str, Option<&str>)| {
             value.filter(|value| !value.is_empty()).map(|value| format!("{letter}:{value}"))
         };
@@ -161,7 +162,8 @@ impl Cursor {
         let mut cursor = Self::default();
         for line in text.split('\n') {
             let (letter, value) = line.split_once(':').ok_or_else(refused)?;
-            let named = |choices: &[(&str, Column)]| choices.iter().find(|(name, _)| *name == value).map(|(_, c)| *c);
+            let named =
+                |choices: &[(&str, Column)]| choices.iter().find(|(name, _)| *name == value).map(|(_, c)| *c);
             match letter {
                 "l" => cursor.after = value.to_owned(),
                 "a" => cursor.moment = value.to_owned(),

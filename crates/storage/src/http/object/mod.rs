@@ -16,17 +16,41 @@ use crate::error::Error;
 use crate::path;
 use crate::store::objects::{self, ObjectRow};
 
-/// The object at a URL that needs no policy if its bucket is public; otherwise the caller's decide.
-async fn readable(call: &Call, bucket: &str, name: &str) -> Result<ObjectRow, Error> {
+/// A bucket and what is in it by a name.
+struct Found {
+    is_public: bool,
+    /// Whoever asks; or why there is none.
+    object: Result<ObjectRow, Error>,
+}
+
+/// A bucket that exists, and the object in it. That the name is none is told after the bucket.
+async fn find(call: &Call, bucket: &str, name: &str) -> Result<Found, Error> {
+    let valid = path::object(name);
+    let name = if valid.is_ok() { name } else { "" };
     let found = objects::find_in_bucket(&call.as_service(), bucket, name).await.map_err(Error::database)?;
     let found = found.ok_or(Error::NoSuchBucket)?;
-    if !found.is_public && !call.is_authenticated() {
+    let object = valid.and_then(|()| found.object.ok_or(Error::NoSuchKey));
+    Ok(Found { is_public: found.is_public, object })
+}
+
+/// The object at a URL that needs no policy if its bucket is public; otherwise the caller's decide.
+async fn readable(call: &Call, bucket: &str, name: &str) -> Result<ObjectRow, Error> {
+    let found = find(call, bucket, name).await?;
+    if found.is_public {
+        return found.object;
+    }
+    if !call.is_authenticated() {
         return Err(Error::NoSuchBucket);
     }
     path::object(name)?;
-    let object = match found.is_public {
-        true => found.object,
-        false => objects::find(&call.as_caller(), bucket, name).await.map_err(Error::database)?,
-    };
+    let object = objects::find(&call.as_caller(), bucket, name).await.map_err(Error::database)?;
     object.ok_or(Error::NoSuchKey)
+}
+
+/// The object at a URL for public buckets alone.
+async fn public(call: &Call, bucket: &str, name: &str) -> Result<ObjectRow, Error> {
+    match find(call, bucket, name).await? {
+        Found { is_public: true, object } => object,
+        Found { .. } => Err(Error::NoSuchBucket),
+    }
 }

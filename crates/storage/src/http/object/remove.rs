@@ -27,7 +27,8 @@ pub(in crate::http) async fn delete(
     let held = objects::lock(&mut work, &as_service, &bucket, &name).await.map_err(Error::database)?;
     let gone = held.ok_or(Error::NoSuchKey)?;
     let names = [name];
-    let deleted = objects::delete(&mut work, &call.as_caller(), &bucket, &names).await.map_err(Error::database)?;
+    let deleted =
+        objects::delete(&mut work, &call.as_caller(), &bucket, &names).await.map_err(Error::database)?;
     if deleted.is_empty() {
         return Err(Error::AccessDenied("Access denied".into()));
     }
@@ -58,10 +59,8 @@ pub(in crate::http) async fn delete_many(
         let mut work = Work::begin(&service).await.map_err(Error::database)?;
         let deleted =
             objects::delete(&mut work, &call.as_caller(), &bucket, batch).await.map_err(Error::database)?;
-        let gone: Vec<Gone> = deleted
-            .iter()
-            .map(|row| Gone { name: row.name.clone(), version: row.version.clone() })
-            .collect();
+        let gone: Vec<Gone> =
+            deleted.iter().map(|row| Gone { name: row.name.clone(), version: row.version.clone() }).collect();
         if !gone.is_empty() {
             let acting = call.as_service();
             removals::insert(&mut work, &acting, &bucket, &gone, &delay).await.map_err(Error::database)?;

@@ -80,8 +80,6 @@ pub(in crate::http) async fn get(service: Shared, request: HttpRequest) -> Resul
         .ok_or_else(|| Error::Schema("querystring must have required property 'token'".to_owned()))?;
     let grant = service.verify(&token, Scope::Download, &bucket, &name)?;
     let call = Call::open(&service, &request, "storage.object.get_signed");
-    path::object(&name)?;
-    let found = objects::find_in_bucket(&call.as_service(), &bucket, &name).await.map_err(Error::database)?;
-    let object = found.and_then(|found| found.object).ok_or(Error::NoSuchKey)?;
+    let object = super::find(&call, &bucket, &name).await?.object?;
     download::send(&service, &request, &object, Some(grant.expires_at)).await
 }
