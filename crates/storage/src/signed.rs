@@ -19,6 +19,15 @@ pub(crate) enum Scope {
     Upload,
 }
 
+impl Scope {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Download => "download",
+            Self::Upload => "upload",
+        }
+    }
+}
+
 /// A token that was made for what it is used for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Grant {
@@ -87,16 +96,12 @@ impl Service {
             .verify(token, &policy, self.clock.unix())
             .map_err(|error| Error::InvalidJwt(token_text(&error)))?;
         // Tokens of old have no scope; those for uploads are the ones that say whether to replace.
-        let is_for_upload = match verified.get("scope") {
-            Some(claimed) => claimed.as_str().map(|claimed| (claimed == "upload", claimed)),
-            None if verified.get("upsert").is_some() => Some((true, "upload")),
-            None => Some((false, "download")),
+        let claimed = match verified.get("scope") {
+            Some(claimed) => claimed.as_str(),
+            None if verified.get("upsert").is_some() => Some(Scope::Upload.name()),
+            None => Some(Scope::Download.name()),
         };
-        let fits = match (is_for_upload, scope) {
-            (Some((true, "upload")), Scope::Upload) | (Some((false, "download")), Scope::Download) => true,
-            _ => false,
-        };
-        if !fits {
+        if claimed != Some(scope.name()) {
             return Err(Error::InvalidSignature(match scope {
                 Scope::Download => "Token is not scoped for download",
                 Scope::Upload => "Token is not scoped for upload",

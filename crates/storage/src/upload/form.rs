@@ -96,7 +96,7 @@ impl Form {
             return Err(Error::InvalidRequest("Too many fields".into()));
         }
         let value = self.field().await?;
-        return Ok(Some(Part::Field { name, value }));
+        Ok(Some(Part::Field { name, value }))
     }
 
     /// The next bytes of the file; `None` at its end.
