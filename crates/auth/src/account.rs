@@ -192,10 +192,24 @@ pub(crate) async fn change_password(
     const FAILED: &str = "Error during password storage";
     users::update_password(tx, id, hash, ctx.now).await.or_internal(FAILED)?;
     one_time_tokens::delete_all(tx, id).await.or_internal(FAILED)?;
+    if ctx.config().create_email_identity_on_password_set {
+        complete_identities(ctx, tx, id).await?;
+    }
     match kept {
         Some(kept) => sessions::delete_others(tx, id, kept).await.or_internal(FAILED),
         None => sessions::delete_of_user(tx, id).await.or_internal(FAILED),
     }
+}
+
+/// Whoever came by another provider and has a password now can sign in by their address, too: this
+/// says so among the identities.
+async fn complete_identities(ctx: &Context, tx: &mut db::Session, id: Uuid) -> Result<(), Error> {
+    let user = users::get(tx, id).await.or_internal(UPDATING)?;
+    let can = user.is_email_confirmed() && !user.email.is_empty() && !user.is_sso_user && !user.is_anonymous;
+    if !can || user.identity("email").is_some() {
+        return Ok(());
+    }
+    add_identity(ctx, tx, id, "email", &own_identity(id, "email", &user.email, true)).await
 }
 
 /// An address or number that someone else has is `taken`; all else that fails is ours.

@@ -70,6 +70,8 @@ pub(crate) fn role(text: &str) -> Result<&str, Error> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -103,5 +105,27 @@ mod tests {
         check("1", None);
         check("1234567890123456", None);
         check("1555' or 1=1", None);
+    }
+
+    proptest! {
+        #[test]
+        fn an_address_in_its_form_stays(text in "\\PC{0,40}|[A-Za-z.+_-]{1,20}@[A-Za-z0-9.-]{1,30}") {
+            if let Ok(address) = email(&text) {
+                prop_assert_eq!(email(&address).ok(), Some(address.clone()));
+                prop_assert!(address.is_ascii() && !address.contains(char::is_uppercase));
+                prop_assert!(!address.contains(|c: char| c.is_whitespace() || c.is_control()));
+                prop_assert_eq!(address.matches('@').count(), 1);
+            }
+        }
+
+        #[test]
+        fn a_number_in_its_form_stays(text in "\\PC{0,24}|[+]?[0-9 ]{0,24}") {
+            if let Ok(number) = phone(&text) {
+                prop_assert_eq!(phone(&number).ok(), Some(number.clone()));
+                let signed = format!("+{number}");
+                prop_assert_eq!(phone(&signed).ok(), Some(number.clone()));
+                prop_assert!((2..=15).contains(&number.len()) && number.bytes().all(|b| b.is_ascii_digit()));
+            }
+        }
     }
 }

@@ -10,6 +10,7 @@
 //! - [`oauth`] signs in with accounts at other providers, whose ID tokens [`oidc`] verifies; [`web3`] with wallets.
 //! - [`oauth_server`] lets other applications sign people in with accounts here.
 //! - [`saml`] signs in with the accounts of an organisation.
+//! - [`pwned`] asks whether a password has leaked.
 //! - Rules without IO: [`password`], [`otp`], [`pkce`], [`refresh_token`], [`access_token`],
 //!   [`redirect`], [`identifier`], [`rate`], [`totp`], [`webauthn`], [`seal`].
 //! - `store/`: the SQL of schema `auth`, one file per table; `task/`: background work.
@@ -41,6 +42,7 @@ mod outbox;
 mod passkey;
 mod password;
 mod pkce;
+mod pwned;
 mod rate;
 mod redirect;
 mod refresh_token;
@@ -73,9 +75,9 @@ pub use crate::captcha::CaptchaSites;
 pub use crate::config::{
     Captcha, CaptchaProvider, Config, CustomOAuth, DbEncryption, Email, External as ExternalProvider, Hook,
     Hooks, HttpSms, Messagebird, Mfa, MfaPhone, MfaTotp, MfaWebAuthn, Notification, Notifications,
-    OAuthServer as OAuthServerConfig, Passkey, PasswordHash, PasswordRequirements, Problem, RateLimits,
-    Saml as SamlConfig, Sessions, Sms, Smtp, SmtpTls, Template, Templates, Textlocal, Twilio, TwilioVerify,
-    UrlPaths, Vonage, Wallet, Web3, WebAuthn,
+    OAuthServer as OAuthServerConfig, Passkey, PasswordHash, PasswordHibp, PasswordRequirements, Problem,
+    RateLimits, Saml as SamlConfig, Sessions, Sms, Smtp, SmtpTls, Template, Templates, Textlocal, Twilio,
+    TwilioVerify, UrlPaths, Vonage, Wallet, Web3, WebAuthn,
 };
 pub use crate::error::{
     Error, Expiry, External, HookFailure, OAuthServer, Saml, SecondFactor, Weakness, Web3 as Web3Refusal,

@@ -5,9 +5,15 @@ use url::{Url, form_urlencoded};
 use crate::config::{self, Config};
 use crate::error::{Error, OrInternal};
 
-/// The link of a mail: path by what it verifies, below the external URL. `kind` is the type that
+/// The link of a mail: path by what it verifies, below the URL `external` of this API. `kind` is the type that
 /// `/verify` is told; of a change of address also with the address's role, which is left out.
-pub(crate) fn of(config: &Config, kind: &str, hash: &str, redirect_to: &str) -> Result<String, Error> {
+pub(crate) fn of(
+    config: &Config,
+    external: &str,
+    kind: &str,
+    hash: &str,
+    redirect_to: &str,
+) -> Result<String, Error> {
     let paths = &config.email.url_paths;
     let (path, kind) = match kind {
         "invite" => (&paths.invite, kind),
@@ -15,7 +21,7 @@ pub(crate) fn of(config: &Config, kind: &str, hash: &str, redirect_to: &str) -> 
         "email_change" | "email_change_current" | "email_change_new" => (&paths.email_change, "email_change"),
         kind => (&paths.recovery, kind),
     };
-    let base = resolve(&config.external_url, path)?;
+    let base = resolve(external, path)?;
     // Only what would end the parameter is escaped: applications match on the rest.
     let escaped: String = match redirect_to.contains(['&', '=', '#']) {
         true => form_urlencoded::byte_serialize(redirect_to.as_bytes()).collect(),
@@ -40,8 +46,10 @@ mod tests {
 
     #[test]
     fn addresses() {
-        let mut config = Config { external_url: "https://api.test/auth/v1".to_owned(), ..Config::default() };
-        let link = |config: &Config, kind: &str, to: &str| of(config, kind, "h", to).ok();
+        let mut config = Config::default();
+        let link = |config: &Config, kind: &str, to: &str| {
+            of(config, "https://api.test/auth/v1", kind, "h", to).ok()
+        };
         assert_eq!(
             link(&config, "email_change_new", "https://site.test/x").as_deref(),
             Some("https://api.test/auth/v1/verify?token=h&type=email_change&redirect_to=https://site.test/x")

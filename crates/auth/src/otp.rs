@@ -50,6 +50,8 @@ pub(crate) fn is_expired(sent_at: Option<DateTime<Utc>>, expiry: Span, now: Date
 mod tests {
     use chrono::TimeDelta;
 
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -84,5 +86,16 @@ mod tests {
         check("abc", "abd", ago(0), false);
         check("", "", ago(0), false);
         check("", "pkce_", ago(0), false);
+    }
+
+    proptest! {
+        /// Another address or another code is another hash.
+        #[test]
+        fn hashes_tell_codes_apart(email in "[a-z]{1,8}@[a-z]{1,8}.test", code in "[0-9]{6}", other in "[0-9]{6}") {
+            let found = hash(&email, &code);
+            prop_assert_eq!(found.len(), 56);
+            prop_assert_eq!(found == hash(&email, &other), code == other);
+            prop_assert_ne!(found, hash(&format!("x{email}"), &code));
+        }
     }
 }

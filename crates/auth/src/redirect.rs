@@ -258,7 +258,10 @@ fn is_separator(letter: char) -> bool {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -337,5 +340,76 @@ mod tests {
         let targets = Targets::new("https://site.test", &[]);
         assert_eq!(targets.choose(["https://evil.test", "https://site.test/x"]), "https://site.test/x");
         assert_eq!(targets.choose(["https://evil.test", ""]), "https://site.test");
+    }
+
+    /// Patterns of few letters, so that they meet the texts often.
+    fn pattern() -> impl Strategy<Value = String> {
+        let piece = prop_oneof![
+            Just("a".to_owned()),
+            Just("/".to_owned()),
+            Just(".".to_owned()),
+            Just("?".to_owned()),
+            Just("*".to_owned()),
+            Just("**".to_owned()),
+            Just("[ab]".to_owned()),
+            Just("[!a]".to_owned()),
+            Just("{a,b/}".to_owned()),
+        ];
+        proptest::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())
+    }
+
+    /// The same question, asked the slow way.
+    fn fits(pieces: &[Piece], text: &[char]) -> bool {
+        let Some((piece, rest)) = pieces.split_first() else { return text.is_empty() };
+        let one = |ok: bool| ok && fits(rest, &text[1..]);
+        match (piece, text.first()) {
+            (Piece::Exactly(letter), Some(first)) => one(letter == first),
+            (Piece::One, Some(first)) => one(!is_separator(*first)),
+            (Piece::Class { negated, ranges }, Some(first)) => {
+                one(ranges.iter().any(|(from, to)| (from..=to).contains(&first)) != *negated)
+            }
+            (Piece::Exactly(_) | Piece::One | Piece::Class { .. }, None) => false,
+            (Piece::Run, first) => {
+                fits(rest, text) || first.is_some_and(|c| !is_separator(*c) && fits(pieces, &text[1..]))
+            }
+            (Piece::Anything, first) => fits(rest, text) || (first.is_some() && fits(pieces, &text[1..])),
+            (Piece::Either(globs), _) => (0..=text.len()).any(|end| {
+                let (head, tail) = text.split_at(end);
+                globs.iter().any(|glob| fits(&glob.0, head)) && fits(rest, tail)
+            }),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn globs_match_what_their_pieces_say(pattern in pattern(), text in "[ab./]{0,8}") {
+            let glob = Glob::parse(&pattern).unwrap();
+            let letters: Vec<char> = text.chars().collect();
+            prop_assert_eq!(glob.matches(&text), fits(&glob.0, &letters), "{} {}", pattern, text);
+        }
+
+        #[test]
+        fn no_pattern_and_no_target_brings_it_down(pattern in "\\PC{0,60}", target in "\\PC{0,60}") {
+            let targets = Targets::new("https://site.test", &[pattern]);
+            let _ = targets.allows(&target);
+        }
+
+        /// Whatever is allowed beside a site without patterns is on the site, for browsers too.
+        #[test]
+        fn only_the_site_is_on_the_site(
+            target in "(https?|javascript|x)?:?/{0,3}[@.:#?\\\\/a-z]{0,8}(site.test)?[@.:#?\\\\/a-z0-9]{0,12}"
+        ) {
+            let targets = Targets::new("https://site.test", &[]);
+            let read = Url::parse(&target);
+            if targets.allows(&target) && !read.as_ref().is_ok_and(|url| is_loopback_address(url)) {
+                let url = read.unwrap();
+                prop_assert_eq!((url.scheme(), url.host_str()), ("https", Some("site.test")));
+            }
+        }
+    }
+
+    fn is_loopback_address(url: &Url) -> bool {
+        let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+        host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
     }
 }

@@ -170,6 +170,8 @@ fn read_leb128(bytes: &[u8]) -> Option<i64> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const STORED: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
@@ -233,6 +235,24 @@ mod tests {
         }
         for bytes in [&[][..], &[0x80], &[0x80, 0x00], &[0x01, 0x01], &[0xff; 10]] {
             assert_eq!(read_leb128(bytes), None, "{bytes:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(key: [u8; KEY], session: u128, counter in 0..=i64::MAX) {
+            let (key, session) = (SessionKey(key), Uuid::from_u128(session));
+            let text = key.token(session, counter);
+            let Some(RefreshToken::V2(token)) = RefreshToken::parse(&text) else { panic!("{text}") };
+            prop_assert_eq!((token.session_id, token.counter), (session, counter));
+            prop_assert!(token.is_signed_by(&key));
+        }
+
+        #[test]
+        fn no_text_is_a_token_by_chance(text in "\\PC{0,80}|[A-Za-z0-9_-]{36,120}") {
+            if let Some(RefreshToken::V2(token)) = RefreshToken::parse(&text) {
+                prop_assert!(!token.is_signed_by(&SessionKey::read(STORED).unwrap()));
+            }
         }
     }
 }

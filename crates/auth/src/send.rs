@@ -166,7 +166,8 @@ pub(crate) async fn mail(
 fn letter_data(ctx: &Context, email: &str, mail: Mail, code: &Code) -> Result<Value, Error> {
     let mut data = json!({ "Email": email, "Token": code.code });
     if let Some(verifies) = mail.verifies() {
-        data["ConfirmationURL"] = link::of(ctx.config(), verifies, &code.hash, &ctx.redirect_to)?.into();
+        data["ConfirmationURL"] =
+            link::of(ctx.config(), &ctx.external_url, verifies, &code.hash, &ctx.redirect_to)?.into();
         data["TokenHash"] = code.hash.as_str().into();
         data["RedirectTo"] = ctx.redirect_to.as_str().into();
     }
@@ -224,7 +225,7 @@ pub(crate) async fn email_change(
     let mails = [Some((email, new)), current.map(|code| (user.email.as_str(), code))];
     for (to, Code { code, hash }) in mails.into_iter().flatten() {
         let data = json!({
-            "ConfirmationURL": link::of(ctx.config(), "email_change", &hash, &ctx.redirect_to)?,
+            "ConfirmationURL": link::of(ctx.config(), &ctx.external_url, "email_change", &hash, &ctx.redirect_to)?,
             "Email": user.email,
             "NewEmail": email,
             "Token": code,
@@ -264,7 +265,7 @@ fn email_data(ctx: &Context, kind: Kind) -> EmailData<'_> {
     EmailData {
         redirect_to: &ctx.redirect_to,
         email_action_type: action_type(kind),
-        site_url: &ctx.config().external_url,
+        site_url: &ctx.external_url,
         ..EmailData::default()
     }
 }

@@ -97,6 +97,8 @@ pub(crate) struct Context {
     pub(crate) user_agent: Option<String>,
     /// The audience in which accounts are looked up and made.
     pub(crate) aud: String,
+    /// This API as the request reached it, for links in mails.
+    pub(crate) external_url: String,
     /// Where links lead; checked already.
     pub(crate) redirect_to: String,
     /// Rings when all of the request is over.

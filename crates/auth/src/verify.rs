@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use kernel::units::Span;
 use uuid::Uuid;
 
+use crate::access_token::delta;
 use crate::account::{self, UPDATING};
 use crate::audit::{self, Action, Actor};
 use crate::error::{Error, OrInternal};
@@ -452,7 +453,7 @@ pub(crate) async fn exchange(ctx: &Context, code: &str, verifier: &str) -> Resul
         "magiclink" => flow.auth_code_issued_at.unwrap_or(flow.created_at),
         _ => flow.created_at,
     };
-    if ctx.now - begun > FLOW_EXPIRY {
+    if ctx.now - begun > delta(ctx.config().flow_state_expiry()) {
         return Err(Error::FlowStateExpired);
     }
     let (method, challenge) = (flow.method.unwrap_or_default(), flow.challenge.unwrap_or_default());
@@ -474,6 +475,3 @@ pub(crate) async fn exchange(ctx: &Context, code: &str, verifier: &str) -> Resul
     tx.commit().await.or_internal(FAILED)?;
     Ok(grant)
 }
-
-/// How long after its beginning a PKCE sign-in may be completed.
-pub(crate) const FLOW_EXPIRY: chrono::TimeDelta = chrono::TimeDelta::seconds(300);

@@ -33,6 +33,12 @@ pub struct Email {
     pub otp_expiry: Span,
     /// If not empty, the only addresses that mail is sent to.
     pub authorized_addresses: Vec<String>,
+    /// Other hosts by which this API is reached: a link in a mail names the one that the request came by
+    /// (`X-Forwarded-Host`, else `Host`), if it is one of these.
+    pub external_hosts: Vec<String>,
+    /// Let people sign in by other providers before they confirm an address that the provider does not
+    /// vouch for.
+    pub allow_unverified_sign_ins: bool,
     /// Paths of the links in mails, below the external URL.
     pub url_paths: UrlPaths,
     /// Keep mails in a mailbox in memory instead of sending them, to be looked at under
@@ -193,6 +199,8 @@ impl Default for Email {
             otp_length: 6,
             otp_expiry: Span::secs(3600),
             authorized_addresses: Vec::new(),
+            external_hosts: Vec::new(),
+            allow_unverified_sign_ins: false,
             url_paths: UrlPaths::default(),
             mailbox: false,
             smtp: Smtp::default(),

@@ -12,6 +12,7 @@ mod external;
 mod hook;
 mod mfa;
 mod oauth_server;
+mod password;
 mod saml;
 mod sms;
 mod web3;
@@ -33,6 +34,7 @@ pub use external::External;
 pub use hook::{Hook, Hooks};
 pub use mfa::{Mfa, MfaPhone, MfaTotp, MfaWebAuthn, Passkey, WebAuthn};
 pub use oauth_server::OAuthServer;
+pub use password::PasswordHibp;
 pub use saml::Saml;
 pub use sms::{HttpSms, Messagebird, Sms, Textlocal, Twilio, TwilioVerify, Vonage};
 pub use web3::{Wallet, Web3};
@@ -90,6 +92,10 @@ pub struct Config {
     pub password_required_characters: Vec<String>,
     /// How new passwords are hashed.
     pub password_hash: PasswordHash,
+    /// Refusing passwords that have leaked.
+    pub password_hibp: PasswordHibp,
+    /// Whether an account that gets its first password gets an identity for its confirmed address, too.
+    pub create_email_identity_on_password_set: bool,
     /// Whether what users do is also written to `auth.audit_log_entries`.
     pub audit_log_table: bool,
     /// How long a request may take before it is given up.
@@ -110,6 +116,8 @@ pub struct Config {
     pub external_redirect_url: String,
     /// The id of your app for iOS, accepted in Apple's ID tokens besides the client's.
     pub ios_bundle_id: String,
+    /// How long a sign-in at another provider, or by a link with PKCE, may take; not below five minutes.
+    pub flow_state_expiry: Span,
     /// Other issuers whose ID tokens are accepted, for any client a request names: use only issuers
     /// that serve nobody but you.
     pub allowed_id_token_issuers: Vec<String>,
@@ -234,6 +242,8 @@ impl Default for Config {
             password_requirements: PasswordRequirements::None,
             password_required_characters: Vec::new(),
             password_hash: PasswordHash::Argon2id,
+            password_hibp: PasswordHibp::default(),
+            create_email_identity_on_password_set: false,
             audit_log_table: true,
             max_request_duration: Span::secs(10),
             rate_limit: RateLimits::default(),
@@ -243,6 +253,7 @@ impl Default for Config {
             external: BTreeMap::new(),
             external_redirect_url: String::new(),
             ios_bundle_id: String::new(),
+            flow_state_expiry: Span::secs(300),
             allowed_id_token_issuers: Vec::new(),
             saml: Saml::default(),
             sessions: Sessions::default(),
@@ -338,6 +349,11 @@ impl Config {
         problems.extend(self.saml.check(&self.external_url));
         problems.extend(self.webauthn.check());
         problems.extend(self.web3.check());
+        problems.extend(self.password_hibp.check());
+        if self.email.autoconfirm() && self.email.allow_unverified_sign_ins {
+            let text = "needs auth.email.enable_confirmations".to_owned();
+            problems.push(Problem { key: "email.allow_unverified_sign_ins", text });
+        }
         problems.extend(self.custom_oauth.check());
         problems.extend(self.oauth_server.check());
         problems.extend(self.db_encryption.check());
@@ -362,6 +378,11 @@ impl Config {
             PasswordRequirements::LowerUpperLettersDigits => vec![LOWER, UPPER, DIGITS],
             PasswordRequirements::LowerUpperLettersDigitsSymbols => vec![LOWER, UPPER, DIGITS, SYMBOLS],
         }
+    }
+
+    /// How long a sign-in may take that leaves this server and comes back.
+    pub(crate) fn flow_state_expiry(&self) -> Span {
+        Span(self.flow_state_expiry.0.clamp(Duration::from_secs(300), Duration::from_secs(86_400)))
     }
 
     /// The `iss` of access tokens; empty for none.

@@ -5,13 +5,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use actix_web::dev::Payload;
-use actix_web::http::header::{AUTHORIZATION, REFERER, USER_AGENT};
+use actix_web::http::header::{AUTHORIZATION, HOST, REFERER, USER_AGENT};
 use actix_web::web::{self, Bytes, Data, Query};
 use actix_web::{FromRequest, HttpRequest};
 use kernel::Identity;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::collections::HashMap;
+use url::Url;
 use uuid::Uuid;
 
 use super::MAX_BODY;
@@ -70,6 +71,7 @@ impl Call {
             ip: kernel::http::client_address(request),
             user_agent: Some(header(request, USER_AGENT).to_owned()).filter(|agent| !agent.is_empty()),
             aud: audience(request, identity.as_deref().ok(), &settings.config)?,
+            external_url: external_url(request, &settings.config),
             redirect_to,
             bell: Arc::new(Bell::new(Arc::clone(&service.outbox))),
             created: Arc::default(),
@@ -204,6 +206,21 @@ async fn session_of(connection: &mut db::Session, claim: &str) -> Result<Option<
     }
     let session = sessions::find(connection, id).await.or_internal(FINDING)?;
     session.ok_or(Error::SessionOfTokenMissing).map(Some)
+}
+
+/// This API as its settings say; on the host that the request came by, if the settings list it.
+fn external_url(request: &HttpRequest, config: &crate::Config) -> String {
+    let forwarded = header(request, "x-forwarded-host");
+    let host = if forwarded.is_empty() { header(request, HOST) } else { forwarded };
+    let own = config.external_url.clone();
+    if !config.email.external_hosts.iter().any(|known| known == host) {
+        return own;
+    }
+    let is_local = host == "localhost" || host.starts_with("localhost:");
+    let scheme = if is_local && header(request, "x-forwarded-proto") != "https" { "http" } else { "https" };
+    // The path below which this API is mounted stays.
+    let path = Url::parse(&own).map(|url| url.path().trim_end_matches('/').to_owned()).unwrap_or_default();
+    format!("{scheme}://{host}{path}")
 }
 
 /// The audience: by header, else the token's unless an administrator's, else the configured one.

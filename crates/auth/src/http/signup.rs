@@ -6,8 +6,8 @@ use serde::Deserialize;
 use super::answer;
 use super::call::{Body, Call};
 use crate::error::Error;
-use crate::password;
 use crate::pkce::Challenge;
+use crate::pwned;
 use crate::send;
 use crate::service::Context;
 use crate::signup::{self, By, SignUp, SignedUp};
@@ -44,18 +44,18 @@ pub(crate) async fn post(call: Call, body: Body) -> Result<HttpResponse, Error> 
     if !ctx.config().enable_signup {
         return Err(Error::SignupDisabled);
     }
-    match signup::register(ctx, request.check(ctx)?).await? {
+    match signup::register(ctx, request.check(ctx).await?).await? {
         SignedUp::In(grant) => Ok(answer::session(&grant)),
         SignedUp::Pending { user, .. } => Ok(answer::user(&user)),
     }
 }
 
 impl Request {
-    fn check(self, ctx: &Context) -> Result<SignUp, Error> {
+    async fn check(self, ctx: &Context) -> Result<SignUp, Error> {
         if self.password.is_empty() {
             return Err(Error::invalid("Signup requires a valid password"));
         }
-        password::check_strength(ctx.config(), &self.password)?;
+        pwned::check_strength(ctx, &self.password).await?;
         let by = match (self.email.is_empty(), self.phone.is_empty()) {
             (false, false) => {
                 return Err(Error::invalid(

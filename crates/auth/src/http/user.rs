@@ -16,7 +16,7 @@ use crate::send::{self, Notice, Sms};
 use crate::service::Context;
 use crate::store::{one_time_tokens, users};
 use crate::user::{Object, User};
-use crate::{password, verify};
+use crate::{pwned, verify};
 
 pub(crate) async fn get(call: Call) -> Result<HttpResponse, Error> {
     let signed_in = call.user_or_client().await?;
@@ -47,7 +47,7 @@ pub(crate) async fn put(call: Call, body: Body) -> Result<HttpResponse, Error> {
     let signed_in = call.user().await?;
     ctx.settings.limits.user.take(ctx.client(), ctx.now).map_err(Error::TooManyRequests)?;
     let mut request: Request = body.json()?;
-    let challenge = request.check(ctx)?;
+    let challenge = request.check(ctx).await?;
     request.check_allowed(ctx, &signed_in)?;
     let user = &signed_in.user;
     request.check_free(ctx, user).await?;
@@ -91,7 +91,7 @@ pub(crate) async fn put(call: Call, body: Body) -> Result<HttpResponse, Error> {
 
 impl Request {
     /// What can be said without looking at the account.
-    fn check(&mut self, ctx: &Context) -> Result<Option<Challenge>, Error> {
+    async fn check(&mut self, ctx: &Context) -> Result<Option<Challenge>, Error> {
         if !self.email.is_empty() {
             self.email = identifier::email(&self.email)?;
         }
@@ -100,7 +100,7 @@ impl Request {
             send::channel(ctx, &self.channel)?;
         }
         if let Some(password) = &self.password {
-            password::check_strength(ctx.config(), password)?;
+            pwned::check_strength(ctx, password).await?;
         }
         Challenge::parse(&self.code_challenge_method, &self.code_challenge)
     }

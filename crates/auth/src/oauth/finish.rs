@@ -12,13 +12,13 @@ use super::exchange::{self, Tokens};
 use super::profile::Profile;
 use super::provider::{Provider, Source};
 use super::twitter::{self, Pair};
+use crate::access_token::delta;
 use crate::account::{self, NotCreated};
 use crate::error::{Error, External, OrInternal};
 use crate::service::Context;
 use crate::session::{self, Grant};
 use crate::store::flow_state::{self, SignIn};
 use crate::store::{oauth_client_states, users};
-use crate::verify::FLOW_EXPIRY;
 
 /// How long the provider's half of the secret is kept.
 const CLIENT_STATE_EXPIRY: TimeDelta = TimeDelta::minutes(5);
@@ -41,7 +41,7 @@ pub(crate) async fn sign_in_of(ctx: &Context, state: &str) -> Result<SignIn, Err
     let mut connection = ctx.service.pool.session().await.or_internal(LOADING)?;
     let found = flow_state::find_sign_in(&mut connection, id).await.or_internal(LOADING)?;
     let sign_in = found.ok_or(External::StateUnknown)?;
-    if ctx.now - sign_in.created_at > FLOW_EXPIRY {
+    if ctx.now - sign_in.created_at > delta(ctx.config().flow_state_expiry()) {
         return Err(External::StateExpired.into());
     }
     if sign_in.is_used {

@@ -274,7 +274,10 @@ pub(crate) fn came_with(token: &str, claims: &Object, access_token: &str) -> boo
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -318,5 +321,30 @@ mod tests {
         assert!(kept.lock().is_ok_and(|kept| kept.len() <= MOST));
         assert!(recall(&kept, &(MOST * 3 - 1).to_string(), now).is_some());
         assert!(recall(&kept, &(MOST * 3 - 1).to_string(), now + KEPT).is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_is_a_token(text in "\\PC{0,200}|[A-Za-z0-9_-]{0,60}([.][A-Za-z0-9_-]{0,90}){0,4}") {
+            let keys = KeySet::from_jwks_text(jwt::generate::es256().unwrap().expose()).unwrap();
+            prop_assert!(opened(&keys, &text, Utc::now()).is_err());
+            let _ = claimed_issuer(&text);
+            let _ = came_with(&text, &Object::from_iter([("at_hash".to_owned(), json!("x"))]), &text);
+        }
+
+        /// One letter of a good token changed.
+        #[test]
+        fn a_changed_token_does_not_count(at in 0_usize..400, letter in "[A-Za-z0-9_.-]") {
+            let now = Utc::now();
+            let keys = KeySet::from_jwks_text(jwt::generate::es256().unwrap().expose()).unwrap();
+            let Value::Object(claims) = json!({ "sub": "s", "exp": now.timestamp() + 60 }) else { panic!() };
+            let token = keys.sign(&claims).unwrap();
+            prop_assert!(opened(&keys, &token, now).is_ok());
+            let at = at % token.len();
+            let mut changed = token.clone();
+            changed.replace_range(at..=at, &letter);
+            prop_assume!(changed != token);
+            prop_assert!(opened(&keys, &changed, now).is_err(), "{}", changed);
+        }
     }
 }

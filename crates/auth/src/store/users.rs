@@ -1,10 +1,21 @@
-//! `auth.users`, always with the account's identities and factors: one round trip per account.
+//! `auth.users`, always with the account's identities and factors: one round trip per account. Addresses
+//! and numbers are written in [`address`], codes in [`code`].
+
+mod address;
+mod code;
 
 use chrono::{DateTime, Utc};
 use db::{Error, Param, Row, Session};
 use serde_json::Value;
 use uuid::Uuid;
 
+pub(crate) use self::address::{
+    clear_phone, confirm_email, confirm_email_change, confirm_phone, confirm_phone_change,
+    half_confirm_email_change, replace_email, set_email_change, set_phone_change, update_email, update_phone,
+};
+pub(crate) use self::code::{
+    clear_reauthentication, clear_recovery, set_confirmation, set_reauthentication, set_recovery, void_code,
+};
 use crate::user::{Object, User};
 
 /// Upstream's look-ups filter on the instance, which has been the nil UUID for years; rows made by
@@ -298,21 +309,6 @@ values
     Ok(())
 }
 
-pub(crate) async fn confirm_email(session: &mut Session, id: Uuid, now: DateTime<Utc>) -> Result<(), Error> {
-    const UPDATE: &str = "\
-update auth.users
-   set confirmation_token = '', email_confirmed_at = $2, updated_at = $2,
-       raw_user_meta_data = coalesce(nullif(raw_user_meta_data, 'null'), '{}') || '{\"email_verified\": true}'
- where id = $1";
-    session.execute(UPDATE, &[&id, &now]).await.map(drop)
-}
-
-pub(crate) async fn confirm_phone(session: &mut Session, id: Uuid, now: DateTime<Utc>) -> Result<(), Error> {
-    const UPDATE: &str = "\
-update auth.users set confirmation_token = '', phone_confirmed_at = $2, updated_at = $2 where id = $1";
-    session.execute(UPDATE, &[&id, &now]).await.map(drop)
-}
-
 /// Sets the password and forgets every pending token: whoever asked for them may not have known
 /// the new one.
 pub(crate) async fn update_password(
@@ -387,26 +383,6 @@ update auth.users u
     session.execute(UPDATE, &[&id, &now]).await.map(drop)
 }
 
-pub(crate) async fn update_email(
-    session: &mut Session,
-    id: Uuid,
-    email: &str,
-    now: DateTime<Utc>,
-) -> Result<(), Error> {
-    const UPDATE: &str = "update auth.users set email = nullif($2::text, ''), updated_at = $3 where id = $1";
-    session.execute(UPDATE, &[&id, &email, &now]).await.map(drop)
-}
-
-pub(crate) async fn update_phone(
-    session: &mut Session,
-    id: Uuid,
-    phone: &str,
-    now: DateTime<Utc>,
-) -> Result<(), Error> {
-    const UPDATE: &str = "update auth.users set phone = nullif($2::text, ''), updated_at = $3 where id = $1";
-    session.execute(UPDATE, &[&id, &phone, &now]).await.map(drop)
-}
-
 pub(crate) async fn update_role(
     session: &mut Session,
     id: Uuid,
@@ -446,130 +422,6 @@ pub(crate) async fn update_last_sign_in(
     session.execute(UPDATE, &[&id, &now]).await.map(drop)
 }
 
-pub(crate) async fn set_confirmation(
-    session: &mut Session,
-    id: Uuid,
-    token_hash: &str,
-    invited: bool,
-    now: DateTime<Utc>,
-) -> Result<(), Error> {
-    const UPDATE: &str = "\
-update auth.users
-   set confirmation_token = $2, confirmation_sent_at = $4, updated_at = $4,
-       invited_at = case when $3 then $4 else invited_at end
- where id = $1";
-    session.execute(UPDATE, &[&id, &token_hash, &invited, &now]).await.map(drop)
-}
-
-pub(crate) async fn set_recovery(
-    session: &mut Session,
-    id: Uuid,
-    token_hash: &str,
-    now: DateTime<Utc>,
-) -> Result<(), Error> {
-    const UPDATE: &str =
-        "update auth.users set recovery_token = $2, recovery_sent_at = $3, updated_at = $3 where id = $1";
-    session.execute(UPDATE, &[&id, &token_hash, &now]).await.map(drop)
-}
-
-pub(crate) async fn clear_recovery(session: &mut Session, id: Uuid, now: DateTime<Utc>) -> Result<(), Error> {
-    const UPDATE: &str = "update auth.users set recovery_token = '', updated_at = $2 where id = $1";
-    session.execute(UPDATE, &[&id, &now]).await.map(drop)
-}
-
-pub(crate) async fn set_reauthentication(
-    session: &mut Session,
-    id: Uuid,
-    token_hash: &str,
-    now: DateTime<Utc>,
-) -> Result<(), Error> {
-    const UPDATE: &str = "update auth.users set reauthentication_token = $2, reauthentication_sent_at = $3, updated_at = $3 where id = $1";
-    session.execute(UPDATE, &[&id, &token_hash, &now]).await.map(drop)
-}
-
-pub(crate) async fn clear_reauthentication(
-    session: &mut Session,
-    id: Uuid,
-    now: DateTime<Utc>,
-) -> Result<(), Error> {
-    const UPDATE: &str = "update auth.users set reauthentication_token = '', updated_at = $2 where id = $1";
-    session.execute(UPDATE, &[&id, &now]).await.map(drop)
-}
-
-/// A pending change of address, with the hashes that confirm it; empty for none.
-pub(crate) async fn set_email_change(
-    session: &mut Session,
-    id: Uuid,
-    email: &str,
-    (current, new): (&str, &str),
-    now: DateTime<Utc>,
-) -> Result<(), Error> {
-    const UPDATE: &str = "\
-update auth.users
-   set email_change = $2, email_change_token_current = $3, email_change_token_new = $4,
-       email_change_sent_at = $5, email_change_confirm_status = 0, updated_at = $5
- where id = $1";
-    session.execute(UPDATE, &[&id, &email, &current, &new, &now]).await.map(drop)
-}
-
-/// The first of two confirmations of a change of address.
-pub(crate) async fn half_confirm_email_change(
-    session: &mut Session,
-    id: Uuid,
-    by_current: bool,
-    now: DateTime<Utc>,
-) -> Result<(), Error> {
-    const UPDATE: &str = "\
-update auth.users
-   set email_change_confirm_status = 1, updated_at = $3,
-       email_change_token_current = case when $2 then '' else email_change_token_current end,
-       email_change_token_new = case when $2 then email_change_token_new else '' end
- where id = $1";
-    session.execute(UPDATE, &[&id, &by_current, &now]).await.map(drop)
-}
-
-pub(crate) async fn confirm_email_change(
-    session: &mut Session,
-    id: Uuid,
-    email: &str,
-    now: DateTime<Utc>,
-) -> Result<(), Error> {
-    const UPDATE: &str = "\
-update auth.users
-   set email = nullif($2::text, ''), email_change = '', email_change_token_current = '',
-       email_change_token_new = '', email_change_confirm_status = 0, updated_at = $3
- where id = $1";
-    session.execute(UPDATE, &[&id, &email, &now]).await.map(drop)
-}
-
-pub(crate) async fn set_phone_change(
-    session: &mut Session,
-    id: Uuid,
-    phone: &str,
-    token_hash: &str,
-    now: DateTime<Utc>,
-) -> Result<(), Error> {
-    const UPDATE: &str = "\
-update auth.users
-   set phone_change = $2, phone_change_token = $3, phone_change_sent_at = $4, updated_at = $4
- where id = $1";
-    session.execute(UPDATE, &[&id, &phone, &token_hash, &now]).await.map(drop)
-}
-
-pub(crate) async fn confirm_phone_change(
-    session: &mut Session,
-    id: Uuid,
-    phone: &str,
-    now: DateTime<Utc>,
-) -> Result<(), Error> {
-    const UPDATE: &str = "\
-update auth.users
-   set phone = nullif($2::text, ''), phone_change = '', phone_change_token = '', phone_confirmed_at = $3,
-       updated_at = $3
- where id = $1";
-    session.execute(UPDATE, &[&id, &phone, &now]).await.map(drop)
-}
-
 /// What a deleted account keeps: nothing that says whose it was.
 pub(crate) struct Remains<'a> {
     pub(crate) email: &'a str,
@@ -600,57 +452,6 @@ update auth.users
 pub(crate) async fn delete(session: &mut Session, id: Uuid) -> Result<(), Error> {
     session.execute("delete from auth.users where id = $1", &[&id]).await?;
     session.batch("set constraints all immediate").await
-}
-
-/// Makes the code with this hash void. Its link, which is found among the one-time tokens, is not.
-pub(crate) async fn void_code(
-    session: &mut Session,
-    id: Uuid,
-    hash: &str,
-    now: DateTime<Utc>,
-) -> Result<(), Error> {
-    const UPDATE: &str = "\
-update auth.users
-   set confirmation_token = case confirmation_token when $2 then '' else confirmation_token end,
-       recovery_token = case recovery_token when $2 then '' else recovery_token end,
-       email_change_token_current =
-         case email_change_token_current when $2 then '' else email_change_token_current end,
-       email_change_token_new = case email_change_token_new when $2 then '' else email_change_token_new end,
-       phone_change_token = case phone_change_token when $2 then '' else phone_change_token end,
-       reauthentication_token = case reauthentication_token when $2 then '' else reauthentication_token end,
-       updated_at = $3
- where id = $1";
-    session.execute(UPDATE, &[&id, &hash, &now]).await.map(drop)
-}
-
-pub(crate) async fn clear_phone(session: &mut Session, id: Uuid, now: DateTime<Utc>) -> Result<(), Error> {
-    const UPDATE: &str =
-        "update auth.users set phone = null, phone_confirmed_at = null, updated_at = $2 where id = $1";
-    session.execute(UPDATE, &[&id, &now]).await.map(drop)
-}
-
-/// Gives the account another of its identities' addresses and forgets every pending change: what
-/// was asked for under the old address is not to be trusted.
-pub(crate) async fn replace_email(
-    session: &mut Session,
-    id: Uuid,
-    email: &str,
-    confirmed: bool,
-    now: DateTime<Utc>,
-) -> Result<(), Error> {
-    const UPDATE: &str = "\
-update auth.users
-   set email = nullif($2::text, ''), updated_at = $4,
-       email_confirmed_at = case when $3 then email_confirmed_at end,
-       raw_user_meta_data = case when $3 then raw_user_meta_data
-         else coalesce(nullif(raw_user_meta_data, 'null'), '{}') || '{\"email_verified\": false}' end,
-       confirmation_token = '', confirmation_sent_at = null, recovery_token = '', recovery_sent_at = null,
-       email_change = '', email_change_token_current = '', email_change_token_new = '',
-       email_change_sent_at = null, email_change_confirm_status = 0,
-       phone_change = '', phone_change_token = '', phone_change_sent_at = null,
-       reauthentication_token = '', reauthentication_sent_at = null
- where id = $1";
-    session.execute(UPDATE, &[&id, &email, &confirmed, &now]).await.map(drop)
 }
 
 /// Takes password, number, claims about the user and every pending change from an account that nobody

@@ -53,7 +53,11 @@ pub(super) fn spellings(address: &str) -> [String; 2] {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
+    use k256::ecdsa::SigningKey;
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -100,6 +104,31 @@ mod tests {
         assert!(is_network("1") && is_network("11155111"));
         for text in ["", "0", "-1", "+1", "1.0", "0x1", "99999999999999999999"] {
             assert!(!is_network(text), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn only_the_signer_signs(seed in 1_u8..=255, message in "\\PC{0,200}", flip in 0_usize..65, bits in 1_u8..=255) {
+            let key = SigningKey::from_slice(&[seed; 32]).unwrap();
+            let point = key.verifying_key().to_sec1_point(false);
+            let address = format!("0x{}", hex::encode(&Keccak256::digest(&point.as_bytes()[1..])[12..]));
+            let text = format!("\x19Ethereum Signed Message:\n{}{message}", message.len());
+            let (signature, id) = key.sign_prehash_recoverable(&Keccak256::digest(text));
+            let mut bytes = signature.to_bytes().to_vec();
+            bytes.push(id.to_byte() + 27);
+            prop_assert!(is_signed(&address, &message, &hex::encode(&bytes)));
+            let other = format!("{message}.");
+            prop_assert!(!is_signed(&address, &other, &hex::encode(&bytes)));
+            bytes[flip] ^= bits;
+            // The recovery id has two spellings.
+            prop_assume!(bytes[64] != id.to_byte());
+            prop_assert!(!is_signed(&address, &message, &hex::encode(&bytes)));
+        }
+
+        #[test]
+        fn no_signature_brings_it_down(signature in "\\PC{0,140}|(0x)?[0-9a-f]{130}") {
+            prop_assert!(!is_signed("0x0000000000000000000000000000000000000000", "message", &signature));
         }
     }
 }

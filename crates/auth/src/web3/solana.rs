@@ -89,6 +89,8 @@ mod tests {
     use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
     use base64::engine::general_purpose::STANDARD;
 
+    use proptest::prelude::*;
+
     use super::*;
 
     /// The base58 of a key; only tests need this direction.
@@ -151,5 +153,20 @@ mod tests {
         assert_eq!(unreadable(&format!("{}==", "A".repeat(86))), None);
         assert!(unreadable("AAAA").is_some_and(|text| text.contains("64 bytes")));
         assert!(unreadable(&"!".repeat(86)).is_some_and(|text| text.contains("base64 characters")));
+    }
+
+    proptest! {
+        #[test]
+        fn keys_survive_their_spelling(bytes: Key) {
+            let address = address_of(&bytes);
+            prop_assert_eq!(key(&address), Some(bytes));
+            prop_assert!(is_address(&address), "{}", address);
+        }
+
+        #[test]
+        fn no_text_brings_it_down(address in "\\PC{0,50}|[1-9A-HJ-NP-Za-km-z]{32,44}", signature in "\\PC{0,90}") {
+            prop_assert!(!is_signed(&address, "a.test", "message", &signature));
+            let _ = unreadable(&signature);
+        }
     }
 }

@@ -30,6 +30,7 @@ mod refresh;
 mod saml;
 mod schema;
 mod sessions;
+mod settings;
 mod signup;
 mod sms;
 mod smtp;

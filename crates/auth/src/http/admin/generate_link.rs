@@ -14,7 +14,7 @@ use crate::send::{self, Mail};
 use crate::service::Context;
 use crate::store::users;
 use crate::user::{Object, User};
-use crate::{identifier, link, otp, password};
+use crate::{identifier, link, otp, password, pwned};
 
 #[derive(Deserialize)]
 #[serde(default)]
@@ -55,7 +55,8 @@ pub(crate) async fn post(call: Call, body: Body) -> Result<HttpResponse, Error> 
     let user = users::get(&mut tx, made.user_id).await.or_internal(UPDATING)?;
     account::commit_creation(ctx, tx).await?;
     let mut answer = serde_json::to_value(user.view()).or_internal("Error encoding user")?;
-    answer["action_link"] = Value::from(link::of(ctx.config(), &request.kind, &made.hash, &redirect_to)?);
+    answer["action_link"] =
+        Value::from(link::of(ctx.config(), &ctx.external_url, &request.kind, &made.hash, &redirect_to)?);
     answer["email_otp"] = Value::from(made.code);
     answer["hashed_token"] = Value::from(made.hash);
     answer["verification_type"] = Value::from(request.kind);
@@ -96,7 +97,7 @@ async fn prepare(ctx: &Context, request: &mut Request) -> Result<New, Error> {
             if request.password.is_empty() {
                 return Err(Error::invalid("Signup requires a valid password"));
             }
-            password::check_strength(ctx.config(), &request.password)?;
+            pwned::check_strength(ctx, &request.password).await?;
             new.hash = ctx.service.hasher.hash(ctx.config().password_hash, request.password.clone()).await?;
         }
         "invite" => {}

@@ -22,7 +22,7 @@ use crate::service::Context;
 use crate::store::users::Remains;
 use crate::store::{identities, mfa_factors, one_time_tokens, sessions, users, webauthn_credentials};
 use crate::user::{Object, User};
-use crate::{identifier, password};
+use crate::{identifier, pwned};
 
 #[derive(Deserialize)]
 #[serde(default)]
@@ -98,7 +98,7 @@ pub(crate) async fn put(call: Call, id: Path<String>, body: Body) -> Result<Http
     let ban = Ban::parse(&request.ban_duration)?;
     let hash = match &request.password {
         Some(password) => {
-            password::check_strength(ctx.config(), password)?;
+            pwned::check_strength(ctx, password).await?;
             Some(ctx.service.hasher.hash(ctx.config().password_hash, password.clone()).await?)
         }
         None => None,

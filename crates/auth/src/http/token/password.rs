@@ -13,7 +13,7 @@ use crate::service::Context;
 use crate::session::{self, Grant};
 use crate::store::{sessions, users};
 use crate::user::User;
-use crate::{account, hook, identifier, otp, password};
+use crate::{account, hook, identifier, otp, pwned};
 
 #[derive(Deserialize)]
 #[serde(default)]
@@ -94,7 +94,7 @@ pub(crate) async fn grant(ctx: &Context, body: &Body) -> Result<Grant, Error> {
     let mut grant = session::sign_in(ctx, &mut tx, user, "password", provider).await?;
     tx.commit().await.or_internal("Database error granting user")?;
     ctx.service.wrong_passwords.forget(&account);
-    if let Err(Error::WeakPassword(weakness)) = password::check_strength(ctx.config(), &password) {
+    if let Err(Error::WeakPassword(weakness)) = pwned::check_strength(ctx, &password).await {
         grant.weak_password = Some(weakness);
     }
     Ok(grant)

@@ -6,6 +6,7 @@ use super::{Names, Row, mail_host, not, same, sms_provider, test_codes};
 
 pub(super) const ROWS: &[Row] = &[
     ("GOTRUE_API_EXTERNAL_URL", "auth.external_url", same),
+    ("GOTRUE_API_MAX_REQUEST_DURATION", "auth.max_request_duration", same),
     ("GOTRUE_SITE_URL", "auth.site_url", same),
     ("GOTRUE_URI_ALLOW_LIST", "auth.additional_redirect_urls", same),
     ("GOTRUE_DISABLE_SIGNUP", "auth.enable_signup", not),
@@ -214,6 +215,17 @@ pub(super) const ROWS: &[Row] = &[
     ("GOTRUE_CUSTOM_OAUTH_ENABLED", "auth.custom_oauth.enabled", same),
     ("GOTRUE_CUSTOM_OAUTH_MAX_PROVIDERS", "auth.custom_oauth.max_providers", same),
     ("GOTRUE_CUSTOM_OAUTH_EXTERNAL_URL", "auth.custom_oauth.external_url", same),
+    ("GOTRUE_MAILER_EXTERNAL_HOSTS", "auth.email.external_hosts", same),
+    ("GOTRUE_MAILER_ALLOW_UNVERIFIED_EMAIL_SIGN_INS", "auth.email.allow_unverified_sign_ins", same),
+    ("GOTRUE_EXTERNAL_FLOW_STATE_EXPIRY_DURATION", "auth.flow_state_expiry", same),
+    ("GOTRUE_PASSWORD_HIBP_ENABLED", "auth.password_hibp.enabled", same),
+    ("GOTRUE_PASSWORD_HIBP_FAIL_CLOSED", "auth.password_hibp.fail_closed", same),
+    ("GOTRUE_PASSWORD_HIBP_USER_AGENT", "auth.password_hibp.user_agent", same),
+    (
+        "GOTRUE_EXPERIMENTAL_CREATE_EMAIL_IDENTITY_ON_PASSWORD_SET_ENABLED",
+        "auth.create_email_identity_on_password_set",
+        same,
+    ),
     ("GOTRUE_RATE_LIMIT_SSO", "auth.rate_limit.sso", same),
     ("GOTRUE_SAML_ENABLED", "auth.saml.enabled", same),
     ("GOTRUE_SAML_PRIVATE_KEY", "auth.saml.private_key", same),
@@ -303,6 +315,11 @@ const QUIET: &[&str] = &[
     "MAILER_EMAIL_BACKGROUND_SENDING",
     "MAILER_TEMPLATE_",
     "SMTP_LOGGING_ENABLED",
+    // A filter in memory that spares requests; none are spared here.
+    "PASSWORD_HIBP_BLOOM_",
+    // An hour and ten seconds, always.
+    "EXTERNAL_OIDC_PROVIDER_CACHE_TTL",
+    "INTERNAL_HTTP_TIMEOUT",
 ];
 
 pub(super) fn translate(into: &mut Names<'_>) {
@@ -382,5 +399,27 @@ mod tests {
     #[test]
     fn sets_of_characters() {
         assert_eq!(character_sets(r"abc:123:!\:\,").as_deref(), Ok(r#"["abc","123","!:\\,"]"#));
+    }
+
+    /// A name that is read and not written down would be found by nobody.
+    #[test]
+    fn every_name_is_in_the_manual() {
+        let manual = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/gotrue.md");
+        let manual = std::fs::read_to_string(manual).unwrap_or_default();
+        let known: Vec<&str> = manual.split('`').skip(1).step_by(2).collect();
+        let is_known = |name: &str| {
+            known.iter().any(|pattern| match (pattern.split_once("_H_"), pattern.strip_suffix('*')) {
+                (Some((before, after)), _) => name.starts_with(before) && name.ends_with(after),
+                (None, Some(beginning)) => name.starts_with(beginning),
+                (None, None) => *pattern == name,
+            })
+        };
+        let names = ROWS.iter().map(|(name, ..)| name.trim_start_matches("GOTRUE_"));
+        let others = QUIET.iter().map(|beginning| beginning.trim_end_matches('_'));
+        let missing: Vec<_> = names
+            .filter(|name| !is_known(name))
+            .chain(others.filter(|name| !known.iter().any(|pattern| pattern.starts_with(name))))
+            .collect();
+        assert_eq!(missing, Vec::<&str>::new());
     }
 }
