@@ -52,6 +52,11 @@ $(JS)/node_modules/.package-lock.json: $(JS)/package-lock.json
 	npm ci --no-fund --no-audit --prefix $(JS)
 	@touch $@
 
+.PHONY: bench-auth
+bench-auth: setup-test build ## measure sign-ins, refreshes and what others notice of them; ARGS="--seconds 5 --hash bcrypt"
+	cargo build --release --locked -p tests --bin bench-auth
+	BASALT_BIN=$(TARGET)/release/basalt $(TARGET)/release/bench-auth $(ARGS)
+
 .PHONY: bench-rest
 bench-rest: setup-test build ## measure the data API beside pgbench; ARGS="--seconds 5 --only embed --peer URL"
 	cargo build --release --locked -p tests --bin bench-rest

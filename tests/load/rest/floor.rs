@@ -3,8 +3,8 @@
 
 use std::process::Command;
 
-use crate::cpu;
-use crate::server::Basalt;
+use tests::load::cpu;
+use tests::load::server::Basalt;
 
 /// What the floor run saw.
 pub struct Floor {

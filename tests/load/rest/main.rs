@@ -10,16 +10,13 @@
 //! Figures of different runs are not comparable; the ratios within one run are.
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used, clippy::expect_used)]
 
-mod client;
-mod cpu;
 mod floor;
-mod server;
 
 use std::time::Duration;
 
-use client::{Load, Request};
-use cpu::Cpu;
-use server::Basalt;
+use tests::load::client::{Load, Request};
+use tests::load::cpu::{self, Cpu};
+use tests::load::server::Basalt;
 
 /// Connections of the runs.
 const CONNECTIONS: [usize; 4] = [1, 8, 16, 64];
@@ -119,7 +116,7 @@ fn main() {
         for connections in CONNECTIONS {
             let load =
                 Load { base: basalt.rest(), headers: user.headers(), connections, request: scenario.request };
-            load.run(Duration::from_millis(500));
+            let _ = load.run(Duration::from_millis(500));
             let before = Cpu::of(&basalt);
             let result = load.run(Duration::from_secs(options.seconds));
             let used = Cpu::of(&basalt).since(&before);

@@ -6,21 +6,12 @@
 //! reload. Requests under way must not notice: none may fail, and their latencies are printed.
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used, clippy::expect_used)]
 
-#[allow(dead_code)]
-#[path = "../rest/client.rs"]
-mod client;
-#[allow(dead_code)]
-#[path = "../rest/cpu.rs"]
-mod cpu;
-#[allow(dead_code)]
-#[path = "../rest/server.rs"]
-mod server;
-
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use client::{Load, Request};
-use server::{Basalt, User};
+use tests::load::client::{Load, Request};
+use tests::load::cpu;
+use tests::load::server::{Basalt, User};
 
 /// Tables of a transaction: each takes locks until its end.
 const AT_ONCE: usize = 500;

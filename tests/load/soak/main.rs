@@ -6,20 +6,11 @@
 //! keeps something of each request shows a slope, one that does not shows none.
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used, clippy::expect_used)]
 
-#[allow(dead_code)]
-#[path = "../rest/client.rs"]
-mod client;
-#[allow(dead_code)]
-#[path = "../rest/cpu.rs"]
-mod cpu;
-#[allow(dead_code)]
-#[path = "../rest/server.rs"]
-mod server;
-
 use std::time::{Duration, Instant};
 
-use client::{Load, Request};
-use server::Basalt;
+use tests::load::client::{Load, Request};
+use tests::load::cpu;
+use tests::load::server::Basalt;
 
 /// Figures printed over the whole time.
 const LINES: u64 = 30;

@@ -8,7 +8,7 @@ use db::{Error, Session};
 /// The statements, each with the moment before which a row counts as old as its only parameter.
 const STEPS: [(&str, TimeDelta, &str); 13] = [
     ("refresh tokens of ended sessions", TimeDelta::hours(24), "\
-update auth.refresh_tokens set revoked = true, updated_at = now()
+update auth.refresh_tokens set revoked = true, updated_at = $1 + interval '24 hours'
  where id in (select r.id from auth.refresh_tokens r join auth.sessions s on s.id = r.session_id
                where s.not_after < $1 and r.revoked is false limit 100 for update of r skip locked)"),
     ("used refresh tokens", TimeDelta::hours(24), "\

@@ -88,7 +88,30 @@ mod tests {
                as f (id, status, born);
         insert into auth.mfa_challenges (id, factor_id, created_at, ip_address)
         select gen_random_uuid(), '22222222-2222-4222-8222-222222222221', born::timestamptz, '192.0.2.1'
-          from (values ('2027-01-14 07:00Z'), ('2027-01-15 07:00Z')) as c (born)";
+          from (values ('2027-01-14 07:00Z'), ('2027-01-15 07:00Z')) as c (born);
+        insert into auth.sessions (id, user_id, created_at, refreshed_at, not_after) values
+          ('33333333-3333-4333-8333-333333333331', '11111111-1111-4111-8111-111111111111', '2027-01-15 07:30Z', null, '2027-01-12 07:00Z'),
+          ('33333333-3333-4333-8333-333333333332', '11111111-1111-4111-8111-111111111111', '2027-01-15 07:30Z', null, '2027-01-14 07:00Z'),
+          ('33333333-3333-4333-8333-333333333333', '11111111-1111-4111-8111-111111111111', '2027-01-15 07:30Z', null, '2027-01-15 07:00Z');
+        insert into auth.refresh_tokens (token, revoked, updated_at, session_id) values
+          ('ended', false, '2027-01-14 00:00Z', '33333333-3333-4333-8333-333333333332'),
+          ('just ended', false, '2027-01-14 00:00Z', '33333333-3333-4333-8333-333333333333');
+        insert into auth.oauth_client_states (id, provider_type, created_at) values
+          (gen_random_uuid(), 'x', '2027-01-14 07:00Z'), (gen_random_uuid(), 'x', '2027-01-15 07:00Z');
+        insert into auth.sso_providers (id) values ('44444444-4444-4444-8444-444444444444');
+        insert into auth.saml_relay_states (id, sso_provider_id, request_id, created_at) values
+          (gen_random_uuid(), '44444444-4444-4444-8444-444444444444', 'r', '2027-01-14 07:00Z'),
+          (gen_random_uuid(), '44444444-4444-4444-8444-444444444444', 'r', '2027-01-15 07:00Z');
+        insert into auth.oauth_clients (id, registration_type, redirect_uris, grant_types, token_endpoint_auth_method)
+        values ('55555555-5555-4555-8555-555555555555', 'manual', '', '', 'none');
+        insert into auth.oauth_authorizations (id, authorization_id, client_id, redirect_uri, scope, status, created_at, expires_at)
+        select gen_random_uuid(), n::text, '55555555-5555-4555-8555-555555555555', '', '',
+               status::auth.oauth_authorization_status, '2027-01-15 07:00Z', ends::timestamptz
+          from (values (1, 'pending', '2027-01-15 07:30Z'), (2, 'approved', '2027-01-15 07:30Z'), (3, 'pending', '2027-01-15 08:30Z'))
+               as a (n, status, ends);
+        insert into auth.basalt_devices (user_id, user_agent, network, last_seen_at) values
+          ('11111111-1111-4111-8111-111111111111', 'old', '192.0.2.0/24', '2026-07-01'),
+          ('11111111-1111-4111-8111-111111111111', 'young', '192.0.2.0/24', '2027-01-01')";
 
     #[tokio::test]
     async fn old_rows_go_and_young_ones_stay() {
@@ -101,11 +124,17 @@ mod tests {
         let pool = database.pool_as("supabase_auth_admin");
         let gone = once(&pool, now, &config).await.unwrap();
         let expected = [
+            ("refresh tokens of ended sessions", 1),
             ("used refresh tokens", 1),
+            ("ended sessions", 1),
+            ("relay states", 1),
             ("flow states", 1),
+            ("client states", 1),
             ("challenges", 1),
             ("unproved factors", 1),
             ("passkey challenges", 1),
+            ("unanswered authorizations", 1),
+            ("devices", 1),
             ("codes asked for by strangers", 1),
             ("anonymous users", 1),
             ("expired sessions", 1),

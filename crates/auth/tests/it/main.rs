@@ -10,6 +10,7 @@ mod adoption;
 mod anonymous;
 mod authenticator;
 mod captcha;
+mod catalogue;
 mod codes;
 mod custom;
 mod enumeration;
@@ -25,6 +26,7 @@ mod passkeys;
 mod password;
 mod provider;
 mod receiver;
+mod redirects;
 mod refresh;
 #[cfg(feature = "saml")]
 mod saml;

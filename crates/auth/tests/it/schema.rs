@@ -322,3 +322,28 @@ async fn rows_and_columns_of_others_are_tolerated() {
     assert!(api_user.get("favourite").is_none() && api_user.get("user_role").is_none());
     api.sign_up("jane@example.com").await;
 }
+
+/// The column of the founding documents says `admin` for every account, and means nothing.
+#[actix_web::test]
+async fn user_role_is_there_and_inert() {
+    let api = Api::start(open()).await;
+    let session = api.sign_up("jane@example.com").await;
+    let token = session["access_token"].as_str().unwrap();
+    let id = session["user"]["id"].as_str().unwrap();
+    let admin = api.service_role();
+    let body = serde_json::json!({ "user_role": "owner", "data": { "a": 1 } });
+    let answers = [
+        api.get("/user", token).await.ok(),
+        api.put_as(token, "/user", body.clone()).await.ok(),
+        api.put_as(&admin, &format!("/admin/users/{id}"), body).await.ok(),
+        api.get("/admin/users", &admin).await.ok(),
+        api.refresh(&session["refresh_token"]).await.ok(),
+    ];
+    for answer in answers.iter().chain([&session]) {
+        assert!(!answer.to_string().contains("user_role"), "{answer}");
+    }
+    let claims = api.claims(&session["access_token"]);
+    assert!(claims.get("user_role").is_none() && claims["role"] == "authenticated");
+    assert_eq!(api.value("select user_role from auth.users").await.as_deref(), Some("admin"));
+    api.get("/admin/users", token).await.refused(403, "not_admin", "User not allowed");
+}

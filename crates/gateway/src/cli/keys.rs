@@ -52,7 +52,8 @@ struct Common {
 struct Make {
     #[command(flatten)]
     common: Common,
-    /// What the new key signs with. Only es256, rs256 and eddsa can be verified by others.
+    /// What the new key signs with. getClaims of supabase-js verifies es256 and rs256 by itself, asks the
+    /// server where the key is hs256, which is never published, and does not know eddsa.
     #[arg(long, value_name = "NAME", default_value = "es256")]
     algorithm: Kind,
 }

@@ -16,18 +16,26 @@ pub struct Request {
 }
 
 impl Request {
+    /// With a body of JSON, or none if it is empty.
+    #[must_use]
     pub fn new(method: &'static str, path: String, body: String) -> Self {
         Self { method, path, header: "", body }
     }
 
+    /// A GET.
+    #[must_use]
     pub fn get(path: String) -> Self {
         Self::new("GET", path, String::new())
     }
 
+    /// A POST with a body of JSON.
+    #[must_use]
     pub fn post(path: &str, body: String) -> Self {
         Self::new("POST", path.to_owned(), body)
     }
 
+    /// With one more header line.
+    #[must_use]
     pub fn with(self, header: &'static str) -> Self {
         Self { header, ..self }
     }
@@ -35,30 +43,62 @@ impl Request {
 
 /// A load: requests one after the other on each connection, for a while.
 pub struct Load {
+    /// The address that the paths of requests are below.
     pub base: String,
+    /// Header lines of every request, each with its line break.
     pub headers: String,
+    /// How many connections there are.
     pub connections: usize,
+    /// The nth request, whichever connection sends it.
     pub request: fn(u64) -> Request,
+}
+
+/// What a connection sends.
+enum Source {
+    /// The next of all requests, this long after the last answer.
+    Next { request: fn(u64) -> Request, counter: Arc<AtomicU64>, pause: Duration },
+    /// A request, and then what each answer's body leads to.
+    Chain { first: Option<Request>, next: fn(&str) -> Request },
+}
+
+impl Source {
+    async fn request(&mut self, answer: &str) -> Request {
+        match self {
+            Self::Next { request, counter, pause } => {
+                if !pause.is_zero() {
+                    tokio::time::sleep(*pause).await;
+                }
+                request(counter.fetch_add(1, Ordering::Relaxed))
+            }
+            Self::Chain { first, next } => first.take().unwrap_or_else(|| next(answer)),
+        }
+    }
 }
 
 /// What a load saw.
 #[derive(Default)]
 pub struct Outcome {
+    /// All of them.
     pub answers: usize,
+    /// Those that were no success.
     pub refused: usize,
     /// Of the refused, those that were the server's fault: status 500 and above.
     pub failed: usize,
+    /// The first that was refused.
     pub example: Option<String>,
     elapsed: Duration,
     latencies: Vec<Duration>,
 }
 
 impl Outcome {
+    /// Per second.
+    #[must_use]
     pub fn rate(&self) -> f64 {
         self.answers as f64 / self.elapsed.as_secs_f64()
     }
 
     /// In milliseconds.
+    #[must_use]
     pub fn percentile(&self, percent: f64) -> f64 {
         let last = self.latencies.len().saturating_sub(1) as f64;
         let index = (last * percent / 100.0).round() as usize;
@@ -66,6 +106,7 @@ impl Outcome {
     }
 
     /// Text for answers that were no success.
+    #[must_use]
     pub fn complaint(&self) -> String {
         match &self.example {
             Some(example) => format!("  {} REFUSED, {} FAILED: {example}", self.refused, self.failed),
@@ -75,7 +116,30 @@ impl Outcome {
 }
 
 impl Load {
+    /// As fast as answers come.
+    #[must_use]
     pub fn run(&self, duration: Duration) -> Outcome {
+        self.paced(duration, Duration::ZERO)
+    }
+
+    /// With a pause before each request of a connection.
+    #[must_use]
+    pub fn paced(&self, duration: Duration, pause: Duration) -> Outcome {
+        let counter = Arc::new(AtomicU64::new(0));
+        let source = || Source::Next { request: self.request, counter: Arc::clone(&counter), pause };
+        self.send(duration, (0..self.connections).map(|_| source()).collect())
+    }
+
+    /// Each connection begins with one of `first`; what it sends then is made of the last answer's body.
+    #[must_use]
+    pub fn chained(&self, duration: Duration, first: Vec<Request>, next: fn(&str) -> Request) -> Outcome {
+        self.send(
+            duration,
+            first.into_iter().map(|first| Source::Chain { first: Some(first), next }).collect(),
+        )
+    }
+
+    fn send(&self, duration: Duration, sources: Vec<Source>) -> Outcome {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let address = self.base.trim_start_matches("http://").to_owned();
@@ -83,15 +147,13 @@ impl Load {
                 Some(slash) => (address[..slash].to_owned(), address[slash..].to_owned()),
                 None => (address.clone(), String::new()),
             };
-            let counter = Arc::new(AtomicU64::new(0));
             let started = Instant::now();
             let deadline = started + duration;
-            let connection = |_| {
-                let (counter, host, prefix, headers, request) =
-                    (Arc::clone(&counter), host.clone(), prefix.clone(), self.headers.clone(), self.request);
-                tokio::spawn(async move { one(&host, &prefix, &headers, request, &counter, deadline).await })
+            let connection = |source| {
+                let (host, prefix, headers) = (host.clone(), prefix.clone(), self.headers.clone());
+                tokio::spawn(async move { one(&host, &prefix, &headers, source, deadline).await })
             };
-            let tasks: Vec<_> = (0..self.connections).map(connection).collect();
+            let tasks: Vec<_> = sources.into_iter().map(connection).collect();
             let mut all = Outcome::default();
             for task in tasks {
                 let outcome = task.await.unwrap();
@@ -108,20 +170,13 @@ impl Load {
     }
 }
 
-async fn one(
-    host: &str,
-    prefix: &str,
-    headers: &str,
-    request: fn(u64) -> Request,
-    counter: &AtomicU64,
-    deadline: Instant,
-) -> Outcome {
+async fn one(host: &str, prefix: &str, headers: &str, mut source: Source, deadline: Instant) -> Outcome {
     let mut outcome = Outcome::default();
     let mut stream = TcpStream::connect(host).await.expect("the server accepts connections");
     stream.set_nodelay(true).unwrap();
     let mut buffer = Vec::with_capacity(64 * 1024);
     while Instant::now() < deadline {
-        let Request { method, path, header, body } = request(counter.fetch_add(1, Ordering::Relaxed));
+        let Request { method, path, header, body } = source.request(body_of(&buffer)).await;
         let extra = if header.is_empty() { String::new() } else { format!("{header}\r\n") };
         let content = match body.is_empty() {
             true => String::new(),
@@ -142,6 +197,12 @@ async fn one(
         }
     }
     outcome
+}
+
+/// The body of an answer of one piece.
+fn body_of(answer: &[u8]) -> &str {
+    let text = std::str::from_utf8(answer).unwrap_or_default();
+    text.split_once("\r\n\r\n").map_or("", |(_, body)| body)
 }
 
 /// Reads one answer into `buffer` and returns its status.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::cpu;
+use super::cpu;
 
 /// A running `basalt serve`; stopped and removed when dropped.
 pub struct Basalt {
@@ -19,19 +19,32 @@ pub struct Basalt {
 
 /// A signed-in user.
 pub struct User {
+    /// Its id.
     pub id: String,
+    /// Its first refresh token.
+    pub refresh_token: String,
     token: String,
     key: String,
 }
 
 impl User {
+    /// The headers of a request on its behalf.
+    #[must_use]
     pub fn headers(&self) -> String {
         format!("apikey: {}\r\nauthorization: Bearer {}\r\n", self.key, self.token)
     }
 }
 
 impl Basalt {
+    /// On an empty directory.
+    #[must_use]
     pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// On an empty directory, with more in its environment.
+    #[must_use]
+    pub fn start_with(environment: &[(&str, &str)]) -> Self {
         let program =
             std::env::var_os("BASALT_BIN").map_or_else(|| "target/release/basalt".into(), PathBuf::from);
         let directory = std::env::temp_dir().join(format!("basalt-bench-{}", std::process::id()));
@@ -51,7 +64,9 @@ impl Basalt {
             .arg("--data-dir")
             .arg(&directory)
             .env("GOTRUE_MAILER_AUTOCONFIRM", "true")
+            .envs(environment.iter().copied())
             .stdout(Stdio::null())
+            .stderr(std::fs::File::create(directory.join("bench.log")).unwrap())
             .spawn()
             .unwrap_or_else(|error| panic!("{}: {error} (set BASALT_BIN)", program.display()));
         let mut basalt =
@@ -68,7 +83,8 @@ impl Basalt {
             Command::new("curl").args(probe).status().is_ok_and(|status| status.success())
         };
         while !ready() {
-            assert!(Instant::now() < deadline, "the server is not ready after a minute");
+            let log = || std::fs::read_to_string(self.directory.join("bench.log")).unwrap_or_default();
+            assert!(Instant::now() < deadline, "the server is not ready after a minute: {}", log());
             std::thread::sleep(Duration::from_millis(50));
         }
     }
@@ -82,44 +98,81 @@ impl Basalt {
         serde_json::from_slice(&output.stdout).expect("basalt status prints JSON")
     }
 
-    fn key(&self, name: &str) -> &str {
+    /// A key, by the name that `basalt status` gives it.
+    #[must_use]
+    pub fn key(&self, name: &str) -> &str {
         self.keys[name].as_str().unwrap_or_else(|| panic!("basalt status prints {name}"))
     }
 
+    /// The address of the data API.
+    #[must_use]
     pub fn rest(&self) -> String {
         format!("{}/rest/v1", self.url)
     }
 
+    /// The address of accounts and sessions.
+    #[must_use]
+    pub fn auth(&self) -> String {
+        format!("{}/auth/v1", self.url)
+    }
+
+    /// The address of the database.
+    #[must_use]
     pub fn database_url(&self) -> &str {
         self.key("DB_URL")
     }
 
+    /// Its process.
+    #[must_use]
     pub fn pid(&self) -> u32 {
         self.process.id()
     }
 
     /// The process of Postgres: our only child, or that child's.
+    #[must_use]
     pub fn postmaster(&self) -> u32 {
         let name = |pid: &u32| std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
         let children = cpu::children(self.pid());
         *children.iter().find(|pid| name(pid).trim() == "postgres").expect("basalt runs Postgres")
     }
 
+    /// A user of the data API.
+    #[must_use]
     pub fn sign_up(&self) -> User {
+        self.sign_up_as("bench@example.com", "a long enough password")
+    }
+
+    /// A user with this address.
+    #[must_use]
+    pub fn sign_up_as(&self, email: &str, password: &str) -> User {
         let key = self.key("ANON_KEY").to_owned();
         let output = Command::new("curl")
             .args(["--silent", "--fail", "--header", &format!("apikey: {key}"), "--json"])
-            .arg(r#"{"email":"bench@example.com","password":"a long enough password"}"#)
+            .arg(serde_json::json!({ "email": email, "password": password }).to_string())
             .arg(format!("{}/auth/v1/signup", self.url))
             .output()
             .unwrap();
         let session: Value = serde_json::from_slice(&output.stdout).expect("sign-up answers a session");
         let text = |value: &Value| value.as_str().expect("sign-up answers a session").to_owned();
-        User { id: text(&session["user"]["id"]), token: text(&session["access_token"]), key }
+        User {
+            id: text(&session["user"]["id"]),
+            refresh_token: text(&session["refresh_token"]),
+            token: text(&session["access_token"]),
+            key,
+        }
     }
 
+    /// Runs statements.
     pub fn sql(&self, sql: &str) {
         self.psql(&["--command", sql]);
+    }
+
+    /// The only value of a query, as text.
+    #[must_use]
+    pub fn value(&self, sql: &str) -> String {
+        let words = ["--quiet", "--no-psqlrc", "--no-align", "--tuples-only", "--command", sql];
+        let output = Command::new("psql").args(words).arg(self.database_url()).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
     /// Runs a file with `:'owner'` standing for the user.
@@ -147,6 +200,8 @@ impl Basalt {
         assert!(status.unwrap().success(), "psql failed");
     }
 
+    /// Where it keeps everything.
+    #[must_use]
     pub fn directory(&self) -> &PathBuf {
         &self.directory
     }

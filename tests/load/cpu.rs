@@ -3,21 +3,27 @@
 use std::fs;
 use std::time::Duration;
 
-use crate::server::Basalt;
+use super::server::Basalt;
 
 /// CPU time used so far.
 pub struct Cpu {
+    /// Of the server.
     pub basalt: Duration,
+    /// Of its Postgres, with all backends that run.
     pub postgres: Duration,
 }
 
 impl Cpu {
+    /// So far.
+    #[must_use]
     pub fn of(basalt: &Basalt) -> Self {
         let postmaster = basalt.postmaster();
         let backends = children(postmaster).into_iter().map(on_cpu).sum::<Duration>();
         Self { basalt: on_cpu(basalt.pid()), postgres: on_cpu(postmaster) + backends }
     }
 
+    /// What was used after `before`.
+    #[must_use]
     pub fn since(&self, before: &Self) -> Self {
         Self {
             basalt: self.basalt.saturating_sub(before.basalt),
@@ -37,6 +43,7 @@ fn on_cpu(pid: u32) -> Duration {
 }
 
 /// CPU time of the children that a process has waited for, in ticks of 10 ms.
+#[must_use]
 pub fn of_ended_children(pid: u32) -> Duration {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     // The name, in parentheses, may hold spaces; the two fields are the 14th and 15th behind it.
@@ -46,6 +53,7 @@ pub fn of_ended_children(pid: u32) -> Duration {
 }
 
 /// Processes whose parent is `parent`.
+#[must_use]
 pub fn children(parent: u32) -> Vec<u32> {
     let all = fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
@@ -53,6 +61,7 @@ pub fn children(parent: u32) -> Vec<u32> {
 }
 
 /// Resident memory in kB.
+#[must_use]
 pub fn resident(pid: u32) -> u64 {
     field(pid, "VmRSS:").unwrap_or(0)
 }
