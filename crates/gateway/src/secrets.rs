@@ -13,7 +13,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -149,7 +149,10 @@ impl Secrets {
         let path = file(data_dir).with_extension("lock");
         let lock = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
         // Given back with the file.
-        let lock = lock.and_then(|file| file.lock().map(|()| file));
+        let lock = lock.and_then(|lock| {
+            keep_owner(&lock, &file(data_dir))?;
+            lock.lock().map(|()| lock)
+        });
         let _lock = lock.map_err(SecretsError::io("lock", &path))?;
         let Some(mut secrets) = Self::existing(data_dir)? else { return Ok(None) };
         let result = change(&mut secrets)?;
@@ -312,6 +315,7 @@ fn write(path: &Path, content: &[u8]) -> Result<(), SecretsError> {
             return Err(error);
         }
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+        keep_owner(&file, path)?;
         file.write_all(content)?;
         file.sync_all()?;
         fs::rename(&beside, path)?;
@@ -320,6 +324,21 @@ fn write(path: &Path, content: &[u8]) -> Result<(), SecretsError> {
         dir.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
     };
     finish().map_err(SecretsError::io("write", path))
+}
+
+/// Gives `file` to whom `before` belongs, if there is such a file: what an administrator changes has to
+/// stay readable to the account of the server.
+fn keep_owner(file: &File, before: &Path) -> io::Result<()> {
+    let owner = match fs::symlink_metadata(before) {
+        Ok(metadata) => (metadata.uid(), metadata.gid()),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    let metadata = file.metadata()?;
+    if owner == (metadata.uid(), metadata.gid()) {
+        return Ok(());
+    }
+    fchown(file, Some(owner.0), Some(owner.1))
 }
 
 #[cfg(test)]
@@ -398,6 +417,26 @@ mod tests {
         );
         fs::remove_file(root_key_file(dir.path())).unwrap();
         assert!(matches!(Secrets::open(dir.path(), 2), Err(SecretsError::LostRootKey { .. })));
+    }
+
+    /// Who may change everything leaves the files to the account that they belong to.
+    #[test]
+    fn a_change_keeps_the_owner() {
+        let dir = tempfile::tempdir().unwrap();
+        Secrets::open(dir.path(), 1).unwrap();
+        let path = file(dir.path());
+        let owner = |path: &Path| (fs::metadata(path).unwrap().uid(), fs::metadata(path).unwrap().gid());
+        if nix::unistd::geteuid().is_root() {
+            std::os::unix::fs::chown(&path, Some(12), Some(34)).unwrap();
+        }
+        let before = owner(&path);
+        let changed = Secrets::change(dir.path(), |secrets| {
+            secrets.rotated_at = Some(7);
+            Ok::<_, SecretsError>(())
+        });
+        assert!(changed.unwrap().is_some());
+        assert_eq!(Secrets::existing(dir.path()).unwrap().unwrap().rotated_at, Some(7));
+        assert_eq!((owner(&path), owner(&path.with_extension("lock"))), (before, before));
     }
 
     #[test]
