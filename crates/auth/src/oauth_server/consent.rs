@@ -20,7 +20,7 @@ const ANSWERING: &str = "error answering authorization";
 /// What the page shows, or does.
 pub(crate) enum Look {
     /// It asks.
-    Ask { request: AuthorizationRow, client: Client },
+    Ask { request: Box<AuthorizationRow>, client: Box<Client> },
     /// It need not ask: the browser goes here.
     Allowed(String),
 }
@@ -54,7 +54,7 @@ pub(crate) async fn look(ctx: &Context, user: &User, id: &str) -> Result<Look, E
         }
     }
     tx.commit().await.or_internal(FINDING)?;
-    Ok(look.unwrap_or(Look::Ask { request, client }))
+    Ok(look.unwrap_or_else(|| Look::Ask { request: Box::new(request), client: Box::new(client) }))
 }
 
 /// Answers a request; returns where the browser goes.
