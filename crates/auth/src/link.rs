@@ -22,8 +22,10 @@ pub(crate) fn of(
         kind => (&paths.recovery, kind),
     };
     let base = resolve(external, path)?;
-    // Only what would end the parameter is escaped: applications match on the rest.
-    let escaped: String = match redirect_to.contains(['&', '=', '#']) {
+    // Only what would end the parameter is escaped, as applications match on the rest, and what is no
+    // part of an address: nobody writes a sentence of theirs into our mails.
+    let ends = |letter: char| matches!(letter, '&' | '=' | '#') || !letter.is_ascii_graphic();
+    let escaped: String = match redirect_to.contains(ends) {
         true => form_urlencoded::byte_serialize(redirect_to.as_bytes()).collect(),
         false => redirect_to.to_owned(),
     };
@@ -61,5 +63,7 @@ mod tests {
                 "https://api.test/auth/v1/verify?token=h&type=invite&redirect_to=https%3A%2F%2Fsite.test%2Fx%3Fy%3D1"
             )
         );
+        let sentence = link(&config, "signup", "https://site.test/ Call 555").unwrap_or_default();
+        assert!(sentence.ends_with("redirect_to=https%3A%2F%2Fsite.test%2F+Call+555"), "{sentence}");
     }
 }

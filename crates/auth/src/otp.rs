@@ -9,6 +9,30 @@ use subtle::ConstantTimeEq;
 /// Precedes the hash in links of sign-ins that end with a code exchange.
 pub(crate) const PKCE_PREFIX: &str = "pkce_";
 
+/// A code that is about to be sent, and what recognises it when it comes back.
+pub(crate) struct Fresh {
+    pub(crate) code: String,
+    /// Recognises the code.
+    pub(crate) hash: String,
+    /// What a link carries. It does not follow from the code, as it does upstream: codes are few, and
+    /// whoever knows the address could try the hashes of all of them where no guesses are counted.
+    pub(crate) link: String,
+}
+
+impl Fresh {
+    /// A code of so many digits for `identifier`; with `exchange` its link ends with a code exchange.
+    pub(crate) fn new(identifier: &str, length: usize, exchange: bool) -> Self {
+        Self::of(identifier, fresh(length), exchange)
+    }
+
+    /// The same of a code that was made already.
+    pub(crate) fn of(identifier: &str, code: String, exchange: bool) -> Self {
+        let prefix = if exchange { PKCE_PREFIX } else { "" };
+        let link = hex::encode(rand::random::<[u8; 28]>());
+        Self { hash: format!("{prefix}{}", hash(identifier, &code)), link: format!("{prefix}{link}"), code }
+    }
+}
+
 /// A code that was sent: what recognises it, and when that was.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Issued {

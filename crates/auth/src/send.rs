@@ -24,14 +24,15 @@ use crate::account::UPDATING;
 use crate::config;
 use crate::error::{Error, OrInternal};
 use crate::hook::{self, EmailData, Point};
+use crate::link;
 use crate::mail::{Kind, Letter};
+use crate::otp::{self, Fresh};
 use crate::outbox::{self, Message, Phone, Post};
 use crate::pkce::Challenge;
 use crate::service::Context;
 use crate::sms::{self, Channel, Text};
 use crate::store::{one_time_tokens, users};
 use crate::user::User;
-use crate::{link, otp};
 
 /// What a mail with a code is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,19 +120,8 @@ fn action_type(kind: Kind) -> &'static str {
     }
 }
 
-/// A code, and the hash that its link carries.
-struct Code {
-    code: String,
-    hash: String,
-}
-
-impl Code {
-    fn fresh(ctx: &Context, email: &str, challenge: Option<&Challenge>) -> Self {
-        let code = otp::fresh(config::otp_length(ctx.config().email.otp_length));
-        let hash = otp::hash(email, &code);
-        let hash = if challenge.is_some() { format!("{}{hash}", otp::PKCE_PREFIX) } else { hash };
-        Self { code, hash }
-    }
+fn fresh(ctx: &Context, email: &str, challenge: Option<&Challenge>) -> Fresh {
+    Fresh::new(email, config::otp_length(ctx.config().email.otp_length), challenge.is_some())
 }
 
 /// Sends a code for `mail` to the account's address.
@@ -151,10 +141,10 @@ pub(crate) async fn mail(
     check_mail_frequency(ctx, last)?;
     check_authorized(ctx, &user.email)?;
     take_mail(ctx)?;
-    let code = Code::fresh(ctx, &user.email, challenge);
-    store(ctx, tx, user, mail, &user.email, &code.hash).await?;
+    let code = fresh(ctx, &user.email, challenge);
+    store(ctx, tx, user, mail, &user.email, &code).await?;
     if ctx.settings.hooks.has(Point::SendEmail) {
-        let token_hash = if mail.verifies().is_some() { code.hash.as_str() } else { "" };
+        let token_hash = if mail.verifies().is_some() { code.link.as_str() } else { "" };
         let data = EmailData { token: &code.code, token_hash, ..email_data(ctx, mail.kind()) };
         return hook::send_email(ctx, tx, user, &data).await;
     }
@@ -163,29 +153,29 @@ pub(crate) async fn mail(
 }
 
 /// What the text of a mail with a code may mention.
-fn letter_data(ctx: &Context, email: &str, mail: Mail, code: &Code) -> Result<Value, Error> {
+fn letter_data(ctx: &Context, email: &str, mail: Mail, code: &Fresh) -> Result<Value, Error> {
     let mut data = json!({ "Email": email, "Token": code.code });
     if let Some(verifies) = mail.verifies() {
         data["ConfirmationURL"] =
-            link::of(ctx.config(), &ctx.external_url, verifies, &code.hash, &ctx.redirect_to)?.into();
-        data["TokenHash"] = code.hash.as_str().into();
+            link::of(ctx.config(), &ctx.external_url, verifies, &code.link, &ctx.redirect_to)?.into();
+        data["TokenHash"] = code.link.as_str().into();
         data["RedirectTo"] = ctx.redirect_to.as_str().into();
     }
     Ok(data)
 }
 
-/// Stores what recognises a code.
+/// Stores what recognises a code and its link.
 pub(crate) async fn store(
     ctx: &Context,
     tx: &mut db::Session,
     user: &User,
     mail: Mail,
     identifier: &str,
-    hash: &str,
+    Fresh { hash, link, .. }: &Fresh,
 ) -> Result<(), Error> {
     let (id, now) = (user.id, ctx.now);
     mail.keep(tx, id, hash, now).await.or_internal(UPDATING)?;
-    one_time_tokens::put(tx, id, mail.token_type(), hash, identifier, now).await.or_internal(UPDATING)
+    one_time_tokens::put(tx, id, mail.token_type(), link, identifier, now).await.or_internal(UPDATING)
 }
 
 /// Sends the codes that confirm a change of address, to the new one and, where required, the old.
@@ -203,18 +193,18 @@ pub(crate) async fn email_change(
         check_authorized(ctx, &user.email)?;
     }
     take_mail(ctx)?;
-    let new = Code::fresh(ctx, email, challenge);
-    let current = both.then(|| Code::fresh(ctx, &user.email, challenge));
-    let current_hash = current.as_ref().map_or("", |code| code.hash.as_str());
-    store_email_change(ctx, tx, user, email, (current_hash, &new.hash)).await?;
+    let new = fresh(ctx, email, challenge);
+    let current = both.then(|| fresh(ctx, &user.email, challenge));
+    let half = current.as_ref().map_or(Half::None, Half::New);
+    store_email_change(ctx, tx, user, email, (half, Half::New(&new))).await?;
     if ctx.settings.hooks.has(Point::SendEmail) {
         // The hashes are the other way round than the codes. Receivers of Supabase Auth's reckon with it.
-        let base = EmailData { token_hash: &new.hash, ..email_data(ctx, Kind::EmailChange) };
+        let base = EmailData { token_hash: &new.link, ..email_data(ctx, Kind::EmailChange) };
         let data = match &current {
             Some(current) => EmailData {
                 token: &current.code,
                 token_new: &new.code,
-                token_hash_new: &current.hash,
+                token_hash_new: &current.link,
                 ..base
             },
             None => EmailData { token: &new.code, ..base },
@@ -223,13 +213,13 @@ pub(crate) async fn email_change(
         return hook::send_email(ctx, tx, &changed, &data).await;
     }
     let mails = [Some((email, new)), current.map(|code| (user.email.as_str(), code))];
-    for (to, Code { code, hash }) in mails.into_iter().flatten() {
+    for (to, Fresh { code, link, .. }) in mails.into_iter().flatten() {
         let data = json!({
-            "ConfirmationURL": link::of(ctx.config(), &ctx.external_url, "email_change", &hash, &ctx.redirect_to)?,
+            "ConfirmationURL": link::of(ctx.config(), &ctx.external_url, "email_change", &link, &ctx.redirect_to)?,
             "Email": user.email,
             "NewEmail": email,
             "Token": code,
-            "TokenHash": hash,
+            "TokenHash": link,
             "SendingTo": to,
             "RedirectTo": ctx.redirect_to,
         });
@@ -238,22 +228,39 @@ pub(crate) async fn email_change(
     Ok(())
 }
 
-/// Stores a pending change of address with the hashes that confirm it; empty for none.
+/// One of the two confirmations of a change of address.
+#[derive(Clone, Copy)]
+pub(crate) enum Half<'a> {
+    New(&'a Fresh),
+    /// The one that is pending already.
+    Kept,
+    None,
+}
+
+/// Stores a pending change of address with what confirms it.
 pub(crate) async fn store_email_change(
     ctx: &Context,
     tx: &mut db::Session,
     user: &User,
     email: &str,
-    (current, new): (&str, &str),
+    (current, new): (Half<'_>, Half<'_>),
 ) -> Result<(), Error> {
-    users::set_email_change(tx, user.id, email, (current, new), ctx.now).await.or_internal(UPDATING)?;
-    for (token_type, hash, to) in
+    fn hash<'a>(half: Half<'a>, pending: &'a str) -> &'a str {
+        match half {
+            Half::New(fresh) => &fresh.hash,
+            Half::Kept => pending,
+            Half::None => "",
+        }
+    }
+    let hashes = (hash(current, &user.email_change_token_current), hash(new, &user.email_change_token_new));
+    users::set_email_change(tx, user.id, email, hashes, ctx.now).await.or_internal(UPDATING)?;
+    for (token_type, half, to) in
         [("email_change_token_current", current, user.email.as_str()), ("email_change_token_new", new, email)]
     {
-        let stored = if hash.is_empty() {
-            one_time_tokens::delete(tx, user.id, token_type).await.map(drop)
-        } else {
-            one_time_tokens::put(tx, user.id, token_type, hash, to, ctx.now).await
+        let stored = match half {
+            Half::New(fresh) => one_time_tokens::put(tx, user.id, token_type, &fresh.link, to, ctx.now).await,
+            Half::Kept => Ok(()),
+            Half::None => one_time_tokens::delete(tx, user.id, token_type).await.map(drop),
         };
         stored.or_internal(UPDATING)?;
     }
@@ -330,7 +337,8 @@ pub(crate) async fn sms(
         changed.phone_change = phone.to_owned();
     }
     let (code, message_id) = message.send(ctx, tx, &changed, false).await?;
-    let hash = otp::hash(phone, &code);
+    // No link is sent: the one that is stored beside the hash leads nowhere.
+    let Fresh { hash, link, .. } = Fresh::of(phone, code, false);
     let (id, now) = (user.id, ctx.now);
     let (stored, token_type) = match sms {
         Sms::Confirmation => (users::set_confirmation(tx, id, &hash, false, now).await, "confirmation_token"),
@@ -340,7 +348,7 @@ pub(crate) async fn sms(
         }
     };
     stored.or_internal(UPDATING)?;
-    one_time_tokens::put(tx, id, token_type, &hash, phone, now).await.or_internal(UPDATING)?;
+    one_time_tokens::put(tx, id, token_type, &link, phone, now).await.or_internal(UPDATING)?;
     Ok(message_id)
 }
 

@@ -198,7 +198,8 @@ async fn complete(
     let provider = sign_up.by.provider();
     if user.identity(provider).is_none() {
         let mut data = account::own_identity(user.id, provider, sign_up.by.text(), false);
-        for (key, value) in &sign_up.data {
+        // The column `email` of identities is read from there: a number does not bring an address.
+        for (key, value) in sign_up.data.iter().filter(|(key, _)| *key != "email") {
             data.entry(key.as_str()).or_insert_with(|| value.clone());
         }
         account::add_identity(ctx, &mut tx, user.id, provider, &data).await?;

@@ -113,6 +113,10 @@ pub(crate) async fn verify(
             return Err(Error::OtpExpired);
         }
     };
+    // Only who has the code learns that the account exists and is banned.
+    if user.is_banned(ctx.now) {
+        return Err(Error::UserBanned);
+    }
     match purpose {
         Purpose::Signup | Purpose::Invite | Purpose::Email => confirm_signup(ctx, &mut tx, &user).await?,
         Purpose::Recovery | Purpose::MagicLink => recover(ctx, &mut tx, &user).await?,
@@ -287,9 +291,6 @@ async fn by_hash(
     if owner != user.id {
         return Err(Error::LinkExpired);
     }
-    if user.is_banned(ctx.now) {
-        return Err(Error::UserBanned);
-    }
     let (sent_at, purpose) = match purpose {
         Purpose::Email if token_type == "recovery_token" => (user.recovery_sent_at, Purpose::MagicLink),
         Purpose::Email => (user.confirmation_sent_at, Purpose::Signup),
@@ -327,9 +328,6 @@ async fn by_email_code(
     }
     let user = user.or_internal("Database error finding user")?.ok_or(Error::OtpExpired)?;
     let user = users::lock(tx, user.id).await.or_internal(LOCKING)?.ok_or(Error::OtpExpired)?;
-    if user.is_banned(ctx.now) {
-        return Err(Error::UserBanned);
-    }
     claim_code(ctx, tx, user, purpose, proof, ctx.config().email.otp_expiry).await
 }
 
@@ -352,9 +350,6 @@ async fn by_phone_code(
         None => send::provider_says(ctx, phone, code).await,
     };
     let user = users::lock(tx, user.id).await.or_internal(LOCKING)?.ok_or(Error::OtpExpired)?;
-    if user.is_banned(ctx.now) {
-        return Err(Error::UserBanned);
-    }
     let settings = &ctx.config().sms;
     if settings.test_code(phone, ctx.now) == Some(code) {
         return Ok(Recognised::Yes { user: Box::new(user), purpose, by_current: false });

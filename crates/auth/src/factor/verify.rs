@@ -69,10 +69,15 @@ pub(crate) async fn verify(
     };
     let mut tx = ctx.service.pool.begin().await.or_internal(FAILED)?;
     // Answers for one factor, and raises of one account, happen one after the other.
-    users::lock(&mut tx, member.user.id).await.or_internal(FAILED)?;
+    let user = users::lock(&mut tx, member.user.id).await.or_internal(FAILED)?;
+    let user = user.ok_or(Error::UserOfTokenMissing)?;
     ctx.service.wrong_answers.look(&factor.id, ctx.now).map_err(Error::TooManyRequests)?;
     let row =
         mfa_factors::lock(&mut tx, factor.id).await.or_internal(FAILED)?.ok_or(Error::FactorNotFound)?;
+    // Who knows the password alone may have begun to set this up before there was another.
+    if !row.verified && user.has_second_factor() && !member.is_raised() {
+        return Err(SecondFactor::RaiseToEnroll.into());
+    }
     let asked = mfa_challenges::lock(&mut tx, answer.challenge_id, factor.id).await.or_internal(FAILED)?;
     let asked = asked.ok_or(SecondFactor::ChallengeNotFound)?;
     if asked.verified_at.is_some() || asked.ip.map(|ip| ip.to_canonical()) != Some(address(ctx)) {

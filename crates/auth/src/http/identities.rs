@@ -36,17 +36,20 @@ async fn owner(call: &Call) -> Result<SignedIn, Error> {
 
 pub(crate) async fn delete(call: Call, id: Path<String>) -> Result<HttpResponse, Error> {
     let signed_in = owner(&call).await?;
-    let (ctx, user) = (&call.ctx, &signed_in.user);
+    let ctx = &call.ctx;
     let id = Uuid::try_parse(&id).map_err(|_| Error::NotAnId("identity_id"))?;
     if signed_in.aud != ctx.aud {
         return Err(Error::UnexpectedAudience);
     }
+    let mut tx = ctx.service.pool.begin().await.or_internal(UPDATING)?;
+    // Who removes two at once keeps one.
+    let user = users::lock(&mut tx, signed_in.user.id).await.or_internal(UPDATING)?;
+    let user = &user.ok_or(Error::UserOfTokenMissing)?;
     if user.identities.len() <= 1 {
         return Err(Error::LastIdentity);
     }
     let (removed, left): (Vec<_>, Vec<_>) = user.identities.iter().partition(|identity| identity.id == id);
     let removed = removed.first().ok_or(Error::IdentityNotFound)?;
-    let mut tx = ctx.service.pool.begin().await.or_internal(UPDATING)?;
     let traits = json!({
         "identity_id": removed.id, "provider": removed.provider, "provider_id": removed.provider_id,
     });

@@ -1,6 +1,7 @@
 //! Accounts as ID tokens describe them.
 
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::accounts::text;
 use super::catalog::{APPLE, APPLE_ACCOUNT, FACEBOOK, GOOGLE, KAKAO, LINKEDIN, SNAPCHAT, VERCEL};
@@ -36,6 +37,8 @@ pub(crate) fn of_id_token(claims: &Object) -> Profile {
     let profile = Profile::of(&iss, text(&token, "/sub"));
     let email = text(&token, "/email");
     let said = flag(claims.get("email_verified"));
+    // Of those who vouch for every address, as long as they do not say otherwise.
+    let unless_denied = claims.get("email_verified").is_none_or(|verified| flag(Some(verified)));
     match iss.as_str() {
         GOOGLE | "accounts.google.com" => {
             let hd = text(&token, "/hd");
@@ -53,7 +56,7 @@ pub(crate) fn of_id_token(claims: &Object) -> Profile {
             for key in ["auth_time", "transfer_sub"] {
                 custom.extend(claims.get(key).map(|value| (key.to_owned(), value.clone())));
             }
-            profile.custom(Value::Object(custom)).reached_at(email, true)
+            profile.custom(Value::Object(custom)).reached_at(email, unless_denied)
         }
         LINKEDIN => profile
             .with("name", format!("{} {}", text(&token, "/given_name"), text(&token, "/family_name")).trim())
@@ -66,7 +69,7 @@ pub(crate) fn of_id_token(claims: &Object) -> Profile {
             .with("name", text(&token, "/nickname"))
             .with("preferred_username", text(&token, "/nickname"))
             .with("picture", text(&token, "/picture"))
-            .reached_at(email, true),
+            .reached_at(email, unless_denied),
         VERCEL => {
             let global = text(&token, "/global_user_id");
             let sub = match global.is_empty() {
@@ -81,8 +84,8 @@ pub(crate) fn of_id_token(claims: &Object) -> Profile {
         FACEBOOK => profile
             .with("name", text(&token, "/name"))
             .with("picture", text(&token, "/picture"))
-            .reached_at(email, true),
-        SNAPCHAT => standard(profile, claims).reached_at(email, true),
+            .reached_at(email, unless_denied),
+        SNAPCHAT => standard(profile, claims).reached_at(email, unless_denied),
         _ if is_azure(&iss) => azure(profile, claims),
         _ => standard(profile, claims).reached_at(email, said),
     }
@@ -150,13 +153,42 @@ pub(super) fn flag(value: Option<&Value>) -> bool {
     }
 }
 
+/// Whether this issuer may speak for an instance of Azure that the settings name by `url`: one tenant
+/// alone, if they name it by its id. By a name of a tenant, or of several, or by nothing, all may.
+pub(crate) fn azure_speaks(url: &str, issuer: &str) -> bool {
+    const LOGIN: &str = "https://login.microsoftonline.com/";
+    let expected = format!("{url}/v2.0");
+    let any = is_azure(issuer) || old_tenant(issuer).is_some();
+    match url.strip_prefix(LOGIN) {
+        Some(tenant) if Uuid::try_parse(tenant).is_ok() => {
+            issuer.eq_ignore_ascii_case(&expected)
+                || old_tenant(issuer).is_some_and(|id| id.eq_ignore_ascii_case(tenant))
+        }
+        Some(_) => any,
+        None if url.is_empty() => any,
+        None => issuer == expected || same_customers(&expected, issuer),
+    }
+}
+
+/// The tenant of an issuer of Azure's tokens of version 1.
+fn old_tenant(issuer: &str) -> Option<&str> {
+    let tenant = issuer.strip_prefix("https://sts.windows.net/").map(|rest| rest.trim_end_matches('/'));
+    tenant.filter(|id| !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'))
+}
+
+/// Tenants for customers are called by their name or by their id.
+fn same_customers(expected: &str, issuer: &str) -> bool {
+    let host = |url: &str| url::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned));
+    is_azure_for_customers(expected) && is_azure_for_customers(issuer) && host(expected) == host(issuer)
+}
+
 /// True for the issuer of a tenant of Azure.
 pub(crate) fn is_azure(issuer: &str) -> bool {
     tenant(issuer, "https://login.microsoftonline.com/")
 }
 
 /// True for the issuer of a tenant for customers, which has a host of its own.
-pub(crate) fn is_azure_for_customers(issuer: &str) -> bool {
+fn is_azure_for_customers(issuer: &str) -> bool {
     let Some((host, _)) = issuer.strip_prefix("https://").and_then(|rest| rest.split_once('/')) else {
         return false;
     };
@@ -233,8 +265,36 @@ mod tests {
     }
 
     #[test]
+    fn a_tenant_of_azure_that_is_named_by_its_id_speaks_alone() {
+        const OURS: &str = "11111111-1111-4111-8111-111111111111";
+        const OTHER: &str = "22222222-2222-4222-8222-222222222222";
+        let new = |tenant: &str| format!("https://login.microsoftonline.com/{tenant}/v2.0");
+        let old = |tenant: &str| format!("https://sts.windows.net/{tenant}/");
+        let url = |tenant: &str| format!("https://login.microsoftonline.com/{tenant}");
+        for issuer in [new(OURS), old(OURS)] {
+            assert!(azure_speaks(&url(OURS), &issuer) && !azure_speaks(&url(OTHER), &issuer), "{issuer}");
+            for url in ["", &url("common"), &url("organizations"), &url("contoso.onmicrosoft.com")] {
+                assert!(azure_speaks(url, &issuer), "{url} {issuer}");
+            }
+        }
+        let shop = "https://shop.ciamlogin.com/shop.onmicrosoft.com";
+        assert!(azure_speaks(shop, &format!("https://shop.ciamlogin.com/{OURS}/v2.0")));
+        assert!(!azure_speaks(shop, &format!("https://else.ciamlogin.com/{OURS}/v2.0")));
+        assert!(!azure_speaks(shop, &new(OURS)));
+        for issuer in
+            ["https://sts.windows.net/", "https://sts.windows.net/a/b", "https://sts.windows.net.evil.test/a"]
+        {
+            assert!(!azure_speaks("", issuer), "{issuer}");
+        }
+    }
+
+    #[test]
     fn habits_of_issuers() {
-        assert_eq!(verified(json!({ "iss": APPLE, "sub": "a", "email": "j@x.test" })), Some(true));
+        for iss in [APPLE, FACEBOOK, KAKAO, SNAPCHAT] {
+            assert_eq!(verified(json!({ "iss": iss, "sub": "a", "email": "j@x.test" })), Some(true));
+            let denied = json!({ "iss": iss, "sub": "a", "email": "j@x.test", "email_verified": "false" });
+            assert_eq!(verified(denied), Some(false));
+        }
         assert_eq!(verified(json!({ "iss": GOOGLE, "sub": "a", "email": "j@x.test" })), Some(false));
         let other = json!({ "iss": "https://id.test", "sub": "a", "email": "j@x.test", "email_verified": "true",
             "name": "Jane", "phone": 7 });

@@ -13,8 +13,8 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::{
-    Code, FAILED_SMS, Mail, PhoneCode, check_authorized, check_mail_frequency, letter_data, phone_code, wait,
-    write,
+    FAILED_SMS, Mail, PhoneCode, check_authorized, check_mail_frequency, fresh, letter_data, phone_code,
+    wait, write,
 };
 use crate::account::UPDATING;
 use crate::error::{Error, OrInternal};
@@ -45,7 +45,7 @@ pub(crate) async fn mail(
         return Err(Error::EmailRateLimit);
     }
     let nobody = User { id: Uuid::new_v4(), email: email.to_owned(), ..User::default() };
-    let code = Code::fresh(ctx, email, challenge);
+    let code = fresh(ctx, email, challenge);
     mail.keep(tx, nobody.id, &code.hash, ctx.now).await.or_internal(UPDATING)?;
     one_time_tokens::delete(tx, nobody.id, mail.token_type()).await.or_internal(UPDATING)?;
     if ctx.settings.hooks.has(Point::SendEmail) {

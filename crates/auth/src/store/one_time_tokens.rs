@@ -1,4 +1,5 @@
-//! `auth.one_time_tokens`: the hashes of mailed and messaged codes, by which links are found.
+//! `auth.one_time_tokens`: what mailed links carry, and that a code is pending at all. Upstream puts the
+//! hash of the code here too; the account has it beside.
 
 use chrono::{DateTime, Utc};
 use db::{Error, Session};

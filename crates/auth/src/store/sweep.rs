@@ -1,6 +1,7 @@
 //! What nobody needs any more, over all tables; upstream's rules, in small steps.
 //!
-//! Each statement takes some rows that nobody holds, mostly a hundred, and says how many it took.
+//! Each statement takes some rows that nobody holds, mostly a hundred, and says how many it took. It is
+//! run again as long as it takes some, up to a bound, so that tables do not grow faster than they are swept.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use db::{Error, Session};
@@ -53,14 +54,24 @@ delete from auth.basalt_limits
                  where at < $1 and name like 'unknown:%' limit 1000 for update skip locked)"),
 ];
 
-/// Runs every statement once; returns how many rows went, by what they were.
+/// How often one statement is run at most.
+const ROUNDS: usize = 100;
+
+/// Runs every statement until it takes nothing; returns how many rows went, by what they were.
 pub(crate) async fn run(
     session: &mut Session,
     now: DateTime<Utc>,
 ) -> Result<Vec<(&'static str, u64)>, Error> {
     let mut gone = Vec::new();
     for (what, age, sql) in STEPS {
-        gone.push((what, session.execute(sql, &[&(now - age)]).await?));
+        let mut rows = 0;
+        for _ in 0..ROUNDS {
+            match session.execute(sql, &[&(now - age)]).await? {
+                0 => break,
+                taken => rows += taken,
+            }
+        }
+        gone.push((what, rows));
     }
     gone.retain(|(_, rows)| *rows > 0);
     Ok(gone)

@@ -143,7 +143,8 @@ pub(crate) async fn find_by_phone(
     one(session, "and u.phone = $1 and u.aud = $2 and not u.is_sso_user", &[&phone, &aud]).await
 }
 
-/// Whoever holds `email`, by an identity or by the account itself, other than `except`.
+/// Whoever holds `email`, by an identity or by the account itself, other than `except`. An address in the
+/// identity of a number is what its owner wrote there.
 pub(crate) async fn find_holder_of_email(
     session: &mut Session,
     email: &str,
@@ -155,7 +156,8 @@ pub(crate) async fn find_holder_of_email(
                  where (h.instance_id = '00000000-0000-0000-0000-000000000000' or h.instance_id is null)
                    and lower(h.email) = lower($1) and not h.is_sso_user
                  union
-                select user_id from auth.identities where email = lower($1) and provider not like 'sso:%')
+                select user_id from auth.identities
+                 where email = lower($1) and provider not like 'sso:%' and provider <> 'phone')
  order by u.created_at limit 1";
     one(session, CONDITION, &[&email, &aud, &except]).await
 }
@@ -190,9 +192,9 @@ pub(crate) async fn find_by_email_change(
     aud: &str,
 ) -> Result<Option<User>, Error> {
     const CONDITION: &str = "and u.aud = $3 and not u.is_sso_user
-   and (lower(u.email) = lower($1) or lower(u.email_change) = lower($1))
+   and (u.email_change_token_current = any ($2) or u.email_change_token_new = any ($2))
    and u.id in (select user_id from auth.one_time_tokens
-                 where token_hash = any ($2)
+                 where relates_to = lower($1)
                    and token_type in ('email_change_token_current', 'email_change_token_new'))
  limit 1";
     one(session, CONDITION, &[&email, &hashes, &aud]).await

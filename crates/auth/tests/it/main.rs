@@ -37,5 +37,6 @@ mod signup;
 mod sms;
 mod smtp;
 mod surface;
+mod takeover;
 mod twitter;
 mod web3;

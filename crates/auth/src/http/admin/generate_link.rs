@@ -10,11 +10,12 @@ use crate::account::{self, UPDATING};
 use crate::audit::{self, Action, Actor};
 use crate::config;
 use crate::error::{Error, OrInternal};
-use crate::send::{self, Mail};
+use crate::otp::Fresh;
+use crate::send::{self, Half, Mail};
 use crate::service::Context;
 use crate::store::users;
 use crate::user::{Object, User};
-use crate::{identifier, link, otp, password, pwned};
+use crate::{identifier, link, password, pwned};
 
 #[derive(Deserialize)]
 #[serde(default)]
@@ -55,10 +56,15 @@ pub(crate) async fn post(call: Call, body: Body) -> Result<HttpResponse, Error> 
     let user = users::get(&mut tx, made.user_id).await.or_internal(UPDATING)?;
     account::commit_creation(ctx, tx).await?;
     let mut answer = serde_json::to_value(user.view()).or_internal("Error encoding user")?;
-    answer["action_link"] =
-        Value::from(link::of(ctx.config(), &ctx.external_url, &request.kind, &made.hash, &redirect_to)?);
-    answer["email_otp"] = Value::from(made.code);
-    answer["hashed_token"] = Value::from(made.hash);
+    answer["action_link"] = Value::from(link::of(
+        ctx.config(),
+        &ctx.external_url,
+        &request.kind,
+        &made.fresh.link,
+        &redirect_to,
+    )?);
+    answer["email_otp"] = Value::from(made.fresh.code);
+    answer["hashed_token"] = Value::from(made.fresh.link);
     answer["verification_type"] = Value::from(request.kind);
     answer["redirect_to"] = Value::from(redirect_to);
     Ok(HttpResponse::Ok().json(answer))
@@ -107,24 +113,23 @@ async fn prepare(ctx: &Context, request: &mut Request) -> Result<New, Error> {
     Ok(new)
 }
 
-/// A code and the hash that its link carries.
+/// A code with its link, and whose it is.
 struct Link {
     user_id: uuid::Uuid,
-    code: String,
-    hash: String,
+    fresh: Fresh,
 }
 
 impl Link {
     fn fresh(ctx: &Context, user: &User, identifier: &str) -> Self {
-        let code = otp::fresh(config::otp_length(ctx.config().email.otp_length));
-        Self { user_id: user.id, hash: otp::hash(identifier, &code), code }
+        let length = config::otp_length(ctx.config().email.otp_length);
+        Self { user_id: user.id, fresh: Fresh::new(identifier, length, false) }
     }
 }
 
 async fn recovery(ctx: &Context, tx: &mut db::Session, user: &User) -> Result<Link, Error> {
     audit::record(ctx, tx, Actor::User(user), Action::RecoveryRequested, None).await?;
     let link = Link::fresh(ctx, user, &user.email);
-    send::store(ctx, tx, user, Mail::Recovery, &user.email, &link.hash).await?;
+    send::store(ctx, tx, user, Mail::Recovery, &user.email, &link.fresh).await?;
     Ok(link)
 }
 
@@ -143,7 +148,7 @@ async fn signup(
         None => request.invitation(new).accepted(ctx, tx).await?,
     };
     let link = Link::fresh(ctx, &user, &request.email);
-    send::store(ctx, tx, &user, Mail::Confirmation, &request.email, &link.hash).await?;
+    send::store(ctx, tx, &user, Mail::Confirmation, &request.email, &link.fresh).await?;
     Ok(link)
 }
 
@@ -157,7 +162,7 @@ async fn invite(
     let traits = Some(json!({ "user_id": user.id, "user_email": user.email }));
     audit::record(ctx, tx, Actor::Admin(admin), Action::Invited, traits).await?;
     let link = Link::fresh(ctx, &user, &request.email);
-    send::store(ctx, tx, &user, Mail::Invite, &request.email, &link.hash).await?;
+    send::store(ctx, tx, &user, Mail::Invite, &request.email, &link.fresh).await?;
     Ok(link)
 }
 
@@ -177,14 +182,16 @@ async fn email_change(
         return Err(Error::EmailExists);
     }
     // The other half of the change may have been prepared by an earlier call for the same address.
-    let pending = user.email_change == new_email;
-    let kept = |hash: &str| if pending { hash.to_owned() } else { String::new() };
-    let link = Link::fresh(ctx, user, if by_current { &user.email } else { &new_email });
-    let (current, new) = if by_current {
-        (link.hash.clone(), kept(&user.email_change_token_new))
-    } else {
-        (kept(&user.email_change_token_current), link.hash.clone())
+    let kept = |hash: &str| match user.email_change == new_email && !hash.is_empty() {
+        true => Half::Kept,
+        false => Half::None,
     };
-    send::store_email_change(ctx, tx, user, &new_email, (&current, &new)).await?;
+    let link = Link::fresh(ctx, user, if by_current { &user.email } else { &new_email });
+    let halves = if by_current {
+        (Half::New(&link.fresh), kept(&user.email_change_token_new))
+    } else {
+        (kept(&user.email_change_token_current), Half::New(&link.fresh))
+    };
+    send::store_email_change(ctx, tx, user, &new_email, halves).await?;
     Ok(link)
 }

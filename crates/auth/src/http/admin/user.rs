@@ -135,6 +135,10 @@ async fn update(
     if !request.email.is_empty() {
         account::put_identity(ctx, tx, user, "email", &request.email, request.email_confirm).await?;
         taken_as(users::update_email(tx, id, &request.email, now).await, Error::EmailExists)?;
+        if request.email != user.email {
+            // Links that went to the old address.
+            one_time_tokens::delete_all(tx, id).await.or_internal(FAILED)?;
+        }
     }
     if !request.phone.is_empty() {
         account::put_identity(ctx, tx, user, "phone", &request.phone, request.phone_confirm).await?;
