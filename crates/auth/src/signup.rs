@@ -204,7 +204,8 @@ async fn complete(
         }
         account::add_identity(ctx, &mut tx, user.id, provider, &data).await?;
         // Other identities of an unconfirmed account were claimed by whoever came first.
-        if !user.identities.is_empty() {
+        let unconfirmed = !user.is_email_confirmed() && !user.is_phone_confirmed();
+        if unconfirmed && !user.identities.is_empty() {
             identities::delete_others(&mut tx, user.id, provider).await.or_internal(account::UPDATING)?;
             users::update_providers(&mut tx, user.id, ctx.now).await.or_internal(account::UPDATING)?;
         }

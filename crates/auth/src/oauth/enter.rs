@@ -63,7 +63,9 @@ pub(crate) async fn enter(
 ) -> Result<Entered, NotCreated> {
     let failed = NotCreated::Failed;
     let (provider, profile) = (arrival.provider, arrival.profile);
-    let (user_id, is_new) = match find(ctx, tx, arrival).await.map_err(failed)? {
+    let found = find(ctx, tx, arrival).await.map_err(failed)?;
+    let is_known = matches!(found, Found::Known { .. });
+    let (user_id, is_new) = match found {
         Found::Known { identity, user } => {
             let replaced = identities::replace_data(tx, identity, &profile.data, ctx.now).await;
             replaced.or_internal(UPDATING).map_err(failed)?;
@@ -94,7 +96,9 @@ pub(crate) async fn enter(
         audit::record(ctx, tx, Actor::User(&user), Action::Login, traits).await.map_err(failed)?;
         return Ok(Entered::In(Box::new(user)));
     }
-    confirm(ctx, tx, user, arrival, is_new).await.map_err(failed)
+    // Whoever added this way in to an account of their number's is its owner.
+    let is_theirs = is_new || (is_known && user.is_phone_confirmed());
+    confirm(ctx, tx, user, arrival, is_theirs).await.map_err(failed)
 }
 
 /// Asks the hook whether an account may be made, if the arrival would make one; not within a transaction.
@@ -228,14 +232,14 @@ async fn confirm(
     tx: &mut db::Session,
     user: User,
     arrival: Arrival<'_>,
-    is_new: bool,
+    is_theirs: bool,
 ) -> Result<Entered, Error> {
     let verified = arrival.profile.verified();
     let proved = match user.email.as_str() {
         "" => !verified.is_empty(),
         email => verified.iter().any(|address| address.eq_ignore_ascii_case(email)),
     };
-    if !is_new {
+    if !is_theirs {
         disown(ctx, tx, &user, arrival).await?;
     }
     let provider = arrival.provider;
@@ -309,7 +313,8 @@ pub(crate) async fn link(
     Ok(Entered::In(Box::new(users::get(tx, user.id).await.or_internal(FINDING)?)))
 }
 
-/// An account without an address gets the identity's; if that is not proved, a mail asks for it.
+/// An account without an address gets the identity's; if that is not proved, once a mail is answered. Until
+/// then it is not the account's: who comes by it later must not land in someone else's.
 async fn take_address(
     ctx: &Context,
     tx: &mut db::Session,
@@ -326,15 +331,14 @@ async fn take_address(
         return Err(External::EmailTaken.into());
     }
     let proved = email.verified || ctx.config().email.autoconfirm();
-    let replaced = users::replace_email(tx, user.id, &address, proved, ctx.now).await;
-    taken_as(replaced, External::EmailTaken.into())?;
     if proved {
+        let replaced = users::replace_email(tx, user.id, &address, true, ctx.now).await;
+        taken_as(replaced, External::EmailTaken.into())?;
         account::confirm_email(ctx, tx, user.id).await?;
         users::clear_anonymous(tx, user.id, ctx.now).await.or_internal(UPDATING)?;
         return Ok(None);
     }
-    let user = users::get(tx, user.id).await.or_internal(FINDING)?;
-    send::mail(ctx, tx, &user, Mail::Confirmation, None).await?;
+    send::email_change(ctx, tx, user, &address, None).await?;
     Ok(Some(External::LinkedUnconfirmed(arrival.provider.to_owned())))
 }
 

@@ -121,7 +121,10 @@ pub(crate) async fn get(session: &mut Session, id: Uuid) -> Result<User, Error> 
 
 /// The account as it is now, and as it stays until the transaction ends.
 pub(crate) async fn lock(session: &mut Session, id: Uuid) -> Result<Option<User>, Error> {
-    one(session, "and u.id = $1 for no key update of u", &[&id]).await
+    // Read in a statement of its own: one that waited for the lock would see the account's identities and
+    // factors as they were before.
+    session.execute("select from auth.users where id = $1 for no key update", &[&id]).await?;
+    find(session, id).await
 }
 
 /// The account that signs in with this address; those of single sign-on do not.
@@ -143,8 +146,8 @@ pub(crate) async fn find_by_phone(
     one(session, "and u.phone = $1 and u.aud = $2 and not u.is_sso_user", &[&phone, &aud]).await
 }
 
-/// Whoever holds `email`, by an identity or by the account itself, other than `except`. An address in the
-/// identity of a number is what its owner wrote there.
+/// Whoever holds `email`, by the account itself or by an identity whose provider vouches for it, other than
+/// `except`. An address that an identity merely claims is nobody's.
 pub(crate) async fn find_holder_of_email(
     session: &mut Session,
     email: &str,
@@ -157,7 +160,8 @@ pub(crate) async fn find_holder_of_email(
                    and lower(h.email) = lower($1) and not h.is_sso_user
                  union
                 select user_id from auth.identities
-                 where email = lower($1) and provider not like 'sso:%' and provider <> 'phone')
+                 where email = lower($1) and provider not like 'sso:%'
+                   and identity_data ->> 'email_verified' = 'true')
  order by u.created_at limit 1";
     one(session, CONDITION, &[&email, &aud, &except]).await
 }

@@ -219,18 +219,21 @@ async fn a_new_address_waits_for_both_confirmations() {
     let session = api.sign_in("jane@example.com", "password").await.ok();
     let user = api.put_as(token(&session), "/user", json!({ "email": "new@example.com" })).await.ok();
     assert_eq!((&user["email"], &user["new_email"]), (&json!("jane@example.com"), &json!("new@example.com")));
-    let hash = async |column: &str| api.value(&format!("select {column} from auth.users")).await.unwrap();
+    let link = async |token_type: &str| {
+        let sql = format!("select token_hash from auth.one_time_tokens where token_type = '{token_type}'");
+        api.value(&sql).await.unwrap()
+    };
     let verify = async |hash: String| {
         api.post("/verify", json!({ "type": "email_change", "token_hash": hash })).await.ok()
     };
-    let first = verify(hash("email_change_token_new").await).await;
+    let first = verify(link("email_change_token_new").await).await;
     assert_eq!(first["code"], "200");
     assert_eq!(
         first["msg"],
         "Confirmation link accepted. Please proceed to confirm link sent to the other email"
     );
     assert_eq!(api.value("select email from auth.users").await.as_deref(), Some("jane@example.com"));
-    let second = verify(hash("email_change_token_current").await).await;
+    let second = verify(link("email_change_token_current").await).await;
     assert_eq!(second["user"]["email"], "new@example.com");
     assert!(second["user"].get("new_email").is_none());
     assert_eq!(second["user"]["identities"][0]["identity_data"]["email"], "new@example.com");

@@ -257,7 +257,7 @@ async fn invitations() {
     let body = json!({ "email": "jane@example.com", "data": { "team": "a" } });
     let user = api.post_as(&admin, "/invite", body.clone()).await.ok();
     assert!(user["invited_at"].is_string() && user.get("email_confirmed_at").is_none());
-    let hash = api.value("select confirmation_token from auth.users").await.unwrap();
+    let hash = api.value("select token_hash from auth.one_time_tokens").await.unwrap();
     let session = api.post("/verify", json!({ "type": "invite", "token_hash": hash })).await.ok();
     assert!(session["user"]["email_confirmed_at"].is_string());
     assert_eq!(session["user"]["user_metadata"]["team"], "a");

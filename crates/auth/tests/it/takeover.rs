@@ -136,3 +136,32 @@ async fn of_two_identities_removed_at_once_one_stays() {
     assert_eq!(statuses, [200, 422]);
     assert_eq!(api.value("select count(*) from auth.identities").await.unwrap(), "1");
 }
+
+/// The thief's number has an account, and a provider says an address of theirs without vouching for it.
+#[actix_web::test]
+async fn an_account_does_not_wait_for_the_owner_of_an_address_it_claims() {
+    let provider = Provider::start().await;
+    let mut config = oauth::with(confirming(), &["github"], &provider);
+    config.enable_manual_linking = true;
+    config.sms.enable_confirmations = false;
+    let api = Api::start(config).await;
+    let thief = api.post("/signup", json!({ "phone": "15551234567", "password": "password" })).await.ok();
+    provider.is_github(7, &[("jane@example.com", false)]);
+    let path = "/user/identities/authorize?provider=github&skip_http_redirect=true";
+    let url = api.get(path, token(&thief)).await.ok()["url"].as_str().unwrap().to_owned();
+    let state = url.split("state=").nth(1).unwrap().split('&').next().unwrap().to_owned();
+    let back = api.get(&format!("/callback?state={state}&code=c"), "").await;
+    assert!(
+        back.header("location").contains("error_code=email_not_confirmed"),
+        "{}",
+        back.header("location")
+    );
+    let user = api.get("/user", token(&thief)).await.ok();
+    assert_eq!((&user["email"], &user["new_email"]), (&json!(""), &json!("jane@example.com")));
+    let jane = api.sign_up("jane@example.com").await;
+    assert_ne!(jane["id"], thief["user"]["id"]);
+    // Nor does coming back by it take the number from the account.
+    let url = oauth::sign_in(&api, "provider=github").await;
+    assert!(url.contains("error_code=provider_email_needs_verification"), "{url}");
+    assert_eq!(api.get("/user", token(&thief)).await.ok()["phone"], "15551234567");
+}
