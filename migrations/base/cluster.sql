@@ -19,7 +19,7 @@ begin
         ('authenticator',              'login noinherit'),
         ('supabase_auth_admin',        'login noinherit'),
         ('supabase_storage_admin',     'login noinherit createrole'),
-        ('supabase_realtime_admin',    'nologin noinherit'),
+        ('supabase_realtime_admin',    'login noinherit replication'),
         ('supabase_functions_admin',   'login noinherit createrole'),
         ('supabase_replication_admin', 'login replication'),
         ('supabase_etl_admin',         'login replication bypassrls'),
@@ -30,6 +30,15 @@ begin
   loop
     execute format('create role %I %s', r.name, r.attributes);
   end loop;
+end $$;
+
+-- Where it comes from Supabase or an older version, the service of channels cannot log in as its role yet.
+do $$
+begin
+  if exists (select from pg_catalog.pg_roles
+              where rolname = 'supabase_realtime_admin' and not (rolcanlogin and rolreplication)) then
+    alter role supabase_realtime_admin login replication;
+  end if;
 end $$;
 
 -- Who may become whom. `authenticator` reaches the three API roles and nothing else; `postgres`, the developer, owns what the services own,
@@ -51,6 +60,7 @@ begin
         ('authenticated',            'authenticator',           ''),
         ('service_role',             'authenticator',           ''),
         ('authenticator',            'supabase_storage_admin',  ''),
+        ('authenticator',            'supabase_realtime_admin', ''),
         ('anon',                     'postgres',                admin),
         ('authenticated',            'postgres',                admin),
         ('service_role',             'postgres',                admin),
@@ -87,6 +97,7 @@ begin
         ('supabase_auth_admin',     'search_path',                         'auth'),
         ('supabase_auth_admin',     'idle_in_transaction_session_timeout', '''60s'''),
         ('supabase_storage_admin',  'search_path',                         'storage'),
+        ('supabase_realtime_admin', 'search_path',                         'public, extensions, realtime'),
         ('supabase_functions_admin', 'search_path',                        'supabase_functions'),
         ('supabase_read_only_user', 'default_transaction_read_only',       'on'),
         ('postgres',                'search_path',                         '"$user", public, extensions'),

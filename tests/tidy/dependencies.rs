@@ -16,9 +16,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("object", &[]),
     ("auth", &["kernel", "jwt", "db"]),
     ("rest", &["kernel", "db"]),
+    ("realtime", &["kernel", "jwt", "db"]),
     ("storage", &["kernel", "jwt", "db", "object"]),
     ("vault", &["kernel", "db"]),
-    ("gateway", &["kernel", "jwt", "db", "cluster", "auth", "rest", "storage", "vault"]),
+    ("gateway", &["kernel", "jwt", "db", "cluster", "auth", "rest", "realtime", "storage", "vault"]),
     ("testkit", &["kernel", "jwt", "db", "cluster"]),
     ("tests", &[]),
 ];
@@ -27,12 +28,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
 const DOORS: &[(&str, &[&str])] = &[
     ("tokio-postgres", &["db"]),
     ("deadpool-postgres", &["db"]),
-    ("refinery", &["db", "auth", "storage", "vault"]),
+    ("refinery", &["db", "auth", "realtime", "storage", "vault"]),
     ("anyhow", &["gateway"]),
     ("reqwest", &["auth"]),
     ("lettre", &["auth"]),
     ("jsonwebtoken", &["jwt"]),
-    ("actix-web", &["kernel", "auth", "rest", "storage", "gateway"]),
+    ("actix-web", &["kernel", "auth", "rest", "realtime", "storage", "gateway"]),
 ];
 
 /// Crate → (name, is a development dependency).

@@ -7,12 +7,13 @@
 use std::net::SocketAddr;
 
 /// Roles we log in as ourselves. They have to be listed: before Postgres 16 a map cannot say "any role".
-const PEER_ROLES: [&str; 10] = [
+const PEER_ROLES: [&str; 11] = [
     crate::SUPERUSER,
     "postgres",
     "authenticator",
     "supabase_auth_admin",
     "supabase_storage_admin",
+    "supabase_realtime_admin",
     "supabase_functions_admin",
     "supabase_replication_admin",
     "supabase_etl_admin",

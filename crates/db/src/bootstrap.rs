@@ -77,8 +77,15 @@ const STANDING: &str = "
      where r.rolname = current_user";
 
 /// The roles without which no service starts.
-const NEEDED: &[&str] =
-    &["anon", "authenticated", "authenticator", "postgres", "service_role", "supabase_auth_admin"];
+const NEEDED: &[&str] = &[
+    "anon",
+    "authenticated",
+    "authenticator",
+    "postgres",
+    "service_role",
+    "supabase_auth_admin",
+    "supabase_realtime_admin",
+];
 
 /// Whether those roles exist. The developer may create and drop roles, these among them.
 pub(crate) async fn has_roles(session: &mut Session) -> Result<bool, Error> {

@@ -7,7 +7,9 @@
 //! - [`Fleet`]: bounded connections for callers' transactions, over our own `wire`.
 //! - [`flight`]: a caller's whole transaction in one round trip.
 //! - [`journey`]: several statements of a caller in one transaction.
+//! - [`Trial`]: what a caller's statement would do, of which nothing is kept.
 //! - [`Listener`]: `LISTEN`, reconnecting.
+//! - [`Replication`]: the stream of changes.
 //! - [`migrate`]: the schemas of all owners.
 //! - [`ident`] (and [`push_ident`]), [`literal`]: the only quoting functions there are.
 //!
@@ -22,11 +24,13 @@ mod listen;
 pub mod migrate;
 mod pool;
 mod quote;
+mod replication;
 mod session;
 mod statements;
 mod target;
 mod text;
 mod tls;
+mod trial;
 mod wire;
 
 pub use error::{Error, ServerError};
@@ -37,9 +41,11 @@ pub use listen::{Event, Listener};
 pub use migrate::Migrations;
 pub use pool::{Pool, PoolOptions, PoolStatus};
 pub use quote::{ident, literal, push_ident};
+pub use replication::{Lsn, Replication, Streamed};
 pub use session::{Param, Session};
 pub use target::Target;
 pub use text::Text;
 pub use tokio_postgres::Row;
 pub use tokio_postgres::types;
+pub use trial::Trial;
 pub use wire::{Column, Columns, Record, Value};

@@ -11,7 +11,7 @@ use kernel::{Clock, RoleName, Stop};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::connections::Connections;
-use crate::database::{AUTH_ADMIN, AUTHENTICATOR, Database, STORAGE_ADMIN, one_connection};
+use crate::database::{AUTH_ADMIN, AUTHENTICATOR, Database, REALTIME_ADMIN, STORAGE_ADMIN, one_connection};
 use crate::edge::{Edge, address};
 use crate::health::Health;
 use crate::installation::{Installation, Place};
@@ -62,8 +62,11 @@ pub(crate) async fn serve(plan: ServePlan) -> anyhow::Result<()> {
         }
     }
     // A second signal ends the wait for requests.
+    let farewell = async {
+        tokio::join!(running.services.drain(), handle.stop(true));
+    };
     tokio::select! {
-        () = handle.stop(true) => {}
+        () = farewell => {}
         () = interrupted.wait() => tracing::warn!("stopping now"),
     }
     running.stop().await;
@@ -118,9 +121,9 @@ async fn start(plan: &ServePlan) -> anyhow::Result<Running> {
     let mut connections = Connections::default();
     let mut tasks = Vec::new();
 
-    let (auth, rest, storage) = match &plan.secrets {
+    let (auth, rest, storage, realtime) = match &plan.secrets {
         Some(secrets) => {
-            let [authenticator, auth_admin, storage_admin] =
+            let [authenticator, auth_admin, storage_admin, realtime_admin] =
                 prepare(settings, &database, secrets, &plan.data_dir).await?;
             let auth = match settings.runs(Service::Auth) {
                 true => {
@@ -147,10 +150,20 @@ async fn start(plan: &ServePlan) -> anyhow::Result<Running> {
                 true => Some(start_storage(plan, secrets, &storage_admin, &clock, &mut connections).await?),
                 false => None,
             };
-            (auth, rest, storage)
+            let realtime = match settings.runs(Service::Realtime) {
+                true => {
+                    let tokens = realtime::Keys {
+                        verifier: keys::verifier(settings, keys.clone(), false)?,
+                        keys: keys::api_keys(settings, Some(secrets))?,
+                    };
+                    Some(start_realtime(settings, &realtime_admin, &mut connections, tokens).await?)
+                }
+                false => None,
+            };
+            (auth, rest, storage, realtime)
         }
         // The data API alone, on a database that is not ours: log in as we were told, write nothing.
-        None => (None, Some(start_rest(settings, database.login(), &mut connections).await?), None),
+        None => (None, Some(start_rest(settings, database.login(), &mut connections).await?), None, None),
     };
 
     if let Some(auth) = &auth {
@@ -162,6 +175,9 @@ async fn start(plan: &ServePlan) -> anyhow::Result<Running> {
     if let Some(storage) = &storage {
         tasks.extend(storage.tasks());
     }
+    if let Some(realtime) = &realtime {
+        tasks.extend(realtime.tasks());
+    }
     tasks.push(connections.reaper());
     if plan.secrets.is_some() && settings.jwt.keys.is_empty() {
         tasks.push(rotation::watcher(settings, &plan.data_dir, &keys));
@@ -172,13 +188,14 @@ async fn start(plan: &ServePlan) -> anyhow::Result<Running> {
         auth: auth.clone(),
         rest: rest.clone(),
         storage: storage.clone(),
+        realtime: realtime.clone(),
         cluster: database.cluster.as_ref().map(cluster::Cluster::state),
     };
     let edge = Arc::new(edge(plan, keys, clock)?);
     Ok(Running {
         database,
         edge,
-        services: Services { auth, rest, storage, health },
+        services: Services { auth, rest, storage, realtime, health },
         connections,
         tasks,
         stop: handle,
@@ -191,7 +208,7 @@ async fn prepare(
     database: &Database,
     secrets: &Secrets,
     data_dir: &std::path::Path,
-) -> anyhow::Result<[Target; 3]> {
+) -> anyhow::Result<[Target; 4]> {
     let options = bootstrap::Options {
         auto_expose_new_tables: settings.database.auto_expose_new_tables,
         rls_auto_enable: settings.database.rls_auto_enable,
@@ -208,25 +225,32 @@ async fn prepare(
         bootstrap::set_passwords(&mut session, &secrets.passwords.by_role()).await?;
     }
     let passwords = &secrets.passwords;
-    let [authenticator, auth_admin, storage_admin] = database
+    let [authenticator, auth_admin, storage_admin, realtime_admin] = database
         .logins([
             (AUTHENTICATOR, &passwords.authenticator),
             (AUTH_ADMIN, &passwords.auth_admin),
             (STORAGE_ADMIN, &passwords.storage_admin),
+            (REALTIME_ADMIN, &passwords.realtime_admin),
         ])
         .await?;
     // By the owner of the tables: the developer may put triggers on them, which a superuser's
     // session would lend its rights to.
-    let owners =
-        [auth::migrations().run_by(auth_admin.clone()), storage::migrations().run_by(storage_admin.clone())];
+    let owners = [
+        auth::migrations().run_by(auth_admin.clone()),
+        storage::migrations().run_by(storage_admin.clone()),
+        realtime::migrations().run_by(realtime_admin.clone()),
+    ];
     migrated(&database.administrator(), &owners).await?;
+    if settings.runs(Service::Realtime) {
+        realtime::prepare(&administrator).await.context("realtime")?;
+    }
     if settings.keeps_vault() {
         let key_file = secrets::root_key_file(data_dir);
         database.hand_over(&key_file)?;
         start_vault(settings, key_file, administrator.clone()).await?;
     }
     administrator.close();
-    Ok([authenticator, auth_admin, storage_admin])
+    Ok([authenticator, auth_admin, storage_admin, realtime_admin])
 }
 
 /// The installation's own key serves unless the settings name another.
@@ -292,6 +316,31 @@ async fn start_storage(
     storage::Storage::start(config, deps).await.context("storage")
 }
 
+async fn start_realtime(
+    settings: &Settings,
+    login: &Target,
+    connections: &mut Connections,
+    keys: realtime::Keys,
+) -> anyhow::Result<realtime::Realtime> {
+    // Messages are kept by the day, in UTC.
+    let own = named(login, "basalt realtime")
+        .with_option("timezone", "UTC")
+        .with_option("statement_timeout", "10s");
+    let fleet = Fleet::new(&own, settings.database.pool(settings.database.realtime_pool_size));
+    connections.fleet(&fleet);
+    let pool = Pool::new(&own, settings.database.pool(2));
+    connections.pool(&pool);
+    let direct = settings.database.direct(login)?;
+    let deps = realtime::Deps {
+        pool,
+        fleet,
+        stream: named(&direct, "basalt realtime"),
+        keys,
+        clock: Clock::system(),
+    };
+    realtime::Realtime::start(settings.realtime.clone(), deps).await.context("realtime")
+}
+
 fn named(target: &Target, name: &str) -> Target {
     target.clone().with_application_name(name)
 }
@@ -314,10 +363,17 @@ fn edge(plan: &ServePlan, keys: LiveKeys, clock: Clock) -> anyhow::Result<Edge> 
         clock,
         bare: secrets.is_none(),
         local: settings.is_local(),
-        enabled: [Service::Auth, Service::Rest, Service::RestAdmin, Service::Storage, Service::Mailbox]
-            .into_iter()
-            .filter(|service| settings.runs(*service))
-            .collect(),
+        enabled: [
+            Service::Auth,
+            Service::Rest,
+            Service::RestAdmin,
+            Service::Storage,
+            Service::Realtime,
+            Service::Mailbox,
+        ]
+        .into_iter()
+        .filter(|service| settings.runs(*service))
+        .collect(),
     })
 }
 

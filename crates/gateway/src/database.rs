@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) const AUTHENTICATOR: &str = "authenticator";
 pub(crate) const AUTH_ADMIN: &str = "supabase_auth_admin";
 pub(crate) const STORAGE_ADMIN: &str = "supabase_storage_admin";
+pub(crate) const REALTIME_ADMIN: &str = "supabase_realtime_admin";
 
 /// Settings of the database.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -26,8 +27,8 @@ pub struct Config {
     /// URL of a Postgres that runs elsewhere (15 or newer), as a superuser. Empty: Basalt runs its
     /// own in the data directory.
     pub url: Secret,
-    /// URL of the same database past a transaction pooler that `url` leads to, for the one connection
-    /// that hears of changes of the schema: a pooler does not pass on what is notified. Empty: `url`.
+    /// URL of the same database past a transaction pooler that `url` leads to, for the connections that hear
+    /// of changes of the schema and of the data: a pooler does not pass them on. Empty: `url`.
     pub direct_url: Secret,
     /// Directory of the Postgres server programs. Empty: look for them.
     pub bin_dir: PathBuf,
@@ -45,6 +46,8 @@ pub struct Config {
     pub auth_pool_size: usize,
     /// Connections at most for requests to storage.
     pub storage_pool_size: usize,
+    /// Connections at most for asking policies about private channels.
+    pub realtime_pool_size: usize,
     /// How long a request waits for a connection.
     pub pool_wait: Span,
     /// Connections are replaced when they are this old.
@@ -72,6 +75,7 @@ impl Default for Config {
             pool_size: 10,
             auth_pool_size: 5,
             storage_pool_size: 10,
+            realtime_pool_size: 5,
             pool_wait: Span::secs(10),
             max_lifetime: Span::secs(30 * 60),
             max_idle: Span::secs(30),
@@ -101,6 +105,15 @@ impl Config {
             return Ok(login.clone());
         }
         Target::parse(self.direct_url.expose()).context("database.direct_url")
+    }
+
+    /// How who logs in with `login` does so past a transaction pooler, which does not pass on a stream of changes.
+    pub(crate) fn direct(&self, login: &Target) -> anyhow::Result<Target> {
+        if self.direct_url.is_empty() {
+            return Ok(login.clone());
+        }
+        let direct = Target::parse(self.direct_url.expose()).context("database.direct_url")?;
+        Ok(direct.with_user(login.user(), login.password().as_ref()))
     }
 
     /// True if all that was said speaks for a transaction pooler that keeps notifications to itself.

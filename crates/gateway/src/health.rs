@@ -11,6 +11,7 @@ pub(crate) struct Health {
     pub(crate) auth: Option<auth::Auth>,
     pub(crate) rest: Option<rest::Rest>,
     pub(crate) storage: Option<storage::Storage>,
+    pub(crate) realtime: Option<realtime::Realtime>,
     pub(crate) cluster: Option<watch::Receiver<cluster::State>>,
 }
 
@@ -51,6 +52,9 @@ impl Health {
         }
         if let Some(storage) = &self.storage {
             note("storage", storage.health().await);
+        }
+        if let Some(realtime) = &self.realtime {
+            note("realtime", realtime.health().await);
         }
         Report { ready, status: if ready { "ready" } else { "not ready" }, services }
     }

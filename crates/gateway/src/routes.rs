@@ -14,6 +14,8 @@ pub(crate) enum Service {
     Storage,
     /// Probes of the data API that the Supabase command line polls.
     RestAdmin,
+    /// Sockets and broadcasts.
+    Realtime,
     /// The mailbox of development.
     Mailbox,
     /// The gateway itself.
@@ -78,7 +80,7 @@ pub(crate) const ROUTES: &[Route] = &[
     exactly("/_basalt/mail.json", Service::Mailbox, KeyRule::Developer),
     below("/_basalt/mail", Service::Mailbox, KeyRule::Developer),
     below("/storage/v1", Service::Storage, KeyRule::Open),
-    below("/realtime/v1", Service::Absent("Realtime"), KeyRule::Open),
+    below("/realtime/v1", Service::Realtime, KeyRule::Open),
     below("/functions/v1", Service::Absent("Functions"), KeyRule::Open),
 ];
 

@@ -65,6 +65,9 @@ pub(crate) struct Passwords {
     /// The login of storage.
     #[serde(rename = "supabase_storage_admin")]
     pub(crate) storage_admin: Secret,
+    /// The login of realtime. Installations older than it get one at their next start.
+    #[serde(rename = "supabase_realtime_admin", default)]
+    pub(crate) realtime_admin: Secret,
 }
 
 impl Passwords {
@@ -75,6 +78,7 @@ impl Passwords {
             ("authenticator", self.authenticator.clone()),
             ("supabase_auth_admin", self.auth_admin.clone()),
             ("supabase_storage_admin", self.storage_admin.clone()),
+            ("supabase_realtime_admin", self.realtime_admin.clone()),
         ]
     }
 }
@@ -121,7 +125,7 @@ impl Secrets {
         // The vault's key is made first: where the others are, it must be too.
         if let Some(secrets) = Self::existing(data_dir)? {
             return match root_key(data_dir)? {
-                true => Ok(secrets),
+                true => secrets.completed(data_dir),
                 false => Err(SecretsError::LostRootKey { path: root_key_file(data_dir) }),
             };
         }
@@ -131,6 +135,20 @@ impl Secrets {
         let secrets = Self::generate(now)?;
         secrets.write(data_dir)?;
         Ok(secrets)
+    }
+
+    /// These secrets, with those that an older version did not know.
+    fn completed(self, data_dir: &Path) -> Result<Self, SecretsError> {
+        if !self.passwords.realtime_admin.is_empty() {
+            return Ok(self);
+        }
+        let completed = Self::change(data_dir, |secrets| {
+            if secrets.passwords.realtime_admin.is_empty() {
+                secrets.passwords.realtime_admin = password()?;
+            }
+            Ok::<_, SecretsError>(secrets.clone())
+        })?;
+        Ok(completed.unwrap_or(self))
     }
 
     /// Changes the secrets in `data_dir`, one at a time; `None` if there are none. Nothing is
@@ -211,6 +229,7 @@ impl Secrets {
                 authenticator: password()?,
                 auth_admin: password()?,
                 storage_admin: password()?,
+                realtime_admin: password()?,
             },
         })
     }

@@ -118,7 +118,17 @@ pub(crate) struct Services {
     pub(crate) auth: Option<auth::Auth>,
     pub(crate) rest: Option<rest::Rest>,
     pub(crate) storage: Option<storage::Storage>,
+    pub(crate) realtime: Option<realtime::Realtime>,
     pub(crate) health: Health,
+}
+
+impl Services {
+    /// Says goodbye to those who would stay.
+    pub(crate) async fn drain(&self) {
+        if let Some(realtime) = &self.realtime {
+            realtime.drain().await;
+        }
+    }
 }
 
 /// Serves for good.
@@ -176,6 +186,9 @@ fn mount(app: &mut web::ServiceConfig, services: &Services, bare: bool) {
     }
     if let Some(storage) = &services.storage {
         app.service(web::scope("/storage/v1").configure(|scope| storage.routes(scope)));
+    }
+    if let Some(realtime) = &services.realtime {
+        app.service(web::scope("/realtime/v1").configure(|scope| realtime.routes(scope)));
     }
 }
 

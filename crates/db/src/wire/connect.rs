@@ -37,8 +37,21 @@ pub(super) struct Cancel {
 pub(super) async fn connect(target: &Target) -> Result<(Socket, Cancel), Error> {
     let mut failure = None;
     for place in places(target.config()).await? {
-        match log_in(target, &place).await {
+        match log_in(target, Lent::new(dial(target, &place).await?)).await {
             Ok((socket, token)) => return Ok((socket, Cancel { target: target.clone(), place, token })),
+            Err(error) => failure = Some(error),
+        }
+    }
+    Err(failure.unwrap_or_else(|| Error::Connect("no address".to_owned())))
+}
+
+/// A socket on which a session of the replication protocol has begun.
+pub(crate) async fn log_in_to_replicate(target: &Target) -> Result<Socket, Error> {
+    let mut failure = None;
+    for place in places(target.config()).await? {
+        let lent = Lent::to_replicate(dial(target, &place).await?);
+        match log_in(target, lent).await {
+            Ok((socket, _)) => return Ok(socket),
             Err(error) => failure = Some(error),
         }
     }
@@ -85,8 +98,7 @@ fn unreachable(error: &dyn std::error::Error) -> Error {
     Error::Connect(with_causes(error))
 }
 
-async fn log_in(target: &Target, place: &Place) -> Result<(Socket, CancelToken), Error> {
-    let socket = Lent::new(dial(target, place).await?);
+async fn log_in(target: &Target, socket: Lent) -> Result<(Socket, CancelToken), Error> {
     let mut config = target.config().clone();
     // Encrypted or not, it is so already.
     config.ssl_mode(SslMode::Disable);

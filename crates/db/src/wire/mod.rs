@@ -32,11 +32,12 @@ use crate::{Error, Target};
 
 use connect::Cancel;
 use outbox::Outbox;
-use socket::Socket;
 use trip::Reading;
 
+pub(crate) use connect::log_in_to_replicate;
 pub(crate) use outbox::Values;
 pub use record::{Column, Columns, Record, Value};
+pub(crate) use socket::Socket;
 pub(crate) use trip::Trip;
 
 /// A statement of a trip.

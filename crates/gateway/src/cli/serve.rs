@@ -27,7 +27,7 @@ pub(super) struct Serve {
     /// A Postgres (15 or newer) that runs elsewhere, instead of one of our own.
     #[arg(long, value_name = "URL")]
     database_url: Option<String>,
-    /// The services to run, with commas between: auth, rest, storage, vault [default: all].
+    /// The services to run, with commas between: auth, rest, realtime, storage, vault [default: all].
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     services: Vec<String>,
     /// Let psql and the like reach our own Postgres here, with a password.

@@ -150,7 +150,11 @@ fn admit(edge: &Edge, request: &mut ServiceRequest) -> Result<Admitted, Refusal>
     if declared.and_then(|length| length.parse::<u64>().ok()).is_some_and(|n| n > edge.limit(route)) {
         return Err(Refusal::TooLarge);
     }
-    let query = path::take_api_key(request);
+    // A socket is opened with the key in the query, and realtime words its own refusals.
+    let query = match route.service {
+        Service::Realtime => path::api_key(request),
+        _ => path::take_api_key(request),
+    };
     let credential = identity::resolve(edge, route, request.headers(), query.as_deref())?;
     request.extensions_mut().insert(credential);
     path::graphql(request)?;
@@ -166,6 +170,7 @@ impl Edge {
             Service::Rest => self.config.max_body.0,
             // The buckets have limits of their own.
             Service::Storage => u64::MAX,
+            Service::Realtime => realtime::MAX_BODY as u64,
             _ => 1024 * 1024,
         }
     }

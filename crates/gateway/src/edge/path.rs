@@ -7,6 +7,9 @@ use actix_web::http::{Method, uri::PathAndQuery};
 
 use super::refusal::Refusal;
 
+/// Below it topics and events are segments of the path, whatever they hold; there is no finer rule to get around.
+const NAMES: &str = "/realtime/v1/api/broadcast/";
+
 /// Resolves `//`, `.` and `..`, and refuses escaped slashes, so that no spelling of a path gets
 /// around the rule of its prefix. Names of objects may hold empty segments and slashes of any
 /// spelling: nothing below that prefix has a rule of its own.
@@ -15,7 +18,7 @@ pub(crate) fn normalise(request: &mut ServiceRequest) -> Result<(), Refusal> {
     if raw.starts_with(STORAGE) && raw.split('/').all(|segment| matches!(dots(segment), None | Some(0))) {
         return Ok(());
     }
-    if contains_escaped_slash(raw) {
+    if contains_escaped_slash(raw) && !(raw.starts_with(NAMES) && resolved(raw).is_none()) {
         return Err(Refusal::BadPath);
     }
     if let Some(path) = resolved(raw) {
@@ -56,6 +59,12 @@ fn resolved(path: &str) -> Option<String> {
 fn dots(segment: &str) -> Option<usize> {
     let plain = segment.replace("%2e", ".").replace("%2E", ".");
     matches!(plain.as_str(), "" | "." | "..").then_some(plain.len())
+}
+
+/// The first `apikey` of the query, which stays there.
+pub(crate) fn api_key(request: &ServiceRequest) -> Option<String> {
+    let key = request.query_string().split('&').find_map(|parameter| parameter.strip_prefix("apikey="))?;
+    Some(percent_encoding::percent_decode_str(key).decode_utf8().ok()?.into_owned())
 }
 
 /// Takes `apikey` out of the query, where the data API would read it as a filter, and returns the
@@ -137,8 +146,11 @@ mod tests {
 
     #[test]
     fn no_prefix_excuses_an_escaped_slash() {
+        let mut name = TestRequest::with_uri("/realtime/v1/api/broadcast/a%2Fb/events/c").to_srv_request();
+        assert_eq!(normalise(&mut name), Ok(()), "but for names below one prefix without a finer rule");
         for path in [
             "/rest/v1/a%2Fb",
+            "/realtime/v1/api/broadcast/../../../auth/v1/.well-known/..%2fadmin/users",
             "/auth/v1/.well-known/..%5cadmin",
             "/storage/v1/object/../../../auth/v1/.well-known/..%2fadmin/users",
         ] {

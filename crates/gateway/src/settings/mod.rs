@@ -59,6 +59,8 @@ pub(crate) struct Settings {
     pub(crate) auth: auth::Config,
     /// Tables and functions over HTTP.
     pub(crate) rest: rest::Config,
+    /// Sockets, channels and messages.
+    pub(crate) realtime: realtime::Config,
     /// Files over HTTP.
     pub(crate) storage: storage::Config,
     /// Secrets at rest.
@@ -89,6 +91,8 @@ pub(crate) enum Service {
     Auth,
     /// Tables and functions.
     Rest,
+    /// Sockets, channels and messages.
+    Realtime,
     /// Files.
     Storage,
     /// Secrets at rest.
@@ -102,7 +106,7 @@ pub(crate) struct Services(BTreeSet<Service>);
 
 impl Default for Services {
     fn default() -> Self {
-        Self([Service::Auth, Service::Rest, Service::Storage, Service::Vault].into())
+        Self([Service::Auth, Service::Rest, Service::Realtime, Service::Storage, Service::Vault].into())
     }
 }
 
@@ -113,6 +117,7 @@ impl Settings {
             routes::Service::Auth => self.services.0.contains(&Service::Auth),
             routes::Service::Rest | routes::Service::RestAdmin => self.services.0.contains(&Service::Rest),
             routes::Service::Storage => self.services.0.contains(&Service::Storage),
+            routes::Service::Realtime => self.services.0.contains(&Service::Realtime),
             routes::Service::Mailbox => {
                 self.services.0.contains(&Service::Auth) && self.auth.email.mailbox && !self.is_production()
             }

@@ -1,0 +1,266 @@
+//! One task for each channel: it joins a topic, handles what its client sends there, and leaves.
+//!
+//! - [`opening`]: the checks of a join; [`replay`]: the past, for those who ask; [`broadcast`], [`presence`]: messages; [`refresh`]: a new token.
+//!
+//! What others send does not come through here: the topic puts it into the socket's queue itself.
+
+mod broadcast;
+mod opening;
+mod presence;
+mod refresh;
+mod replay;
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::{Map, Value, json};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+
+use crate::authz::Question;
+use crate::error::JoinError;
+use crate::hub::Membership;
+use crate::hub::topic::Rights;
+use crate::limit::Window;
+use crate::protocol::message::{Body, Ref};
+use crate::protocol::outgoing::{ending, push};
+use crate::socket::{Address, Delivery, Link};
+use crate::token::Caller;
+
+/// How often a token is looked at although it should live on.
+const RECHECK: Duration = Duration::from_secs(300);
+
+/// How long a client that wants messages of the database waits for them to flow.
+const STREAM_WITHIN: Duration = Duration::from_secs(10);
+
+/// A join as it was asked for.
+pub(crate) struct Opening {
+    pub(crate) address: Address,
+    /// The topic without its prefix.
+    pub(crate) name: Arc<str>,
+    pub(crate) payload: Bytes,
+    /// Other channels of the socket.
+    pub(crate) others: usize,
+    /// Set when the join was answered with success.
+    pub(crate) is_joined: Rc<Cell<bool>>,
+}
+
+/// What ended with a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// The channel alone.
+    Channel,
+    /// Its socket must end too.
+    Socket,
+}
+
+/// A joined channel.
+struct Channel {
+    link: Rc<Link>,
+    /// The topic as the wire has it.
+    topic: Box<str>,
+    /// The topic without its prefix.
+    name: Arc<str>,
+    join_ref: Option<Ref>,
+    caller: Caller,
+    is_private: bool,
+    ack: bool,
+    to_self: bool,
+    presence: presence::Presence,
+    rights: Arc<Rights>,
+    may_write: Writable,
+    calls: Window,
+    /// The client wants to be told when messages of the database flow.
+    wants_stream: bool,
+    changes: Vec<Map<String, Value>>,
+    membership: Membership,
+}
+
+/// What the caller may write, as far as it was found out since the token came.
+#[derive(Clone, Copy, Debug, Default)]
+struct Writable {
+    broadcast: Option<bool>,
+    presence: Option<bool>,
+}
+
+/// Whether a channel goes on; if not, what its client is told.
+enum Flow {
+    On,
+    /// The client left.
+    Left,
+    /// The channel is shut down with this message.
+    Shut(String),
+}
+
+/// The life of a channel.
+pub(crate) async fn run(
+    link: Rc<Link>,
+    opening: Opening,
+    mut deliveries: mpsc::UnboundedReceiver<Delivery>,
+) -> Ending {
+    let is_joined = Rc::clone(&opening.is_joined);
+    // The checks need much more memory than a channel that has passed them.
+    match Box::pin(opening::open(&link, &opening)).await {
+        Ok(channel) => {
+            is_joined.set(true);
+            channel.serve(&mut deliveries).await;
+            Ending::Channel
+        }
+        Err(error) => {
+            tracing::info!(%error, "a join was refused");
+            sleep(link.service.config.join_backoff.0).await;
+            link.refuse(&opening.address, &error.to_string());
+            while let Ok(delivery) = deliveries.try_recv() {
+                let message = delivery.message;
+                let address = Address {
+                    join_ref: message.join_ref,
+                    reference: message.reference,
+                    topic: message.topic,
+                };
+                link.refuse(&address, "unmatched topic");
+            }
+            if error == JoinError::TooManyJoins { Ending::Socket } else { Ending::Channel }
+        }
+    }
+}
+
+impl Channel {
+    async fn serve(mut self, deliveries: &mut mpsc::UnboundedReceiver<Delivery>) {
+        let mut flow = self.greet();
+        let mut check_at = self.check_at();
+        let mut stands = self.link.service.stands.subscribe();
+        let stream_by = Instant::now() + STREAM_WITHIN;
+        while let Flow::On = flow {
+            flow = tokio::select! {
+                stands = timeout_at(stream_by, stands.wait_for(|stands| *stands)), if self.wants_stream => {
+                    self.wants_stream = false;
+                    // The sender lives as long as the service.
+                    self.tell_of_stream(matches!(stands, Ok(Ok(_))))
+                }
+                delivery = deliveries.recv() => match delivery {
+                    Some(delivery) => {
+                        let before = self.caller.expires_at;
+                        let flow = Box::pin(self.handle(delivery)).await;
+                        if self.caller.expires_at != before {
+                            check_at = self.check_at();
+                        }
+                        flow
+                    }
+                    None => return,
+                },
+                () = sleep_until(check_at) => {
+                    check_at = self.check_at();
+                    self.check_token()
+                }
+            };
+        }
+        if let Flow::Shut(message) = flow {
+            self.system("system", false, &message);
+        }
+        // Nothing of the topic comes behind the end.
+        drop(self.membership);
+        let version = self.link.version;
+        self.link.push(&ending(version, self.join_ref.as_ref(), &self.topic, "phx_close"));
+    }
+
+    /// What follows the answer to a join.
+    fn greet(&mut self) -> Flow {
+        if let flow @ Flow::Shut(_) = self.greet_with_presence() {
+            return flow;
+        }
+        for change in std::mem::take(&mut self.changes) {
+            self.refuse_change(&change);
+        }
+        Flow::On
+    }
+
+    async fn handle(&mut self, delivery: Delivery) -> Flow {
+        let message = &delivery.message;
+        let address = Address {
+            // Answers name the join even to clients that do not.
+            join_ref: self.join_ref.clone(),
+            reference: message.reference.clone(),
+            topic: self.topic.clone(),
+        };
+        match &message.body {
+            Body::Broadcast { event, metadata, content } => {
+                self.binary_broadcast(&address, event, metadata, content).await
+            }
+            Body::Event { event, payload } => match &**event {
+                "broadcast" => self.text_broadcast(&address, payload).await,
+                "presence" => self.presence(&address, payload).await,
+                "access_token" => self.access_token(payload).await,
+                "phx_leave" => {
+                    self.link.reply(&address, true, "{}");
+                    Flow::Left
+                }
+                event => {
+                    let service = &self.link.service;
+                    service.counters.events.add(service.now(), 1);
+                    tracing::debug!(event, "a client sent an event that has no meaning");
+                    Flow::On
+                }
+            },
+        }
+    }
+
+    /// When to look at the token.
+    fn check_at(&self) -> Instant {
+        let left = self.caller.expires_at.saturating_mul(1000);
+        let left = left.saturating_sub(self.link.service.clock.now().timestamp_millis());
+        Instant::now() + Duration::from_millis(u64::try_from(left).unwrap_or_default()).min(RECHECK)
+    }
+
+    fn check_token(&self) -> Flow {
+        match self.link.service.tokens.unexpired(self.caller.expires_at) {
+            Ok(()) => Flow::On,
+            Err(refused) => Flow::Shut(refused.to_string()),
+        }
+    }
+
+    fn tell_of_stream(&self, stands: bool) -> Flow {
+        if !stands {
+            return Flow::Shut("Replication connection was not established in time".to_owned());
+        }
+        self.system("system", true, "Replication connection established");
+        Flow::On
+    }
+
+    /// The caller in front of this topic.
+    fn question(&self) -> Question<'_> {
+        Question {
+            fleet: &self.link.service.fleet,
+            caller: &self.caller,
+            topic: &self.name,
+            headers: &self.link.headers,
+        }
+    }
+
+    /// Tells the client what became of something.
+    fn system(&self, extension: &str, is_ok: bool, message: &str) {
+        let status = if is_ok { "ok" } else { "error" };
+        let payload = json!({
+            "extension": extension, "status": status, "message": message, "channel": &*self.name
+        });
+        let version = self.link.version;
+        self.link.push(&push(version, self.join_ref.as_ref(), &self.topic, "system", &payload.to_string()));
+    }
+
+    /// Row changes are not part of this version; a client that waits for them is told.
+    fn refuse_change(&self, change: &Map<String, Value>) {
+        let text = |name: &str, default: &'static str| {
+            change.get(name).and_then(Value::as_str).unwrap_or(default).to_owned()
+        };
+        let message = format!(
+            "Unable to subscribe to changes with given parameters. Please check Realtime is enabled for the given \
+             connect parameters: [event: {}, schema: {}, table: {}]",
+            text("event", "*"),
+            text("schema", "public"),
+            text("table", "*"),
+        );
+        self.system("postgres_changes", false, &message);
+    }
+}

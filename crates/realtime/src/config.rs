@@ -1,0 +1,110 @@
+//! The settings of realtime.
+
+use std::time::Duration;
+
+use kernel::units::{Bytes, Span};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::socket::outbox::Bounds;
+
+/// Sockets, channels and messages.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Open sockets at most. Each is a connection too: see `server.max_connections`.
+    pub max_sockets: usize,
+    /// Channels that one socket may join.
+    pub max_channels_per_socket: usize,
+    /// Joins per second on the average of a minute. Beyond it a socket that joins is closed, and new ones
+    /// are refused.
+    pub max_joins_per_second: u64,
+    /// Messages per second, sent and delivered, on the average of a minute. Beyond it channels that
+    /// send are ended, and requests that send are refused.
+    pub max_events_per_second: u64,
+    /// Presence messages per second, sent and delivered, on the average of a minute.
+    pub max_presence_events_per_second: u64,
+    /// Presence calls that one channel may make within `presence_window`.
+    pub max_presence_calls: u32,
+    /// See `max_presence_calls`.
+    pub presence_window: Span,
+    /// Largest payload of a broadcast or of a presence.
+    pub max_payload: Bytes,
+    /// Largest message that a client may send.
+    pub max_frame: Bytes,
+    /// Messages that may wait for a client that reads slowly.
+    pub queue_messages: usize,
+    /// Bytes that may wait for a client that reads slowly.
+    pub queue_bytes: Bytes,
+    /// A socket on which nothing comes in for so long is closed; clients send a heartbeat every 25 to
+    /// 30 seconds.
+    pub idle_timeout: Span,
+    /// A socket that is on no channel for so long is closed.
+    pub no_channel_timeout: Span,
+    /// How long a refusal to open a socket is held back, to slow storms of clients that try again.
+    pub connect_backoff: Span,
+    /// How long a refusal to join a channel is held back.
+    pub join_backoff: Span,
+    /// Refuse channels that are not private.
+    pub private_only: bool,
+    /// Days for which messages are kept, today not counted.
+    pub retention_days: u32,
+    /// Over how long the goodbyes to all sockets are spread when the server stops.
+    pub drain: Span,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            max_sockets: 10_000,
+            max_channels_per_socket: 100,
+            max_joins_per_second: 1_000,
+            max_events_per_second: 10_000,
+            max_presence_events_per_second: 1_000,
+            max_presence_calls: 50,
+            presence_window: Span::secs(10),
+            max_payload: Bytes(3_000_500),
+            max_frame: Bytes(5_000_000),
+            queue_messages: 1024,
+            queue_bytes: Bytes::mib(4),
+            idle_timeout: Span::secs(60),
+            no_channel_timeout: Span::secs(600),
+            connect_backoff: Span::secs(2),
+            join_backoff: Span::secs(5),
+            private_only: false,
+            retention_days: 3,
+            drain: Span::secs(10),
+        }
+    }
+}
+
+/// A setting that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Its name below `realtime.`.
+    pub key: &'static str,
+    /// What is wrong.
+    pub text: &'static str,
+}
+
+impl Config {
+    /// What cannot be used.
+    #[must_use]
+    pub fn check(&self) -> Vec<Problem> {
+        let checks = [
+            (self.max_frame.0 > 64 << 20, "max_frame", "more than 64 MiB for one message is not possible"),
+            (self.max_frame < self.max_payload, "max_frame", "must not be smaller than max_payload"),
+            (self.queue_messages == 0, "queue_messages", "must be 1 or more"),
+            (self.queue_bytes.0 == 0, "queue_bytes", "must be 1 or more"),
+            (self.idle_timeout.0 < Duration::from_secs(1), "idle_timeout", "must be a second or more"),
+            (self.retention_days == 0, "retention_days", "must be 1 or more"),
+            (self.retention_days > 3650, "retention_days", "must be 3650 or less"),
+        ];
+        let found = checks.into_iter().filter(|(is_wrong, ..)| *is_wrong);
+        found.map(|(_, key, text)| Problem { key, text }).collect()
+    }
+
+    pub(crate) fn queue(&self) -> Bounds {
+        Bounds { frames: self.queue_messages, bytes: self.queue_bytes.get() }
+    }
+}

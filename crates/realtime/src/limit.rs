@@ -1,0 +1,155 @@
+//! How much an installation and a channel may do.
+//!
+//! Rates are upstream's: the average over the last minute, in twelve buckets of five seconds, for the whole
+//! installation. What exceeds them is the sender's to bear: its channel ends, those who only listen stay.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+const BUCKETS: usize = 12;
+const BUCKET: i64 = 5;
+const WINDOW: u64 = 60;
+
+/// Events of the last minute. Counting from many threads is exact to the few events of the moment in which a
+/// bucket changes.
+#[derive(Debug, Default)]
+pub(crate) struct Rate {
+    buckets: [AtomicU64; BUCKETS],
+    /// The latest bucket, in buckets since 1970.
+    latest: AtomicI64,
+}
+
+impl Rate {
+    /// Counts events at `now` (seconds since 1970).
+    pub(crate) fn add(&self, now: i64, events: u64) {
+        self.turn(now);
+        self.bucket(now.div_euclid(BUCKET)).fetch_add(events, Ordering::Relaxed);
+    }
+
+    /// Events per second over the last minute.
+    pub(crate) fn average(&self, now: i64) -> u64 {
+        self.turn(now);
+        self.buckets.iter().map(|bucket| bucket.load(Ordering::Relaxed)).sum::<u64>() / WINDOW
+    }
+
+    fn bucket(&self, index: i64) -> &AtomicU64 {
+        let slot = usize::try_from(index.rem_euclid(BUCKETS as i64)).unwrap_or_default();
+        &self.buckets[slot % BUCKETS]
+    }
+
+    /// Empties the buckets that are older than a minute.
+    fn turn(&self, now: i64) {
+        let current = now.div_euclid(BUCKET);
+        let before = self.latest.fetch_max(current, Ordering::Relaxed);
+        if before < current {
+            let oldest = (before + 1).max(current - BUCKETS as i64 + 1);
+            for index in oldest..=current {
+                self.bucket(index).store(0, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+/// Calls of one channel within a window.
+#[derive(Debug)]
+pub(crate) struct Window {
+    calls: u32,
+    began: i64,
+}
+
+impl Window {
+    pub(crate) fn new(now: i64) -> Self {
+        Self { calls: 0, began: now }
+    }
+
+    /// Counts a call; false if it is one too many.
+    pub(crate) fn admits(&mut self, now: i64, most: u32, window: Duration) -> bool {
+        let window = i64::try_from(window.as_secs()).unwrap_or(i64::MAX).max(1);
+        if now.saturating_sub(self.began) >= window {
+            *self = Self::new(now);
+        }
+        self.calls = self.calls.saturating_add(1);
+        self.calls <= most
+    }
+}
+
+/// What is counted for the whole installation.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    /// Joins, and sockets opened.
+    pub(crate) joins: Rate,
+    /// Messages sent and delivered.
+    pub(crate) events: Rate,
+    /// Presence messages sent and delivered.
+    pub(crate) presence: Rate,
+    sockets: Arc<AtomicUsize>,
+}
+
+/// The place of one socket among those that may be open; given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Seat(Arc<AtomicUsize>);
+
+impl Counters {
+    /// Sockets that are open.
+    #[cfg(test)]
+    fn sockets(&self) -> usize {
+        self.sockets.load(Ordering::Relaxed)
+    }
+
+    /// A place for one more socket, if there is one among `most`.
+    pub(crate) fn seat(&self, most: usize) -> Option<Seat> {
+        let more = |n: usize| (n < most).then_some(n + 1);
+        self.sockets.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
+        Some(Seat(Arc::clone(&self.sockets)))
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_is_an_average_over_a_minute() {
+        let rate = Rate::default();
+        rate.add(1000, 600);
+        assert_eq!(rate.average(1000), 10);
+        rate.add(1030, 600);
+        assert_eq!(rate.average(1030), 20);
+        assert_eq!(rate.average(1059), 20);
+        assert_eq!(rate.average(1060), 10, "the first half is a minute old");
+        assert_eq!(rate.average(5000), 0);
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_loses_nothing() {
+        let rate = Rate::default();
+        rate.add(1000, 60);
+        rate.add(990, 60);
+        assert_eq!(rate.average(1000), 2);
+    }
+
+    #[test]
+    fn a_window_begins_anew() {
+        let mut window = Window::new(100);
+        let mut call = |now| window.admits(now, 2, Duration::from_secs(10));
+        assert!(call(100) && call(101) && !call(102) && !call(109));
+        assert!(call(110));
+    }
+
+    #[test]
+    fn seats_are_given_back() {
+        let counters = Counters::default();
+        let first = counters.seat(1);
+        assert!(first.is_some() && counters.seat(1).is_none());
+        drop(first);
+        assert_eq!(counters.sockets(), 0);
+        assert!(counters.seat(1).is_some());
+    }
+}

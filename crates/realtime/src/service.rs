@@ -1,0 +1,106 @@
+//! What all parts of the service work with.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use db::{Fleet, Pool, Target};
+use kernel::Clock;
+use tokio::sync::watch;
+
+use crate::config::Config;
+use crate::hub::Hub;
+use crate::limit::Counters;
+use crate::socket::outbox::Outbox;
+use crate::token::Tokens;
+
+/// The service is going away; clients connect again.
+const RESTART: u16 = 1012;
+
+/// The parts of a running instance.
+pub(crate) struct Service {
+    pub(crate) config: Config,
+    pub(crate) tokens: Tokens,
+    pub(crate) clock: Clock,
+    /// For questions about policies, as callers.
+    pub(crate) fleet: Fleet,
+    /// For our own tables.
+    pub(crate) pool: Pool,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) counters: Counters,
+    pub(crate) sockets: Sockets,
+    /// Where the changes of the database are streamed from.
+    pub(crate) stream: Target,
+    /// Whether that stream stands.
+    pub(crate) stands: watch::Sender<bool>,
+}
+
+impl Service {
+    /// The time as counters take it, in seconds since 1970.
+    pub(crate) fn now(&self) -> i64 {
+        self.clock.unix()
+    }
+
+    /// True if the installation sends and delivers more than it may.
+    pub(crate) fn has_too_many_events(&self) -> bool {
+        self.counters.events.average(self.now()) > self.config.max_events_per_second
+    }
+}
+
+/// The sockets that are open, to say goodbye to them.
+#[derive(Default)]
+pub(crate) struct Sockets {
+    open: Mutex<HashMap<u64, Weak<Outbox>>>,
+    next: AtomicU64,
+    is_draining: AtomicBool,
+}
+
+/// A socket's entry; dropping it removes it.
+pub(crate) struct Entry {
+    service: Arc<Service>,
+    id: u64,
+}
+
+impl Sockets {
+    fn open(&self) -> MutexGuard<'_, HashMap<u64, Weak<Outbox>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the server is about to stop.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.is_draining.load(Ordering::Acquire)
+    }
+
+    /// Enters a socket.
+    pub(crate) fn enter(service: &Arc<Service>, outbox: &Arc<Outbox>) -> Entry {
+        let sockets = &service.sockets;
+        let id = sockets.next.fetch_add(1, Ordering::Relaxed);
+        sockets.open().insert(id, Arc::downgrade(outbox));
+        if sockets.is_draining() {
+            outbox.close(RESTART, "");
+        }
+        Entry { service: Arc::clone(service), id }
+    }
+
+    /// Closes all sockets, spread over `time` so that the clients do not all come back at once. A few sockets
+    /// need no spreading.
+    pub(crate) async fn drain(&self, time: Duration) {
+        self.is_draining.store(true, Ordering::Release);
+        let all: Vec<_> = self.open().values().cloned().collect();
+        let pause =
+            (time / u32::try_from(all.len()).unwrap_or(u32::MAX).max(1)).min(Duration::from_millis(5));
+        for outbox in all {
+            if let Some(outbox) = outbox.upgrade() {
+                outbox.close(RESTART, "");
+                tokio::time::sleep(pause).await;
+            }
+        }
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        self.service.sockets.open().remove(&self.id);
+    }
+}

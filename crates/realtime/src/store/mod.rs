@@ -1,0 +1,5 @@
+//! The SQL of schema `realtime`.
+
+pub(crate) mod message;
+pub(crate) mod partition;
+pub(crate) mod publication;
