@@ -98,6 +98,10 @@ impl Tokens {
         let (Some(expires_at), Ok(identity)) = (verified.expires_at(), verified.identity(None)) else {
             return Err(Refused::Incomplete);
         };
+        // It tells an application who somebody is, and opens nothing.
+        if identity.claims.is_id_token() {
+            return Err(Refused::Malformed);
+        }
         self.unexpired(expires_at)?;
         Ok(Caller { identity, expires_at, token: token.into() })
     }

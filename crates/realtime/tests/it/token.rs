@@ -31,6 +31,8 @@ async fn a_join_is_refused_in_upstreams_words() {
     check(&foreign, "JwtSignatureError: Failed to validate JWT signature").await;
     let incomplete = testkit::token(SECRET, r#"{"sub":"x"}"#);
     check(&incomplete, "InvalidJWTToken: Fields `role` and `exp` are required in JWT").await;
+    let id_token = r#"{"role":"authenticated","sub":"x","aud":"client","client_id":"client"}"#;
+    check(&testkit::token(SECRET, id_token), "MalformedJWT: The token provided is not a valid JWT").await;
     // An opaque key stands for the key of the socket.
     assert_eq!(client.join_as("room", "sb_publishable_whatever", json!({})).await["status"], "ok");
 }
