@@ -34,6 +34,8 @@ pub(crate) struct Limits {
     pub(crate) user: Limiter<Client>,
     pub(crate) token: Limiter<Client>,
     pub(crate) web3: Limiter<Client>,
+    /// Ways to other providers that begin: each leaves a row.
+    pub(crate) authorize: Limiter<Client>,
     pub(crate) refresh: Limiter<Uuid>,
     /// Refresh tokens that we never issued.
     pub(crate) forged: Limiter<Client>,
@@ -66,6 +68,7 @@ impl Limits {
             user: entry(),
             token: Limiter::new(limits.token_refresh, FIVE_MINUTES),
             web3: Limiter::new(limits.web3, FIVE_MINUTES),
+            authorize: Limiter::new(limits.token_refresh, FIVE_MINUTES),
             refresh: Limiter::new(limits.token_refresh, FIVE_MINUTES),
             forged: Limiter::new(limits.token_refresh, FIVE_MINUTES),
             verify: Limiter::new(limits.token_verifications, FIVE_MINUTES),

@@ -8,7 +8,9 @@ use crate::error::Error;
 use crate::oauth::begin::begin;
 
 pub(crate) async fn get(call: Call) -> Result<HttpResponse, Error> {
-    let address = begin(&call.ctx, &call.query, None).await?;
+    let ctx = &call.ctx;
+    ctx.settings.limits.authorize.take(ctx.client(), ctx.now).map_err(Error::TooManyRequests)?;
+    let address = begin(ctx, &call.query, None).await?;
     Ok(sent_to(address))
 }
 

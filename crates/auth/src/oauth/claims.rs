@@ -30,8 +30,9 @@ pub(super) const TEXTS: [&str; 18] = [
     "user_name",
 ];
 
-/// The account of a verified ID token: each issuer has its habits.
-pub(crate) fn of_id_token(claims: &Object) -> Profile {
+/// The account of a verified ID token: each issuer has its habits. `url` is where the settings say that
+/// the provider is; empty for where it always is.
+pub(crate) fn of_id_token(claims: &Object, url: &str) -> Profile {
     let token = Value::Object(claims.clone());
     let iss = text(&token, "/iss");
     let profile = Profile::of(&iss, text(&token, "/sub"));
@@ -86,7 +87,7 @@ pub(crate) fn of_id_token(claims: &Object) -> Profile {
             .with("picture", text(&token, "/picture"))
             .reached_at(email, unless_denied),
         SNAPCHAT => standard(profile, claims).reached_at(email, unless_denied),
-        _ if is_azure(&iss) => azure(profile, claims),
+        _ if is_azure(&iss) => azure(profile, claims, url),
         _ => standard(profile, claims).reached_at(email, said),
     }
 }
@@ -112,7 +113,7 @@ fn standard(profile: Profile, claims: &Object) -> Profile {
     }
 }
 
-fn azure(profile: Profile, claims: &Object) -> Profile {
+fn azure(profile: Profile, claims: &Object, url: &str) -> Profile {
     // All others are what the directory's administrator chose to send.
     const TECHNICAL: [&str; 16] = [
         "aud",
@@ -134,8 +135,11 @@ fn azure(profile: Profile, claims: &Object) -> Profile {
     ];
     let mut custom = claims.clone();
     custom.retain(|key, _| !TECHNICAL.contains(&key.as_str()));
-    // Absent where the application is of one tenant, whose addresses it trusts.
-    let owned = claims.get("xms_edov").is_none_or(|owned| flag(Some(owned)));
+    // Administrators of a tenant write any address into its accounts: without the claim, it counts if
+    // it comes from the one tenant that the settings trust, or from Microsoft, who checks those of
+    // personal accounts. Upstream believes every tenant.
+    let is_trusted = || names_one_tenant(url) || claims.get("iss").is_some_and(|iss| iss == PERSONAL);
+    let owned = claims.get("xms_edov").map_or_else(is_trusted, |owned| flag(Some(owned)));
     let token = Value::Object(claims.clone());
     profile
         .with("full_name", text(&token, "/name"))
@@ -153,10 +157,14 @@ pub(super) fn flag(value: Option<&Value>) -> bool {
     }
 }
 
+const LOGIN: &str = "https://login.microsoftonline.com/";
+
+/// The tenant of personal accounts.
+const PERSONAL: &str = "https://login.microsoftonline.com/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0";
+
 /// Whether this issuer may speak for an instance of Azure that the settings name by `url`: one tenant
 /// alone, if they name it by its id. By a name of a tenant, or of several, or by nothing, all may.
 pub(crate) fn azure_speaks(url: &str, issuer: &str) -> bool {
-    const LOGIN: &str = "https://login.microsoftonline.com/";
     let expected = format!("{url}/v2.0");
     let any = is_azure(issuer) || old_tenant(issuer).is_some();
     match url.strip_prefix(LOGIN) {
@@ -167,6 +175,14 @@ pub(crate) fn azure_speaks(url: &str, issuer: &str) -> bool {
         Some(_) => any,
         None if url.is_empty() => any,
         None => issuer == expected || same_customers(&expected, issuer),
+    }
+}
+
+/// Whether settings name one tenant of Azure, by its id or by a host of its own.
+fn names_one_tenant(url: &str) -> bool {
+    match url.strip_prefix(LOGIN) {
+        Some(path) => path.split('/').next().is_some_and(|tenant| Uuid::try_parse(tenant).is_ok()),
+        None => !url.is_empty(),
     }
 }
 
@@ -209,7 +225,7 @@ mod tests {
 
     fn read(claims: Value) -> Profile {
         let Value::Object(claims) = claims else { return Profile::default() };
-        of_id_token(&claims)
+        of_id_token(&claims, "")
     }
 
     fn verified(claims: Value) -> Option<bool> {
@@ -218,7 +234,8 @@ mod tests {
 
     #[test]
     fn an_address_of_azure_counts_unless_its_owner_is_not_known() {
-        let iss = "https://login.microsoftonline.com/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0";
+        let tenant = "https://login.microsoftonline.com/11111111-2222-4333-8444-555555555555";
+        let iss = format!("{tenant}/v2.0");
         let with = |edov: Value| {
             let mut claims =
                 json!({ "iss": iss, "sub": "a", "email": "j@x.test", "groups": ["a"], "nonce": "n" });
@@ -228,7 +245,7 @@ mod tests {
             claims
         };
         for (edov, expected) in [
-            (Value::Null, true),
+            (Value::Null, false),
             (json!(true), true),
             (json!("1"), true),
             (json!("true"), true),
@@ -238,6 +255,16 @@ mod tests {
         ] {
             assert_eq!(verified(with(edov.clone())), Some(expected), "{edov}");
         }
+        // Who trusts one tenant trusts its addresses; Microsoft checks those of personal accounts.
+        let from = |iss: &str, url: &str| {
+            let claims = json!({ "iss": iss, "sub": "a", "email": "j@x.test" });
+            let Value::Object(claims) = claims else { return None };
+            of_id_token(&claims, url).email().map(|email| email.verified)
+        };
+        assert_eq!(from(&iss, tenant), Some(true));
+        assert_eq!(from(&iss, &iss), Some(true));
+        assert_eq!(from(&iss, "https://login.microsoftonline.com/organizations"), Some(false));
+        assert_eq!(from(PERSONAL, ""), Some(true));
         let custom = &read(with(Value::Null)).data["custom_claims"];
         assert_eq!(custom, &json!({ "email": "j@x.test", "groups": ["a"] }));
     }

@@ -182,7 +182,7 @@ async fn claimed(
 ) -> Result<Profile, ExchangeError> {
     let client_ids = [provider.client_id().to_owned()];
     let found = verified(ctx, Issuer::trusted(issuer), &client_ids, id_token, tokens).await?;
-    Ok(claims::of_id_token(&found))
+    Ok(claims::of_id_token(&found, &provider.url))
 }
 
 /// The claims of an ID token that is for one of these clients.

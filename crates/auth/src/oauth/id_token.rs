@@ -34,6 +34,8 @@ struct Expected {
     custom: Option<Box<Custom>>,
     /// The identity's provider.
     provider: String,
+    /// Where the settings say that it is.
+    url: String,
     client_ids: Vec<String>,
     skip_nonce_check: bool,
     email_optional: bool,
@@ -158,6 +160,7 @@ fn expected(ctx: &Context, presented: &Presented) -> Result<Expected, Error> {
         issuer,
         custom: None,
         provider: provider.to_owned(),
+        url: settings.url.trim_end_matches('/').to_owned(),
         client_ids,
         // Facebook's tokens have none.
         skip_nonce_check: settings.skip_nonce_check || provider == "facebook",
@@ -169,7 +172,7 @@ impl Expected {
     fn read(&self, claims: &Object) -> Profile {
         match &self.custom {
             Some(custom) => custom::claims::in_id_token(custom, claims),
-            None => claims::of_id_token(claims),
+            None => claims::of_id_token(claims, &self.url),
         }
     }
 }
@@ -190,6 +193,7 @@ async fn defined(ctx: &Context, name: &str) -> Result<Expected, Error> {
     Ok(Expected {
         issuer: String::new(),
         provider: custom.identifier.clone(),
+        url: String::new(),
         client_ids: custom.client_ids(),
         skip_nonce_check: custom.skips_nonce_check(),
         email_optional: custom.email_optional,
@@ -240,6 +244,7 @@ fn listed(ctx: &Context, presented: &Presented) -> Result<Expected, Error> {
         issuer: issuer.clone(),
         custom: None,
         provider: issuer.clone(),
+        url: String::new(),
         client_ids: vec![client_id.clone()],
         skip_nonce_check: false,
         email_optional: false,

@@ -550,3 +550,15 @@ async fn settings_tell_which_providers_are_on() {
     assert_eq!((&external["github"], &external["gitlab"]), (&json!(true), &json!(false)));
     assert_eq!((external.get("x"), external["keycloak"].clone()), (None, json!(false)));
 }
+
+#[tokio::test]
+async fn ways_that_are_begun_and_left_are_limited() {
+    let mut config = confirming();
+    config.rate_limit.token_refresh = 2;
+    let (api, _) = github(config).await;
+    for _ in 0..2 {
+        begin(&api, "provider=github").await;
+    }
+    let refused = api.get("/authorize?provider=github", "").await;
+    refused.refused(429, "over_request_rate_limit", "Request rate limit reached");
+}

@@ -13,7 +13,9 @@ use crate::user::Object;
 
 /// The account of a verified ID token.
 pub(crate) fn in_id_token(custom: &Custom, claims: &Object) -> Profile {
-    mapped(custom, claims, of_id_token(claims))
+    // It was verified to be of the one issuer that the administrator named.
+    let issuer = claims.get("iss").and_then(Value::as_str).unwrap_or_default();
+    mapped(custom, claims, of_id_token(claims, issuer))
 }
 
 /// The account as the provider's API describes it.
