@@ -106,8 +106,8 @@ mod tests {
         values ('55555555-5555-4555-8555-555555555555', 'manual', '', '', 'none');
         insert into auth.oauth_authorizations (id, authorization_id, client_id, redirect_uri, scope, status, created_at, expires_at)
         select gen_random_uuid(), n::text, '55555555-5555-4555-8555-555555555555', '', '',
-               status::auth.oauth_authorization_status, '2027-01-15 07:00Z', ends::timestamptz
-          from (values (1, 'pending', '2027-01-15 07:30Z'), (2, 'approved', '2027-01-15 07:30Z'), (3, 'pending', '2027-01-15 08:30Z'))
+               status::auth.oauth_authorization_status, '2027-01-15 06:00Z', ends::timestamptz
+          from (values (1, 'pending', '2027-01-15 06:30Z'), (2, 'approved', '2027-01-15 07:30Z'), (3, 'pending', '2027-01-15 08:30Z'))
                as a (n, status, ends);
         insert into auth.basalt_devices (user_id, user_agent, network, last_seen_at) values
           ('11111111-1111-4111-8111-111111111111', 'old', '192.0.2.0/24', '2026-07-01'),
@@ -133,7 +133,7 @@ mod tests {
             ("challenges", 1),
             ("unproved factors", 1),
             ("passkey challenges", 1),
-            ("unanswered authorizations", 1),
+            ("requests of applications", 1),
             ("devices", 1),
             ("codes asked for by strangers", 1),
             ("anonymous users", 1),
