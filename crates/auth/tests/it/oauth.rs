@@ -551,7 +551,7 @@ async fn settings_tell_which_providers_are_on() {
     assert_eq!((external.get("x"), external["keycloak"].clone()), (None, json!(false)));
 }
 
-#[tokio::test]
+#[actix_web::test]
 async fn ways_that_are_begun_and_left_are_limited() {
     let mut config = confirming();
     config.rate_limit.token_refresh = 2;
