@@ -27,7 +27,7 @@ describe('a dump restored elsewhere', () => {
     session = (await client.auth.signUp({ email: 'ada@example.com', password: PASSWORD })).data.session
     assert.ifError((await client.from('kept').insert({ id: 1 })).error)
     const dump = path.join(old.root, 'backup.dump')
-    run('pg_dump', '--format=custom', `--file=${dump}`, old.keys.DB_URL)
+    run('pg_dump', '--format=custom', '--exclude-table=realtime.messages_*', `--file=${dump}`, old.keys.DB_URL)
     await old.stop()
 
     restored = new Basalt(temporaryDirectory(), await freePorts(2), TEST_ENV, [])
