@@ -1,9 +1,9 @@
 //! `basalt config`
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
-use super::{Failure, Place, print};
+use super::{Failure, Format, Place, print};
 use crate::settings::{self, Source};
 
 /// Check, show and describe the settings.
@@ -47,12 +47,6 @@ struct Show {
     /// For people or for programs.
     #[arg(short, long, value_name = "FORMAT", default_value = "pretty")]
     output: Format,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum Format {
-    Pretty,
-    Json,
 }
 
 impl Config {

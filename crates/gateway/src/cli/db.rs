@@ -9,7 +9,7 @@ use anyhow::{Context, anyhow};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
-use super::{Failure, Place, print, wait};
+use super::{Failure, Format, Place, print, wait};
 use crate::database::one_connection;
 use crate::project::apply::{self, Seeded};
 use crate::project::folder::{Migration, Project};
@@ -156,12 +156,6 @@ enum Status {
     Applied,
     /// They were not.
     Reverted,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum Format {
-    Pretty,
-    Json,
 }
 
 impl Db {
@@ -321,7 +315,7 @@ impl Down {
         let (local, _) = project.migrations().map_err(Failure::Failed)?;
         let again: Vec<&Migration> =
             local.iter().filter(|migration| versions.contains(&migration.version)).collect();
-        confirm("take away everything that is not the platform's, accounts included", self.yes)?;
+        confirm(self.yes)?;
         begin_anew(&project, &mut session, &self.target.place, &again, true).await
     }
 }
@@ -339,7 +333,7 @@ impl Reset {
             self.version.as_ref().is_none_or(|version| migration.version <= *version)
         };
         let wanted: Vec<&Migration> = local.iter().filter(is_wanted).collect();
-        confirm("take away everything that is not the platform's, accounts included", self.yes)?;
+        confirm(self.yes)?;
         begin_anew(&project, &mut session, &self.target.place, &wanted, !self.no_seed).await
     }
 }
@@ -436,16 +430,17 @@ async fn secrets(project: &Project, place: &Place) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Asks a person; a program has to say `--yes`.
-fn confirm(what: &str, yes: bool) -> Result<(), Failure> {
+/// Asks a person before everything that is not the platform's goes; a program has to say `--yes`.
+fn confirm(yes: bool) -> Result<(), Failure> {
+    const WHAT: &str = "take away everything that is not the platform's, accounts included";
     if yes {
         return Ok(());
     }
     if !stdin().is_terminal() {
-        return Err(Failure::Failed(anyhow!("this would {what}; to do so: --yes")));
+        return Err(Failure::Failed(anyhow!("this would {WHAT}; to do so: --yes")));
     }
     let mut out = stderr();
-    write!(out, "This will {what}. Go on? [y/N] ").and_then(|()| out.flush())?;
+    write!(out, "This will {WHAT}. Go on? [y/N] ").and_then(|()| out.flush())?;
     let mut answer = String::new();
     stdin().read_line(&mut answer)?;
     if answer.trim().eq_ignore_ascii_case("y") {

@@ -5,7 +5,7 @@ use jwt::Algorithm;
 use kernel::Clock;
 use serde_json::json;
 
-use super::{Failure, Place, print};
+use super::{Failure, Format, Place, print};
 use crate::rotation::{self, Change};
 use crate::secrets::Secrets;
 
@@ -67,12 +67,6 @@ struct Revoke {
     /// Even if tokens that it signed have not expired: their holders have to refresh.
     #[arg(long)]
     now: bool,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum Format {
-    Pretty,
-    Json,
 }
 
 #[derive(Clone, Copy, ValueEnum)]

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use ::db::Pool;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::database::one_connection;
 use crate::installation::Installation;
@@ -73,6 +73,13 @@ enum Command {
     Keys(keys::Keys),
     /// Show the version.
     Version,
+}
+
+/// For people or for programs.
+#[derive(Clone, Copy, ValueEnum)]
+enum Format {
+    Pretty,
+    Json,
 }
 
 /// Which installation, and its settings: the same for every command.

@@ -3,12 +3,12 @@
 use std::io::{IsTerminal, Read, stderr, stdin};
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use kernel::Secret;
 use serde_json::json;
 use vault::{RootKey, admin};
 
-use super::{Failure, Place, print, progress, wait};
+use super::{Failure, Format, Place, print, progress, wait};
 use crate::secrets;
 
 /// Keep secrets in the vault of a running server. SQL sees them as `vault.decrypted_secrets`.
@@ -95,12 +95,6 @@ struct Adopt {
     root_key: PathBuf,
     #[command(flatten)]
     place: Place,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum Format {
-    Pretty,
-    Json,
 }
 
 impl Secrets {
