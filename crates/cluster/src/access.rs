@@ -24,7 +24,7 @@ const PEER_ROLES: [&str; 11] = [
 const HEADER: &str = "# Written by Basalt at every start; changes here are lost.\n";
 
 /// `pg_hba.conf`.
-pub(crate) fn hba(tcp: Option<SocketAddr>) -> String {
+pub(crate) fn hba(tcp: Option<SocketAddr>, tls_required: bool) -> String {
     let roles = PEER_ROLES.join(",");
     let mut text = format!(
         "{HEADER}\
@@ -33,7 +33,8 @@ pub(crate) fn hba(tcp: Option<SocketAddr>) -> String {
          local all         all scram-sha-256\n"
     );
     if tcp.is_some() {
-        text.push_str("host  all         all all scram-sha-256\n");
+        let kind = if tls_required { "hostssl" } else { "host" };
+        text.push_str(&format!("{kind} all all all scram-sha-256\n"));
     }
     text
 }
@@ -57,12 +58,14 @@ mod tests {
 
     #[test]
     fn tcp_only_when_asked_for_and_never_without_password() {
-        assert!(!hba(None).contains("host"));
-        let text = hba(Some(([127, 0, 0, 1], 5432).into()));
-        let hosts: Vec<_> = text.lines().filter(|line| line.starts_with("host")).collect();
-        assert_eq!(hosts.len(), 1);
-        assert!(hosts.iter().all(|line| line.ends_with(" scram-sha-256")));
-        assert!(!text.contains("trust"));
+        assert!(!hba(None, true).contains("host"));
+        for (required, kind) in [(false, "host "), (true, "hostssl ")] {
+            let text = hba(Some(([127, 0, 0, 1], 5432).into()), required);
+            let hosts: Vec<_> = text.lines().filter(|line| line.starts_with("host")).collect();
+            assert_eq!(hosts.len(), 1);
+            assert!(hosts.iter().all(|line| line.starts_with(kind) && line.ends_with(" scram-sha-256")));
+            assert!(!text.contains("trust"));
+        }
     }
 
     #[test]

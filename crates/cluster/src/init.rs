@@ -16,10 +16,14 @@ use std::{
 
 use nix::fcntl::OFlag;
 
-use crate::{SUPERUSER, StartError, account::Account, binaries::Binaries, layout::Layout};
+use crate::{SUPERUSER, StartError, Tls, account::Account, binaries::Binaries, layout::Layout};
 
 /// The file of our settings inside a cluster.
 pub(crate) const SETTINGS_FILE: &str = "basalt.conf";
+
+/// The files of the certificate inside a cluster.
+pub(crate) const CERTIFICATE_FILE: &str = "server.crt";
+pub(crate) const KEY_FILE: &str = "server.key";
 
 /// Appended to the `postgresql.conf` that initdb made.
 const INCLUDE: &str = "\n# Settings of Basalt, rewritten at every start.\ninclude 'basalt.conf'\n\n\
@@ -109,13 +113,29 @@ pub(crate) fn write(cluster: &Path, name: &str, text: &str, account: &Account) -
     put().map_err(|source| StartError::io("write", &cluster.join(name), source))
 }
 
-/// Whether the server can compress its log with LZ4. Takes about 10 ms: the server parses its settings and ends.
-pub(crate) fn has_lz4(cluster: &Path, binaries: &Binaries, account: &Account) -> bool {
+/// Puts copies of a certificate and its key where the server's account can read them.
+pub(crate) fn write_tls(cluster: &Path, tls: &Tls, account: &Account) -> Result<(), StartError> {
+    for (name, source) in [(CERTIFICATE_FILE, &tls.certificate), (KEY_FILE, &tls.key)] {
+        let text = fs::read_to_string(source).map_err(|error| StartError::io("read", source, error))?;
+        write(cluster, name, &text, account)?;
+    }
+    Ok(())
+}
+
+/// Whether the server takes a value for a setting, which depends on what it was built with. Takes about 10 ms: the
+/// server parses its settings and ends.
+pub(crate) fn takes(
+    setting: &str,
+    value: &str,
+    cluster: &Path,
+    binaries: &Binaries,
+    account: &Account,
+) -> bool {
     account
         .command(&binaries.program("postgres"))
         .arg("-D")
         .arg(cluster)
-        .args(["-c", "config_file=/dev/null", "-c", "wal_compression=lz4", "-C", "wal_compression"])
+        .args(["-c", "config_file=/dev/null", "-c", &format!("{setting}={value}"), "-C", setting])
         .output()
         .is_ok_and(|output| output.status.success())
 }

@@ -76,6 +76,8 @@ pub struct Options {
     pub run_as: Option<String>,
     /// Also listen on this address, for clients with a password. None: on the socket only.
     pub tcp: Option<SocketAddr>,
+    /// What clients over TCP are shown. None: connections over TCP are not encrypted.
+    pub tls: Option<Tls>,
     /// Further Postgres settings, by name. They win over ours, not over those in `postgresql.conf` below the include.
     pub extra_settings: Vec<(String, String)>,
     /// False gives up all safety against crashes of the system for speed: throw-away clusters of tests only.
@@ -90,10 +92,23 @@ impl Options {
             bin_dir: None,
             run_as: None,
             tcp: None,
+            tls: None,
             extra_settings: Vec::new(),
             durable: true,
         }
     }
+}
+
+/// A certificate for connections over TCP. Its files are read at every start and stay where they are; the server gets
+/// copies, as its account may be another than ours.
+#[derive(Debug, Clone)]
+pub struct Tls {
+    /// The certificate and those it hangs from, PEM.
+    pub certificate: PathBuf,
+    /// Its private key, PEM.
+    pub key: PathBuf,
+    /// Refuse connections over TCP that are not encrypted.
+    pub required: bool,
 }
 
 /// How the server is doing.

@@ -51,6 +51,7 @@ pub(crate) struct Server {
     cluster: PathBuf,
     pub socket_dir: PathBuf,
     tcp: Option<SocketAddr>,
+    has_tls: bool,
     lock: Arc<Lock>,
 }
 
@@ -76,12 +77,29 @@ impl Server {
         }
         let cluster = layout.cluster(binaries.major);
         layout::check_owner(&cluster, &account)?;
-        let has_lz4 = init::has_lz4(&cluster, &binaries, &account);
+        let takes = |setting, value| init::takes(setting, value, &cluster, &binaries, &account);
+        let has_lz4 = takes("wal_compression", "lz4");
+        let tls = options.tls.as_ref().filter(|_| options.tcp.is_some());
+        if tls.is_some() && !takes("ssl", "on") {
+            return Err(StartError::BadSetting {
+                name: "ssl".into(),
+                reason: "this Postgres was built without it",
+            });
+        }
+        if let Some(tls) = tls {
+            init::write_tls(&cluster, tls, &account)?;
+        }
         let settings = tune::settings(options, &binaries, has_lz4)?;
         init::write(&cluster, init::SETTINGS_FILE, &settings, &account)?;
-        init::write(&cluster, "pg_hba.conf", &access::hba(options.tcp), &account)?;
+        init::write(
+            &cluster,
+            "pg_hba.conf",
+            &access::hba(options.tcp, tls.is_some_and(|tls| tls.required)),
+            &account,
+        )?;
         init::write(&cluster, "pg_ident.conf", &access::ident(&account.trusted()), &account)?;
-        Ok(Self { account, binaries, cluster, socket_dir: layout.socket_dir, tcp: options.tcp, lock })
+        let (tcp, has_tls) = (options.tcp, tls.is_some());
+        Ok(Self { account, binaries, cluster, socket_dir: layout.socket_dir, tcp, has_tls, lock })
     }
 
     pub fn port(&self) -> u16 {
@@ -125,6 +143,9 @@ impl Server {
             "unix_socket_permissions=0700".into(),
             format!("listen_addresses={addresses}").into(),
             format!("port={}", self.port()).into(),
+            format!("ssl={}", if self.has_tls { "on" } else { "off" }).into(),
+            format!("ssl_cert_file={}", init::CERTIFICATE_FILE).into(),
+            format!("ssl_key_file={}", init::KEY_FILE).into(),
         ] {
             arguments.extend(["-c".into(), setting]);
         }

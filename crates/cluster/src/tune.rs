@@ -15,9 +15,12 @@ const GIB: u64 = 1 << 30;
 const PRELOADED: [&str; 2] = ["pg_stat_statements", "plpgsql_check"];
 
 /// Settings that have their own option or that we depend on, and which option that is.
-const OURS: [(&str, &str); 11] = [
+const OURS: [(&str, &str); 14] = [
     ("listen_addresses", "it follows from the TCP address option"),
     ("port", "it follows from the TCP address option"),
+    ("ssl", "it follows from the certificate option"),
+    ("ssl_cert_file", "it follows from the certificate option"),
+    ("ssl_key_file", "it follows from the certificate option"),
     ("unix_socket_directories", "the socket lies below the data directory"),
     ("unix_socket_permissions", "the socket is private"),
     ("data_directory", "it lies below the data directory"),

@@ -14,6 +14,8 @@ use kernel::units::Span;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::certificate;
+
 /// The roles that services log in as.
 pub(crate) const AUTHENTICATOR: &str = "authenticator";
 pub(crate) const AUTH_ADMIN: &str = "supabase_auth_admin";
@@ -38,6 +40,13 @@ pub struct Config {
     /// Address on which Basalt's own Postgres takes connections with a password, for psql and the
     /// like. None: only through its socket.
     pub listen: Option<SocketAddr>,
+    /// Encryption of connections to that address.
+    pub tls: Encryption,
+    /// File with the certificate for them and those it hangs from, PEM. Empty: one that Basalt makes, signed by
+    /// itself.
+    pub tls_certificate: PathBuf,
+    /// File with the private key of that certificate, PEM.
+    pub tls_key: PathBuf,
     /// Further settings of Basalt's own Postgres, by name.
     pub settings: std::collections::BTreeMap<String, String>,
     /// Connections at most for requests to the data API.
@@ -63,6 +72,18 @@ pub struct Config {
     pub rls_auto_enable: bool,
 }
 
+/// Whether connections over TCP are encrypted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Encryption {
+    /// Never.
+    Off,
+    /// As the client wishes.
+    Allowed,
+    /// Always; others are refused.
+    Required,
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -71,6 +92,9 @@ impl Default for Config {
             bin_dir: PathBuf::new(),
             run_as: String::new(),
             listen: None,
+            tls: Encryption::Allowed,
+            tls_certificate: PathBuf::new(),
+            tls_key: PathBuf::new(),
             settings: std::collections::BTreeMap::new(),
             pool_size: 10,
             auth_pool_size: 5,
@@ -87,6 +111,18 @@ impl Default for Config {
 }
 
 impl Config {
+    /// The certificate for connections over TCP, made if it is wanted and there is none.
+    fn certificate(&self, data_dir: &std::path::Path) -> anyhow::Result<Option<cluster::Tls>> {
+        let Some(address) = self.listen.filter(|_| self.tls != Encryption::Off) else { return Ok(None) };
+        let files = if self.tls_certificate.as_os_str().is_empty() {
+            certificate::own(data_dir, address.ip())?
+        } else {
+            certificate::Files { certificate: self.tls_certificate.clone(), key: self.tls_key.clone() }
+        };
+        let required = self.tls == Encryption::Required;
+        Ok(Some(cluster::Tls { certificate: files.certificate, key: files.key, required }))
+    }
+
     /// The options of a pool of `size`.
     pub(crate) fn pool(&self, size: usize) -> PoolOptions {
         PoolOptions {
@@ -141,6 +177,7 @@ impl Database {
         options.bin_dir = Some(config.bin_dir.clone()).filter(|path| !path.as_os_str().is_empty());
         options.run_as = Some(config.run_as.clone()).filter(|user| !user.is_empty());
         options.tcp = config.listen;
+        options.tls = config.certificate(data_dir)?;
         options.extra_settings = config.settings.clone().into_iter().collect();
         let cluster = Cluster::start(options).await?;
         let administrator =

@@ -7,11 +7,12 @@
 //! routes     which prefix is whose              database   our own Postgres, or another
 //! project/   migrations and seeds of a folder
 //! edge/      what every request passes          rotation   signing keys changed and taken over
-//! health supervisor banner installation
+//! health supervisor banner installation certificate
 //! ```
 
 mod banner;
 mod boot;
+mod certificate;
 mod cli;
 mod connections;
 mod database;

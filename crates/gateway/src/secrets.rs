@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! <data>/secrets/keys.json   0600 in a 0700 directory: everything but the vault's key
+//! <data>/secrets/postgres.*  the certificate of the Postgres port (`certificate`)
 //! <data>/vault/root.key      0600 in a 0700 directory: the vault's key, 64 hex digits; behind it, while
 //!                            one key replaces another, the old one
 //! ```
@@ -299,7 +300,7 @@ fn root_key(data_dir: &Path) -> Result<bool, SecretsError> {
 }
 
 /// The content of a file that nobody else may read.
-fn read(path: &Path) -> Result<Option<Vec<u8>>, SecretsError> {
+pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, SecretsError> {
     // The account of Postgres could put a link in the place of the vault's key.
     let mut file = match OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW).open(path) {
         Ok(file) => file,
@@ -322,7 +323,7 @@ fn read(path: &Path) -> Result<Option<Vec<u8>>, SecretsError> {
 }
 
 /// Writes a file so that after a crash there is all of it or nothing.
-fn write(path: &Path, content: &[u8]) -> Result<(), SecretsError> {
+pub(crate) fn write(path: &Path, content: &[u8]) -> Result<(), SecretsError> {
     let dir = path.parent().unwrap_or(Path::new("."));
     DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(SecretsError::io("create", dir))?;
     let beside = path.with_extension("new");

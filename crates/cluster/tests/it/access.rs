@@ -65,3 +65,46 @@ async fn over_tcp_only_with_a_password_and_when_asked_for() {
     assert!(std::net::TcpStream::connect(address).is_err());
     cluster.stop().await.unwrap();
 }
+
+/// Signed by itself for 127.0.0.1, for as long as anybody will run this.
+const CERTIFICATE: &str = include_str!("server.crt");
+const KEY: &str = include_str!("server.key");
+
+#[tokio::test]
+async fn encrypted_if_there_is_a_certificate() {
+    let scene = Scene::new();
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = scene.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let mut options = scene.options();
+    options.tcp = Some(address);
+    let (certificate, key) = (file("a.crt", CERTIFICATE), file("a.key", KEY));
+    options.tls = Some(cluster::Tls { certificate: certificate.clone(), key, required: true });
+    let cluster = Cluster::start(options).await.unwrap();
+    sql(&cluster, "create role postgres login password 'p4ss'");
+    let over_tcp = |mode: &str| {
+        let mut command = psql(&cluster, "postgres");
+        command.args(["-h", "127.0.0.1"]).env("PGPASSWORD", "p4ss").env("PGSSLMODE", mode);
+        command.env("PGSSLROOTCERT", &certificate);
+        command
+    };
+    for mode in ["require", "verify-full"] {
+        let output = over_tcp(mode)
+            .args(["-c", "select ssl from pg_stat_ssl where pid = pg_backend_pid()"])
+            .output()
+            .unwrap();
+        assert_eq!(String::from_utf8(output.stdout).unwrap().trim(), "t", "{mode}");
+    }
+    assert!(stderr(over_tcp("disable")).contains("no encryption"), "it is required");
+    cluster.stop().await.unwrap();
+    drop(cluster);
+
+    let mut options = scene.options();
+    options.tcp = Some(address);
+    options.tls = Some(cluster::Tls { certificate, key: file("b.key", "no key"), required: false });
+    let error = Cluster::start(options).await.unwrap_err().to_string();
+    assert!(error.contains("server.key"), "{error}");
+}
