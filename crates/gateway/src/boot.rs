@@ -312,7 +312,9 @@ async fn start_storage(
     }
     // The secret alone, which links of an installation that moves in were signed with.
     let keys = jwt::KeySet::from_secret(secrets.jwt_secret.expose());
-    let deps = storage::Deps { fleet, keys, clock: clock.clone() };
+    // What is not set is better told by the request: it knows the proxy that it came through.
+    let public_url = settings.server.public_url.trim_end_matches('/').to_owned();
+    let deps = storage::Deps { fleet, keys, clock: clock.clone(), public_url };
     storage::Storage::start(config, deps).await.context("storage")
 }
 

@@ -22,6 +22,8 @@ pub(crate) struct Place {
     pub(crate) root: PathBuf,
     /// On the same file system, where no bucket can be.
     pub(crate) drafts: PathBuf,
+    /// Likewise, for files that come in several requests.
+    pub(crate) partials: PathBuf,
 }
 
 impl Disk {
@@ -32,10 +34,19 @@ impl Disk {
     ///
     /// What the file system said.
     pub fn open(directory: &Path, within: &Path) -> Result<Self, Error> {
-        let place = Place { root: directory.join(within), drafts: directory.join(".incoming") };
-        make_directory(&place.root)?;
-        make_directory(&place.drafts)?;
+        let place = Place {
+            root: directory.join(within),
+            drafts: directory.join(".incoming"),
+            partials: directory.join(".resumable"),
+        };
+        for path in [&place.root, &place.drafts, &place.partials] {
+            make_directory(path)?;
+        }
         Ok(Self(Arc::new(place)))
+    }
+
+    pub(crate) fn place(&self) -> Arc<Place> {
+        Arc::clone(&self.0)
     }
 
     /// Begins a file.

@@ -46,10 +46,11 @@ pub struct Incoming {
 }
 
 /// A file that has no name of its own yet.
-struct Draft {
-    file: File,
-    path: PathBuf,
-    is_kept: bool,
+pub(crate) struct Draft {
+    pub(crate) file: File,
+    pub(crate) path: PathBuf,
+    /// It stays even if it does not get its name.
+    pub(crate) is_kept: bool,
 }
 
 impl Drop for Draft {
@@ -133,7 +134,7 @@ fn draft(place: &Place) -> Result<Draft, Error> {
 }
 
 /// Forces the file to disk and renames it.
-fn settle(place: &Place, mut draft: Draft, key: &Key) -> Result<SystemTime, Error> {
+pub(crate) fn settle(place: &Place, mut draft: Draft, key: &Key) -> Result<SystemTime, Error> {
     draft.file.sync_all()?;
     enter(place, key, |target| fs::rename(&draft.path, target))?;
     draft.is_kept = true;
@@ -176,7 +177,7 @@ pub(crate) fn copy(place: &Place, from: &Path, to: &Key, labels: &Labels) -> Res
 }
 
 /// The attributes under which Supabase Storage looks for them.
-fn label(file: &File, labels: &Labels) {
+pub(crate) fn label(file: &File, labels: &Labels) {
     use rustix::fs::{XattrFlags, fsetxattr};
     for (name, value) in [
         ("user.supabase.content-type", &labels.content_type),

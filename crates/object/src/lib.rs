@@ -5,6 +5,7 @@
 //!   used as they are, and given back.
 //! - [`Incoming`]: a file on its way in. It is written beside, forced to disk and renamed, so that a
 //!   key has all of its bytes or none; what is dropped on the way leaves nothing.
+//! - [`Partial`]: a file that comes in several requests, and survives the process between them.
 //! - [`Blob`]: a file on its way out, whole or in part.
 //!
 //! Bytes stream in both directions, in pieces of [`PIECE`]; nothing ever holds a whole file that is
@@ -16,12 +17,14 @@ mod error;
 mod incoming;
 mod key;
 mod outgoing;
+mod partial;
 
 pub use disk::Disk;
 pub use error::Error;
 pub use incoming::{Incoming, Labels, Stored};
 pub use key::Key;
 pub use outgoing::Blob;
+pub use partial::{Found, Partial, Progress, Tail};
 
 /// Bytes that are read or written at once.
 pub const PIECE: usize = 256 * 1024;

@@ -82,6 +82,23 @@ impl Call {
         }
     }
 
+    /// As [`Call::caller`], for endpoints that take a missing token for an empty one.
+    ///
+    /// # Errors
+    ///
+    /// Why the token is refused.
+    pub(crate) fn bearer(
+        service: &Arc<Service>,
+        request: &HttpRequest,
+        operation: &'static str,
+    ) -> Result<Self, Error> {
+        let empty = || Error::AccessDenied(token_text(&TokenError::Empty).into());
+        Self::caller(service, request, operation).map_err(|error| match error {
+            Error::Schema(_) => empty(),
+            error => error,
+        })
+    }
+
     /// As [`Call::caller`], for endpoints of the service role alone.
     ///
     /// # Errors

@@ -21,6 +21,8 @@ pub struct Config {
     pub file_size_limit: Bytes,
     /// How long a signed URL for an upload may be used.
     pub upload_url_expiry: Span,
+    /// How long a resumable upload is kept after the last bytes of it came.
+    pub resumable_expiry: Span,
     /// How long one statement may run.
     pub statement_timeout: Span,
     /// An upload that sends nothing for this long is given up.
@@ -39,6 +41,7 @@ impl Default for Config {
             tenant: "stub".to_owned(),
             file_size_limit: Bytes::mib(50),
             upload_url_expiry: Span::secs(7200),
+            resumable_expiry: Span::secs(24 * 60 * 60),
             statement_timeout: Span::secs(30),
             idle_timeout: Span::secs(60),
             empty_bucket_max: 200_000,

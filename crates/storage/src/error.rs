@@ -257,6 +257,11 @@ impl Error {
         }
     }
 
+    /// The status that it would have where clients do not insist on 400.
+    pub(crate) fn meant(&self) -> u16 {
+        self.row().0
+    }
+
     /// The HTTP status: mostly not the one in the body.
     fn http(&self) -> u16 {
         match self {
@@ -320,7 +325,7 @@ impl ResponseError for Error {
 
 impl Error {
     /// Into the log, once: what the client is told does not say what happened.
-    fn report(&self) {
+    pub(crate) fn report(&self) {
         match self {
             Self::DatabaseTimeout(cause)
             | Self::SchemaMismatch(cause)

@@ -1,7 +1,8 @@
 //! Files with policies: the API of Supabase Storage.
 //!
 //! - `http/`: one file per URL. It reads the request, calls a flow, shapes the answer.
-//! - Flows: [`upload`] takes a body in, [`transfer`] moves and copies, `http/object/download` sends.
+//! - Flows: [`upload`] takes a body in, [`resumable`] takes several, [`transfer`] moves and copies,
+//!   `http/object/download` sends.
 //! - [`call`]: how a request looks to Postgres. A call acts as its caller, whose policies decide, or as
 //!   the service.
 //! - Rules without IO: [`path`], [`limit`], [`robots`], [`condition`], [`signed`], [`file`].
@@ -13,7 +14,7 @@
 //! service. A row never lacks its file, and files that no row needs any more are removed later
 //! (`storage.basalt_removals`).
 //!
-//! Not here yet: resumable uploads, the S3 protocol, transformed images, webhooks, analytics and vectors.
+//! Not here yet: the S3 protocol, transformed images, webhooks, analytics and vectors.
 
 mod call;
 mod condition;
@@ -23,6 +24,7 @@ mod file;
 mod http;
 mod limit;
 mod path;
+mod resumable;
 mod robots;
 mod service;
 mod signed;
@@ -71,6 +73,9 @@ pub struct Deps {
     pub keys: KeySet,
     /// The time.
     pub clock: Clock,
+    /// The URL under which clients reach the server, without a slash at its end. Empty: the one that
+    /// each request came by.
+    pub public_url: String,
 }
 
 /// Why the service cannot start.
@@ -103,7 +108,9 @@ impl Storage {
         let within = Path::new(&config.bucket).join(&config.tenant);
         let disk = Disk::open(&config.path, &within)
             .map_err(|error| StartError::Directory { path: config.path.display().to_string(), error })?;
-        Ok(Self(Arc::new(Service { config, fleet: deps.fleet, disk, keys: deps.keys, clock: deps.clock })))
+        let Deps { fleet, keys, clock, public_url } = deps;
+        let seats = resumable::Seats::default();
+        Ok(Self(Arc::new(Service { config, fleet, disk, keys, clock, public_url, seats })))
     }
 
     /// The endpoints, to be mounted below the prefix.
@@ -114,7 +121,7 @@ impl Storage {
     /// Background work, to be supervised.
     #[must_use]
     pub fn tasks(&self) -> Vec<Task> {
-        vec![task::removals::task(&self.0)]
+        vec![task::removals::task(&self.0), task::resumable::task(&self.0)]
     }
 
     /// Removes the files that are due now, which a task does every half minute. Returns how many.
@@ -124,6 +131,16 @@ impl Storage {
     /// If the database does not answer.
     pub async fn remove_due(&self) -> Result<usize, Error> {
         task::removals::once(&self.0).await
+    }
+
+    /// Gives up the resumable uploads whose time is over, which a task does every few minutes. Returns
+    /// how many.
+    ///
+    /// # Errors
+    ///
+    /// What the disk said.
+    pub async fn remove_expired(&self) -> Result<usize, Error> {
+        resumable::sweep(&self.0).await.map_err(|error| Error::disk(error, ""))
     }
 
     /// Whether the service can serve: it can if its database answers.

@@ -1,11 +1,14 @@
 //! What one running instance holds.
 
+use std::time::SystemTime;
+
 use db::{Fleet, Text};
 use jwt::KeySet;
 use kernel::Clock;
 use object::Disk;
 
 use crate::config::Config;
+use crate::resumable::Seats;
 
 /// One running instance.
 pub(crate) struct Service {
@@ -15,11 +18,20 @@ pub(crate) struct Service {
     /// Signs and verifies what is in signed URLs.
     pub(crate) keys: KeySet,
     pub(crate) clock: Clock,
+    /// Where clients reach the server; empty if only they know.
+    pub(crate) public_url: String,
+    /// Who writes to resumable uploads.
+    pub(crate) seats: Seats,
 }
 
 impl Service {
     /// How long a file outlives its object, as Postgres spells it.
     pub(crate) fn removal_delay(&self) -> Text {
         Text::Value(format!("{} milliseconds", self.config.removal_delay.0.as_millis()))
+    }
+
+    /// When a resumable upload is given up that was last written to at a moment.
+    pub(crate) fn resumable_until(&self, modified: SystemTime) -> SystemTime {
+        modified + self.config.resumable_expiry.0
     }
 }

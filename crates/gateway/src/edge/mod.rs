@@ -133,7 +133,9 @@ fn admit(edge: &Edge, request: &mut ServiceRequest) -> Result<Admitted, Refusal>
         return Ok(Admitted::Service { timeout: Some(edge.config.request_timeout.0) });
     }
     path::normalise(request)?;
-    if cors::is_preflight(request.method(), request.headers()) {
+    // Resumable uploads tell what they can do in the same answer.
+    let speaks_for_itself = request.path().starts_with("/storage/v1/upload/resumable");
+    if cors::is_preflight(request.method(), request.headers()) && !speaks_for_itself {
         return Ok(Admitted::Preflight);
     }
     let route = routes::find(request.path()).ok_or(Refusal::NoRoute)?;

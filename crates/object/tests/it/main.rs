@@ -173,3 +173,58 @@ async fn young_drafts_are_left_alone() {
     assert_eq!(tree.disk.sweep().await.unwrap(), 1);
     assert_eq!(tree.files(), ["stub/stub/bucket/a/v1"]);
 }
+
+#[tokio::test]
+async fn a_file_may_come_in_parts() {
+    let tree = Tree::new();
+    let now = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(2_000_000_000);
+    let content: Vec<u8> = (0..3 * PIECE + 100).map(|n| (n % 253) as u8).collect();
+    let whole = put(&tree.disk, key("whole"), &content).await;
+    for (name, remembers) in [("warm", true), ("cold", false)] {
+        let id = uuid::Uuid::new_v4();
+        let partial = tree.disk.partial(id);
+        assert!(matches!(partial.look().await, Err(Error::NotFound)));
+        partial.create("note".to_owned(), now).await.unwrap();
+        let mut progress = None;
+        let mut size = 0;
+        for part in content.chunks(PIECE + 50) {
+            let tail = partial.append(progress.take()).await.unwrap();
+            let tail = tail.write(&Bytes::copy_from_slice(part)).await.unwrap();
+            let (length, read) = tail.close(now).await.unwrap();
+            progress = remembers.then_some(read);
+            size += part.len() as u64;
+            let found = partial.look().await.unwrap();
+            assert_eq!((length, found.size, found.note.as_str()), (size, Some(size), "note"));
+            assert_eq!(found.modified, now);
+        }
+        assert_eq!(tree.disk.partials().await.unwrap(), [(id, now)]);
+        let stored = partial.finish(key(name), Labels::default(), progress).await.unwrap();
+        assert_eq!((stored.size, &stored.md5, stored.modified), (whole.size, &whole.md5, now));
+        // Once more, as after an end of the process.
+        assert_eq!(partial.finish(key(name), Labels::default(), None).await.unwrap(), stored);
+        assert_eq!(partial.look().await.unwrap().size, None);
+        assert_eq!(get(&tree.disk, &key(name)).await, content);
+        partial.forget().await.unwrap();
+        partial.forget().await.unwrap();
+        assert_eq!(tree.disk.partials().await.unwrap(), []);
+    }
+}
+
+#[tokio::test]
+async fn what_was_not_closed_has_not_come() {
+    let tree = Tree::new();
+    let now = std::time::SystemTime::now();
+    let partial = tree.disk.partial(uuid::Uuid::new_v4());
+    partial.create(String::new(), now).await.unwrap();
+    let tail = partial.append(None).await.unwrap().write(&Bytes::from_static(b"lost")).await.unwrap();
+    assert_eq!(tail.size(), 4);
+    drop(tail);
+    assert_eq!(partial.look().await.unwrap().size, Some(0));
+    // What another process wrote is part of the digest all the same.
+    let tail = partial.append(None).await.unwrap().write(&Bytes::from_static(b"ab")).await.unwrap();
+    let (_, stale) = tail.close(now).await.unwrap();
+    let tail = partial.append(None).await.unwrap().write(&Bytes::from_static(b"c")).await.unwrap();
+    tail.close(now).await.unwrap();
+    let stored = partial.finish(key("abc"), Labels::default(), Some(stale)).await.unwrap();
+    assert_eq!(stored.md5, "900150983cd24fb0d6963f7d28e17f72");
+}

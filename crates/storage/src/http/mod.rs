@@ -5,6 +5,7 @@ mod bucket;
 mod document;
 mod health;
 mod object;
+mod resumable;
 
 use std::sync::Arc;
 
@@ -54,6 +55,12 @@ pub(crate) fn routes(service: &Arc<Service>, cfg: &mut ServiceConfig) {
         .route("/object/{bucket}/{name:.*}", put().to(upload::put))
         .route("/object/{bucket}/{name:.*}", delete().to(remove::delete))
         .route("/object/{bucket}", delete().to(remove::delete_many))
+        .route("/upload/resumable", web::to(resumable::base))
+        .route("/upload/resumable/", web::to(resumable::base))
+        .route("/upload/resumable/sign", web::to(resumable::signed_base))
+        .route("/upload/resumable/sign/", web::to(resumable::signed_base))
+        .route("/upload/resumable/sign/{id}", web::to(resumable::signed))
+        .route("/upload/resumable/{id}", web::to(resumable::one))
         .default_service(web::to(answer::no_route));
 }
 

@@ -1,3 +1,4 @@
 //! Background work.
 
 pub(crate) mod removals;
+pub(crate) mod resumable;

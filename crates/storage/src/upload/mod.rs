@@ -183,7 +183,7 @@ pub(crate) async fn commit(
 }
 
 /// `objects.metadata` as upstream writes it.
-fn file_metadata(stored: &Stored, labels: &Labels) -> Value {
+pub(crate) fn file_metadata(stored: &Stored, labels: &Labels) -> Value {
     json!({
         "eTag": format!("\"{}\"", stored.md5),
         "size": stored.size,

@@ -10,6 +10,7 @@ mod harness;
 mod hostile;
 mod list;
 mod policies;
+mod resumable;
 mod schema;
 mod signed;
 mod transfer;

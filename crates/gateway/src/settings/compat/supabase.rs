@@ -46,6 +46,7 @@ pub(super) const ROWS: &[Row] = &[
     ("FILE_SIZE_LIMIT", "storage.file_size_limit", same),
     ("UPLOAD_FILE_SIZE_LIMIT", "storage.file_size_limit", same),
     ("UPLOAD_SIGNED_URL_EXPIRATION_TIME", "storage.upload_url_expiry", same),
+    ("TUS_URL_EXPIRY_MS", "storage.resumable_expiry", milliseconds),
     ("FILE_STORAGE_BACKEND_PATH", "storage.path", same),
     ("STORAGE_FILE_BACKEND_PATH", "storage.path", same),
     ("GLOBAL_S3_BUCKET", "storage.bucket", same),
@@ -92,6 +93,11 @@ pub(super) fn translate(into: &mut Names<'_>) {
     for name in LATER {
         into.unused(name);
     }
+}
+
+/// A time that is told without its unit.
+fn milliseconds(text: &str) -> Result<String, String> {
+    text.parse::<u64>().map(|n| format!("{n}ms")).map_err(|_| "must be a number of milliseconds".to_owned())
 }
 
 /// The compose file's address is that of the gateway, and its paths of mailed links begin with
