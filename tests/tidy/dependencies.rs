@@ -13,13 +13,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("jwt", &["kernel"]),
     ("db", &["kernel"]),
     ("cluster", &["kernel"]),
+    ("durable", &[]),
     ("object", &[]),
     ("auth", &["kernel", "jwt", "db"]),
     ("rest", &["kernel", "db"]),
     ("realtime", &["kernel", "jwt", "db"]),
     ("storage", &["kernel", "jwt", "db", "object"]),
-    ("vault", &["kernel", "db"]),
-    ("gateway", &["kernel", "jwt", "db", "cluster", "auth", "rest", "realtime", "storage", "vault"]),
+    ("vault", &["kernel", "db", "durable"]),
+    ("functions", &["kernel"]),
+    ("gateway", &["kernel", "jwt", "db", "durable", "cluster", "auth", "rest", "realtime", "storage", "vault", "functions"]),
     ("testkit", &["kernel", "jwt", "db", "cluster"]),
     ("tests", &[]),
 ];
@@ -30,10 +32,10 @@ const DOORS: &[(&str, &[&str])] = &[
     ("deadpool-postgres", &["db"]),
     ("refinery", &["db", "auth", "realtime", "storage", "vault"]),
     ("anyhow", &["gateway"]),
-    ("reqwest", &["auth"]),
+    ("reqwest", &["auth", "functions", "gateway"]),
     ("lettre", &["auth"]),
     ("jsonwebtoken", &["jwt"]),
-    ("actix-web", &["kernel", "auth", "rest", "realtime", "storage", "gateway"]),
+    ("actix-web", &["kernel", "auth", "rest", "realtime", "storage", "vault", "functions", "gateway"]),
 ];
 
 /// Crate → (name, is a development dependency).

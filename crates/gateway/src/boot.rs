@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use db::{Fleet, Pool, PoolOptions, Target, bootstrap, migrate};
-use jwt::LiveKeys;
-use kernel::{Clock, RoleName, Stop};
+use jwt::{ApiKeys, LiveKeys};
+use kernel::{Clock, RoleName, Secret, Stop};
+use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::connections::Connections;
@@ -18,7 +19,7 @@ use crate::installation::{Installation, Place};
 use crate::routes::Service;
 use crate::secrets::{self, Secrets};
 use crate::server::{self, Services};
-use crate::settings::Settings;
+use crate::settings::{self, Settings};
 use crate::{banner, keys, rotation, supervisor};
 
 /// Everything `serve` was told.
@@ -118,13 +119,14 @@ async fn start(plan: &ServePlan) -> anyhow::Result<Running> {
     let clock = Clock::system();
     let database = Database::open(&settings.database, &plan.data_dir).await?;
     let keys = LiveKeys::from(keys::signing(settings, plan.secrets.as_ref())?);
+    let api_keys = keys::api_keys(settings, plan.secrets.as_ref())?;
     let mut connections = Connections::default();
     let mut tasks = Vec::new();
 
-    let (auth, rest, storage, realtime) = match &plan.secrets {
+    let (auth, rest, storage, realtime, vault) = match &plan.secrets {
         Some(secrets) => {
             let [authenticator, auth_admin, storage_admin, realtime_admin] =
-                prepare(settings, &database, secrets, &plan.data_dir).await?;
+                prepare(settings, &database, secrets).await?;
             let auth = match settings.runs(Service::Auth) {
                 true => {
                     let pool = Pool::new(
@@ -154,16 +156,23 @@ async fn start(plan: &ServePlan) -> anyhow::Result<Running> {
                 true => {
                     let tokens = realtime::Keys {
                         verifier: keys::verifier(settings, keys.clone(), false)?,
-                        keys: keys::api_keys(settings, Some(secrets))?,
+                        keys: api_keys.clone(),
                     };
                     Some(start_realtime(settings, &realtime_admin, &mut connections, tokens).await?)
                 }
                 false => None,
             };
-            (auth, rest, storage, realtime)
+            let vault = match settings.runs(Service::Vault) {
+                true => Some(start_vault(settings, &database, &plan.data_dir, &mut connections).await?),
+                false => None,
+            };
+            (auth, rest, storage, realtime, vault)
         }
         // The data API alone, on a database that is not ours: log in as we were told, write nothing.
-        None => (None, Some(start_rest(settings, database.login(), &mut connections).await?), None, None),
+        None => {
+            let rest = start_rest(settings, database.login(), &mut connections).await?;
+            (None, Some(rest), None, None, None)
+        }
     };
 
     if let Some(auth) = &auth {
@@ -178,9 +187,16 @@ async fn start(plan: &ServePlan) -> anyhow::Result<Running> {
     if let Some(realtime) = &realtime {
         tasks.extend(realtime.tasks());
     }
+    let functions = match &plan.secrets {
+        Some(secrets) if settings.runs(Service::Functions) => Some(start_functions(plan, secrets, &keys)?),
+        _ => None,
+    };
+    if let Some(functions) = &functions {
+        tasks.extend(functions.tasks());
+    }
     tasks.push(connections.reaper());
-    if plan.secrets.is_some() && settings.jwt.keys.is_empty() {
-        tasks.push(rotation::watcher(settings, &plan.data_dir, &keys));
+    if plan.secrets.is_some() {
+        tasks.push(rotation::watcher(settings, &plan.data_dir, &keys, &api_keys));
     }
     let (handle, stop) = Stop::pair();
     let tasks = supervisor::run(tasks, &stop);
@@ -189,33 +205,29 @@ async fn start(plan: &ServePlan) -> anyhow::Result<Running> {
         rest: rest.clone(),
         storage: storage.clone(),
         realtime: realtime.clone(),
+        vault: vault.clone(),
         cluster: database.cluster.as_ref().map(cluster::Cluster::state),
     };
-    let edge = Arc::new(edge(plan, keys, clock)?);
+    let edge = Arc::new(edge(plan, keys, api_keys, clock)?);
     Ok(Running {
         database,
         edge,
-        services: Services { auth, rest, storage, realtime, health },
+        services: Services { auth, rest, storage, realtime, vault, functions, health },
         connections,
         tasks,
         stop: handle,
     })
 }
 
-/// Schemas, passwords, the vault's key. Returns how the services log in.
-async fn prepare(
-    settings: &Settings,
-    database: &Database,
-    secrets: &Secrets,
-    data_dir: &std::path::Path,
-) -> anyhow::Result<[Target; 4]> {
+/// Schemas and passwords. Returns how the services log in.
+async fn prepare(settings: &Settings, database: &Database, secrets: &Secrets) -> anyhow::Result<[Target; 4]> {
     let options = bootstrap::Options {
         auto_expose_new_tables: settings.database.auto_expose_new_tables,
         rls_auto_enable: settings.database.rls_auto_enable,
         jwt_exp: u32::try_from(settings.auth.jwt_expiry.0.as_secs()).ok(),
     };
     let mut owners = vec![bootstrap::migrations(&options)];
-    if settings.keeps_vault() {
+    if settings.runs(Service::Vault) {
         owners.push(vault::migrations());
     }
     migrated(&database.administrator(), &owners).await?;
@@ -244,23 +256,27 @@ async fn prepare(
     if settings.runs(Service::Realtime) {
         realtime::prepare(&administrator).await.context("realtime")?;
     }
-    if settings.keeps_vault() {
-        let key_file = secrets::root_key_file(data_dir);
-        database.hand_over(&key_file)?;
-        start_vault(settings, key_file, administrator.clone()).await?;
-    }
     administrator.close();
     Ok([authenticator, auth_admin, storage_admin, realtime_admin])
 }
 
 /// The installation's own key serves unless the settings name another.
-async fn start_vault(settings: &Settings, own_key: PathBuf, administrator: Pool) -> anyhow::Result<()> {
+async fn start_vault(
+    settings: &Settings,
+    database: &Database,
+    data_dir: &std::path::Path,
+    connections: &mut Connections,
+) -> anyhow::Result<vault::Vault> {
+    let own_key = secrets::root_key_file(data_dir);
+    database.hand_over(&own_key)?;
     let mut config = settings.vault.clone();
     if config.key_file.as_os_str().is_empty() {
         config.key_file = own_key;
     }
-    vault::Vault::start(config, vault::Deps { administrator }).await.context("vault")?;
-    Ok(())
+    let administrator =
+        Pool::new(&named(&database.administrator(), "basalt vault"), settings.database.pool(2));
+    connections.pool(&administrator);
+    vault::Vault::start(config, vault::Deps { administrator }).await.context("vault")
 }
 
 async fn migrated(administrator: &Target, owners: &[migrate::Migrations]) -> anyhow::Result<()> {
@@ -343,11 +359,43 @@ async fn start_realtime(
     realtime::Realtime::start(settings.realtime.clone(), deps).await.context("realtime")
 }
 
+fn start_functions(
+    plan: &ServePlan,
+    secrets: &Secrets,
+    keys: &LiveKeys,
+) -> anyhow::Result<functions::Functions> {
+    let settings = &plan.settings;
+    let by_name = |key: &Secret| Secret::new(json!({ "default": key.expose() }).to_string());
+    let mut env = vec![
+        ("SUPABASE_URL", Secret::new(settings.public_url())),
+        ("SUPABASE_ANON_KEY", secrets.anon_key.clone()),
+        ("SUPABASE_SERVICE_ROLE_KEY", secrets.service_role_key.clone()),
+        ("SUPABASE_PUBLISHABLE_KEYS", by_name(&secrets.publishable_key)),
+        ("SUPABASE_SECRET_KEYS", by_name(&secrets.secret_key)),
+        ("SUPABASE_JWKS", Secret::new(keys.jwks().to_string())),
+    ];
+    // Functions reach nothing by sockets of the file system.
+    if let Some(address) = settings.database.listen {
+        let place = Place::Own { socket_dir: PathBuf::new(), port: address.port(), listen: Some(address) };
+        env.push(("SUPABASE_DB_URL", Secret::new(place.url(&secrets.passwords.postgres))));
+    }
+    let environment = settings::environment();
+    let path = environment.get("PATH").map(String::as_str).unwrap_or_default();
+    let home = environment.get("HOME").map(|home| PathBuf::from(home).join(".deno/bin"));
+    let deps = functions::Deps {
+        env: env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+        search: std::env::split_paths(path).chain(home).filter(|directory| directory.is_absolute()).collect(),
+        work_dir: plan.data_dir.join("functions"),
+        public_url: settings.public_url(),
+    };
+    functions::Functions::start(settings.functions.clone(), deps).context("functions")
+}
+
 fn named(target: &Target, name: &str) -> Target {
     target.clone().with_application_name(name)
 }
 
-fn edge(plan: &ServePlan, keys: LiveKeys, clock: Clock) -> anyhow::Result<Edge> {
+fn edge(plan: &ServePlan, keys: LiveKeys, api_keys: ApiKeys, clock: Clock) -> anyhow::Result<Edge> {
     let settings = &plan.settings;
     let secrets = plan.secrets.as_ref();
     let proxies = settings.server.trusted_proxies.iter().map(|text| text.parse::<address::Network>());
@@ -360,17 +408,20 @@ fn edge(plan: &ServePlan, keys: LiveKeys, clock: Clock) -> anyhow::Result<Edge> 
         config: settings.server.clone(),
         proxies,
         verifier: keys::verifier(settings, keys, secrets.is_none())?,
-        keys: keys::api_keys(settings, secrets)?,
+        keys: api_keys,
         anonymous,
         clock,
         bare: secrets.is_none(),
         local: settings.is_local(),
+        functions_max_body: settings.functions.max_body.0,
         enabled: [
             Service::Auth,
             Service::Rest,
             Service::RestAdmin,
             Service::Storage,
             Service::Realtime,
+            Service::Vault,
+            Service::Functions,
             Service::Mailbox,
         ]
         .into_iter()

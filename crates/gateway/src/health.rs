@@ -12,6 +12,7 @@ pub(crate) struct Health {
     pub(crate) rest: Option<rest::Rest>,
     pub(crate) storage: Option<storage::Storage>,
     pub(crate) realtime: Option<realtime::Realtime>,
+    pub(crate) vault: Option<vault::Vault>,
     pub(crate) cluster: Option<watch::Receiver<cluster::State>>,
 }
 
@@ -55,6 +56,9 @@ impl Health {
         }
         if let Some(realtime) = &self.realtime {
             note("realtime", realtime.health().await);
+        }
+        if let Some(vault) = &self.vault {
+            note("vault", vault.health().await);
         }
         Report { ready, status: if ready { "ready" } else { "not ready" }, services }
     }

@@ -2,9 +2,8 @@
 //! status` can tell it while the server runs and after it has stopped.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use db::Target;
@@ -41,15 +40,7 @@ pub(crate) enum Place {
 impl Installation {
     /// Writes it down; the file is for the operator alone, as a URL may hold a password.
     pub(crate) fn remember(&self, data_dir: &Path) -> io::Result<()> {
-        let beside = data_dir.join("last-start.new");
-        if let Err(error) = fs::remove_file(&beside)
-            && error.kind() != io::ErrorKind::NotFound
-        {
-            return Err(error);
-        }
-        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
-        file.write_all(&serde_json::to_vec_pretty(self)?)?;
-        fs::rename(beside, data_dir.join(NAME))
+        durable::replace(&data_dir.join(NAME), &serde_json::to_vec_pretty(self)?)
     }
 
     /// What the last start wrote down, if there was one.

@@ -103,9 +103,13 @@ pub(crate) fn api_keys(settings: &Settings, secrets: Option<&Secrets>) -> anyhow
     let Some(secrets) = secrets else { return Ok(ApiKeys::default()) };
     let role = |name: &str| RoleName::parse(name).context("a role without a name");
     let (anon, service) = (role("anon")?, role("service_role")?);
-    let keys = ApiKeys::new(settings.server.legacy_api_keys)
+    let mut keys = ApiKeys::new(settings.server.legacy_api_keys)
         .with(&secrets.publishable_key, Kind::Publishable, &anon, secrets.created_at)
         .with(&secrets.secret_key, Kind::Secret, &service, secrets.created_at);
+    for key in &secrets.api_keys {
+        let role = role(key.usage.role())?;
+        keys = keys.with_digest(&key.digest, key.usage.kind(), &role, key.created_at);
+    }
     for (name, key, role) in [
         ("anon_key", &settings.keys.anon_key, "anon"),
         ("service_role_key", &settings.keys.service_role_key, "service_role"),

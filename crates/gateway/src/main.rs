@@ -7,9 +7,11 @@
 //! routes     which prefix is whose              database   our own Postgres, or another
 //! project/   migrations and seeds of a folder
 //! edge/      what every request passes          rotation   signing keys changed and taken over
+//! api_keys   keys of applications changed       log_file   the log that is kept
 //! health supervisor banner installation certificate
 //! ```
 
+mod api_keys;
 mod banner;
 mod boot;
 mod certificate;
@@ -20,6 +22,7 @@ mod edge;
 mod health;
 mod installation;
 mod keys;
+mod log_file;
 mod project;
 mod rotation;
 mod routes;

@@ -1,5 +1,5 @@
 //! The keys that sign tokens of users: shown, made and taken away by the operator, and taken over by
-//! the server that runs.
+//! the server that runs, along with the keys of applications.
 //!
 //! The operator's command changes the file of secrets; a running server looks at it every few
 //! seconds. Neither has to find the other, and several servers on one directory agree.
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use chrono::{DateTime, SecondsFormat};
-use jwt::{Algorithm, LiveKeys, RingError, State, generate};
+use jwt::{Algorithm, ApiKeys, LiveKeys, RingError, State, generate};
 use kernel::Task;
 use serde::Serialize;
 
@@ -141,19 +141,22 @@ fn fresh(algorithm: Algorithm) -> anyhow::Result<kernel::Secret> {
 }
 
 /// Takes over what the operator changed.
-pub(crate) fn watcher(settings: &Settings, data_dir: &Path, live: &LiveKeys) -> Task {
-    let (settings, data_dir, live) = (settings.clone(), data_dir.to_owned(), live.clone());
-    Task::new("signing keys", move |mut stop| {
-        let (settings, data_dir, live) = (settings.clone(), data_dir.clone(), live.clone());
+pub(crate) fn watcher(settings: &Settings, data_dir: &Path, live: &LiveKeys, api_keys: &ApiKeys) -> Task {
+    let given = (settings.clone(), data_dir.to_owned(), live.clone(), api_keys.clone());
+    Task::new("keys", move |mut stop| {
+        let (settings, data_dir, live, api_keys) = given.clone();
         async move {
             let mut seen = None;
             while !stop.is_stopped() {
                 let state = Secrets::changed_at(&data_dir).ok();
                 if state.is_some() && state != seen {
                     match read(&settings, &data_dir) {
-                        Ok(keys) => live.replace(keys),
+                        Ok((signing, accepted)) => {
+                            live.replace(signing);
+                            api_keys.replace(&accepted);
+                        }
                         Err(error) => {
-                            tracing::error!(%error, "the signing keys cannot be read; those of before stay in force");
+                            tracing::error!(%error, "the keys cannot be read; those of before stay in force");
                         }
                     }
                     seen = state;
@@ -167,9 +170,9 @@ pub(crate) fn watcher(settings: &Settings, data_dir: &Path, live: &LiveKeys) -> 
     })
 }
 
-fn read(settings: &Settings, data_dir: &Path) -> anyhow::Result<jwt::KeySet> {
+fn read(settings: &Settings, data_dir: &Path) -> anyhow::Result<(jwt::KeySet, ApiKeys)> {
     let secrets = Secrets::existing(data_dir)?.context("they are gone")?.with_settings(settings)?;
-    keys::signing(settings, Some(&secrets))
+    Ok((keys::signing(settings, Some(&secrets))?, keys::api_keys(settings, Some(&secrets))?))
 }
 
 #[cfg(test)]
@@ -260,7 +263,7 @@ mod tests {
         let secrets = Secrets::open(dir.path(), NOW).unwrap();
         let live = LiveKeys::from(keys::signing(&settings, Some(&secrets)).unwrap());
         let (handle, stop) = Stop::pair();
-        let running = tokio::spawn(watcher(&settings, dir.path(), &live).run(stop));
+        let running = tokio::spawn(watcher(&settings, dir.path(), &live, &ApiKeys::default()).run(stop));
         let kid = change(&settings, dir.path(), Change::Rotate(Algorithm::EdDSA), Clock::system().unix());
         assert!(kid.unwrap().is_some());
         tokio::time::timeout(Duration::from_secs(20), async {

@@ -16,12 +16,14 @@ pub(crate) enum Service {
     RestAdmin,
     /// Sockets and broadcasts.
     Realtime,
+    /// Secrets, for their owner.
+    Vault,
+    /// Functions.
+    Functions,
     /// The mailbox of development.
     Mailbox,
     /// The gateway itself.
     Gateway,
-    /// Part of the platform, not of this version.
-    Absent(&'static str),
 }
 
 /// What a route asks of the API key.
@@ -81,7 +83,8 @@ pub(crate) const ROUTES: &[Route] = &[
     below("/_basalt/mail", Service::Mailbox, KeyRule::Developer),
     below("/storage/v1", Service::Storage, KeyRule::Open),
     below("/realtime/v1", Service::Realtime, KeyRule::Open),
-    below("/functions/v1", Service::Absent("Functions"), KeyRule::Open),
+    below("/vault/v1", Service::Vault, KeyRule::Service),
+    below("/functions/v1", Service::Functions, KeyRule::Open),
 ];
 
 /// The row for `path`.
@@ -119,6 +122,7 @@ mod tests {
         check("/_basalt/mail/1/html", Some((Service::Mailbox, KeyRule::Developer)));
         check("/_basalt/mailx", None);
         check("/storage/v1/object/public/b/auth/v1", Some((Service::Storage, KeyRule::Open)));
+        check("/vault/v1/secrets/anon", Some((Service::Vault, KeyRule::Service)));
         check("/authx", None);
         check("/", None);
     }

@@ -13,8 +13,8 @@
 //! cannot be understood, is an error with a remedy, never a reason to make a new one.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, fchown};
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -24,6 +24,7 @@ use kernel::Secret;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::api_keys::ApiKey;
 use crate::settings::Settings;
 
 /// How long the JWT API keys live: 10 years of 365 days.
@@ -47,6 +48,9 @@ pub(crate) struct Secrets {
     pub(crate) service_role_key: Secret,
     pub(crate) publishable_key: Secret,
     pub(crate) secret_key: Secret,
+    /// Keys beside the two above.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) api_keys: Vec<ApiKey>,
     pub(crate) s3_access_key_id: Secret,
     pub(crate) s3_access_key_secret: Secret,
     pub(crate) passwords: Passwords,
@@ -72,6 +76,18 @@ pub(crate) struct Passwords {
 }
 
 impl Passwords {
+    /// The password of `role`, if it is one of ours.
+    pub(crate) fn of(&mut self, role: &str) -> Option<&mut Secret> {
+        match role {
+            "postgres" => Some(&mut self.postgres),
+            "authenticator" => Some(&mut self.authenticator),
+            "supabase_auth_admin" => Some(&mut self.auth_admin),
+            "supabase_storage_admin" => Some(&mut self.storage_admin),
+            "supabase_realtime_admin" => Some(&mut self.realtime_admin),
+            _ => None,
+        }
+    }
+
     /// Every role with its password.
     pub(crate) fn by_role(&self) -> Vec<(&'static str, Secret)> {
         vec![
@@ -169,7 +185,7 @@ impl Secrets {
         let lock = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
         // Given back with the file.
         let lock = lock.and_then(|lock| {
-            keep_owner(&lock, &file(data_dir))?;
+            durable::keep_owner(&lock, &file(data_dir))?;
             lock.lock().map(|()| lock)
         });
         let _lock = lock.map_err(SecretsError::io("lock", &path))?;
@@ -223,6 +239,7 @@ impl Secrets {
             jwt_secret,
             publishable_key: api_key::publishable()?,
             secret_key: api_key::secret()?,
+            api_keys: Vec::new(),
             s3_access_key_id: Secret::new(hex::encode(generate::bytes::<16>()?)),
             s3_access_key_secret: Secret::new(hex::encode(generate::bytes::<32>()?)),
             passwords: Passwords {
@@ -283,8 +300,12 @@ pub(crate) fn fresh_root_key() -> Result<Secret, NoRandomness> {
     Ok(Secret::new(hex::encode(generate::bytes::<32>()?)))
 }
 
-/// Hexadecimal, so that it needs no escaping in URLs and shells.
-fn password() -> Result<Secret, NoRandomness> {
+/// A password of a database role: hexadecimal, so that it needs no escaping in URLs and shells.
+///
+/// # Errors
+///
+/// If the operating system has no randomness.
+pub(crate) fn password() -> Result<Secret, NoRandomness> {
     Ok(Secret::new(hex::encode(generate::bytes::<24>()?)))
 }
 
@@ -326,39 +347,12 @@ pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, SecretsError> {
 pub(crate) fn write(path: &Path, content: &[u8]) -> Result<(), SecretsError> {
     let dir = path.parent().unwrap_or(Path::new("."));
     DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(SecretsError::io("create", dir))?;
-    let beside = path.with_extension("new");
-    let finish = || -> io::Result<()> {
-        // Left by a start that was killed.
-        if let Err(error) = fs::remove_file(&beside)
-            && error.kind() != ErrorKind::NotFound
-        {
-            return Err(error);
-        }
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
-        keep_owner(&file, path)?;
-        file.write_all(content)?;
-        file.sync_all()?;
-        fs::rename(&beside, path)?;
-        File::open(dir)?.sync_all()?;
+    let finish = || {
+        durable::replace(path, content)?;
         // The directory may be new itself.
         dir.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
     };
     finish().map_err(SecretsError::io("write", path))
-}
-
-/// Gives `file` to whom `before` belongs, if there is such a file: what an administrator changes has to
-/// stay readable to the account of the server.
-fn keep_owner(file: &File, before: &Path) -> io::Result<()> {
-    let owner = match fs::symlink_metadata(before) {
-        Ok(metadata) => (metadata.uid(), metadata.gid()),
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error),
-    };
-    let metadata = file.metadata()?;
-    if owner == (metadata.uid(), metadata.gid()) {
-        return Ok(());
-    }
-    fchown(file, Some(owner.0), Some(owner.1))
 }
 
 #[cfg(test)]

@@ -119,6 +119,8 @@ pub(crate) struct Services {
     pub(crate) rest: Option<rest::Rest>,
     pub(crate) storage: Option<storage::Storage>,
     pub(crate) realtime: Option<realtime::Realtime>,
+    pub(crate) vault: Option<vault::Vault>,
+    pub(crate) functions: Option<functions::Functions>,
     pub(crate) health: Health,
 }
 
@@ -186,6 +188,12 @@ fn mount(app: &mut web::ServiceConfig, services: &Services, bare: bool) {
     }
     if let Some(storage) = &services.storage {
         app.service(web::scope("/storage/v1").configure(|scope| storage.routes(scope)));
+    }
+    if let Some(functions) = &services.functions {
+        app.service(web::scope("/functions/v1").configure(|scope| functions.routes(scope)));
+    }
+    if let Some(vault) = &services.vault {
+        app.service(web::scope("/vault/v1").configure(|scope| vault.routes(scope)));
     }
     if let Some(realtime) = &services.realtime {
         app.service(web::scope("/realtime/v1").configure(|scope| realtime.routes(scope)));

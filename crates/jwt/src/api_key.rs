@@ -11,6 +11,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use aws_lc_rs::digest;
 use kernel::identity::Proof;
 use kernel::{Claims, Identity, RoleName, Secret};
@@ -108,41 +109,68 @@ pub struct Resolved {
     pub kind: Kind,
 }
 
+#[derive(Clone)]
 struct Known {
     digest: [u8; 32],
     resolved: Resolved,
 }
 
-/// The keys that an installation accepts.
-#[derive(Default)]
-pub struct ApiKeys {
+#[derive(Clone, Default)]
+struct Accepted {
     known: Vec<Known>,
     legacy: bool,
+}
+
+/// The keys that a running installation accepts. Clones share them: what one replaces, all see.
+#[derive(Clone, Default)]
+pub struct ApiKeys(Arc<ArcSwap<Accepted>>);
+
+/// What is kept of an opaque key that is not to be shown again: its SHA-256, in hexadecimal.
+#[must_use]
+pub fn digest_of(key: &Secret) -> String {
+    hex::encode(sha256(key.expose()))
 }
 
 impl ApiKeys {
     /// No opaque keys; legacy ones if `legacy` says so.
     #[must_use]
     pub fn new(legacy: bool) -> Self {
-        Self { known: Vec::new(), legacy }
+        Self(Arc::new(ArcSwap::from_pointee(Accepted { known: Vec::new(), legacy })))
+    }
+
+    /// Puts the keys of `others` in the place of these.
+    pub fn replace(&self, others: &Self) {
+        self.0.store(others.0.load_full());
     }
 
     /// These keys and `key`, which acts as `role`; its claims say it was issued at `iat`. The
     /// empty key is no key.
     #[must_use]
-    pub fn with(mut self, key: &Secret, kind: Kind, role: &RoleName, iat: i64) -> Self {
-        if !key.is_empty() {
-            let claims = Map::from_iter([
-                ("iss".to_owned(), Value::from("supabase")),
-                ("iat".to_owned(), Value::from(iat)),
-                ("exp".to_owned(), Value::from(iat.saturating_add(LIFETIME))),
-            ]);
-            let claims = Claims::new(claims, role);
-            let identity = Arc::new(Identity { role: role.clone(), claims, proof: Proof::ApiKey });
-            let digest = sha256(key.expose());
-            self.known.push(Known { digest, resolved: Resolved { identity, kind } });
+    pub fn with(self, key: &Secret, kind: Kind, role: &RoleName, iat: i64) -> Self {
+        if key.is_empty() { self } else { self.with_known(sha256(key.expose()), kind, role, iat) }
+    }
+
+    /// As [`ApiKeys::with`], for a key of which there is the [`digest_of`] alone. What is no digest is no key.
+    #[must_use]
+    pub fn with_digest(self, digest: &str, kind: Kind, role: &RoleName, iat: i64) -> Self {
+        let mut bytes = [0; 32];
+        match hex::decode_to_slice(digest, &mut bytes) {
+            Ok(()) => self.with_known(bytes, kind, role, iat),
+            Err(_) => self,
         }
-        self
+    }
+
+    fn with_known(self, digest: [u8; 32], kind: Kind, role: &RoleName, iat: i64) -> Self {
+        let claims = Map::from_iter([
+            ("iss".to_owned(), Value::from("supabase")),
+            ("iat".to_owned(), Value::from(iat)),
+            ("exp".to_owned(), Value::from(iat.saturating_add(LIFETIME))),
+        ]);
+        let claims = Claims::new(claims, role);
+        let identity = Arc::new(Identity { role: role.clone(), claims, proof: Proof::ApiKey });
+        let mut accepted = (**self.0.load()).clone();
+        accepted.known.push(Known { digest, resolved: Resolved { identity, kind } });
+        Self(Arc::new(ArcSwap::from_pointee(accepted)))
     }
 
     /// The caller behind `key` at `now` (seconds since 1970).
@@ -151,10 +179,11 @@ impl ApiKeys {
     ///
     /// If the key is unknown, malformed, expired, or a token of another role.
     pub fn resolve(&self, key: &str, verifier: &Verifier, now: i64) -> Result<Resolved, UnknownKey> {
-        if let Some(resolved) = self.opaque(key) {
+        let accepted = self.0.load();
+        if let Some(resolved) = accepted.opaque(key) {
             return Ok(resolved);
         }
-        if !self.legacy || key.starts_with("sb_") {
+        if !accepted.legacy || key.starts_with("sb_") {
             return Err(UnknownKey);
         }
         let verified = verifier.verify(key, now).map_err(|_| UnknownKey)?;
@@ -165,7 +194,9 @@ impl ApiKeys {
         let identity = Arc::new(Identity { proof: Proof::ApiKey, ..(*identity).clone() });
         Ok(Resolved { identity, kind: Kind::Legacy })
     }
+}
 
+impl Accepted {
     /// Looks at every key, so that the time does not tell which one came close.
     fn opaque(&self, key: &str) -> Option<Resolved> {
         let digest = sha256(key);
@@ -181,7 +212,11 @@ impl ApiKeys {
 
 impl fmt::Debug for ApiKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ApiKeys").field("known", &self.known.len()).field("legacy", &self.legacy).finish()
+        let accepted = self.0.load();
+        f.debug_struct("ApiKeys")
+            .field("known", &accepted.known.len())
+            .field("legacy", &accepted.legacy)
+            .finish()
     }
 }
 

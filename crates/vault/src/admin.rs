@@ -13,10 +13,13 @@ use crate::key_file::KeyFile;
 use crate::original::{self, RootKey};
 use crate::store::secrets;
 
-pub use crate::store::secrets::Listed;
+pub use crate::store::secrets::{Change, Listed, Page, Which};
 
 /// Secrets sealed anew in one transaction.
 const BATCH: i64 = 200;
+
+/// Bytes of a content, at most.
+pub const MAX_CONTENT: usize = 256 * 1024;
 
 /// The id before the first.
 const NIL: &str = "00000000-0000-0000-0000-000000000000";
@@ -33,6 +36,15 @@ pub enum Error {
     /// A name that a secret cannot have.
     #[error("a secret needs a name of 1 to 255 characters without control characters")]
     Name,
+    /// A content or description over [`MAX_CONTENT`] bytes, or with a NUL, which Postgres cannot keep.
+    #[error("a secret has at most {MAX_CONTENT} bytes, none of them zero")]
+    TooLong,
+    /// A new secret without a content.
+    #[error("a new secret needs a content")]
+    NoContent,
+    /// Another secret has this name.
+    #[error("there is a secret of this name already")]
+    Exists,
     /// The key file cannot be read or written.
     #[error("the key file {path}: {source}")]
     KeyFile {
@@ -58,7 +70,151 @@ pub enum Error {
 ///
 /// [`Error::Database`].
 pub async fn list(pool: &Pool) -> Result<Vec<Listed>, Error> {
-    Ok(secrets::list(&mut pool.session().await?).await?)
+    Ok(secrets::list(&mut pool.session().await?, None).await?)
+}
+
+/// The secrets of one page, without their contents, by name.
+///
+/// # Errors
+///
+/// [`Error::Database`].
+pub async fn page(pool: &Pool, page: Page) -> Result<Vec<Listed>, Error> {
+    Ok(secrets::list(&mut pool.session().await?, Some(page)).await?)
+}
+
+/// A secret with its content.
+///
+/// # Errors
+///
+/// [`Error::NotFound`], [`Error::Database`].
+pub async fn open(pool: &Pool, which: Which<'_>) -> Result<(Listed, Secret), Error> {
+    let mut session = begin(pool).await?;
+    let found = secrets::open(&mut session, which).await?;
+    session.rollback().await?;
+    found.ok_or_else(|| not_found(which))
+}
+
+/// Makes a secret, with or without a name.
+///
+/// # Errors
+///
+/// [`Error::NoContent`], [`Error::Name`], [`Error::TooLong`], [`Error::Exists`], [`Error::Database`].
+pub async fn create(pool: &Pool, change: &Change) -> Result<Listed, Error> {
+    check(change)?;
+    let content = change.secret.as_ref().ok_or(Error::NoContent)?;
+    let mut session = begin(pool).await?;
+    let id = secrets::create(&mut session, content, change).await.map_err(exists)?;
+    let made = secrets::get(&mut session, &id).await?;
+    session.commit().await?;
+    Ok(made)
+}
+
+/// Writes what `change` holds and keeps the rest.
+///
+/// # Errors
+///
+/// [`Error::NotFound`], [`Error::Name`], [`Error::TooLong`], [`Error::Exists`], [`Error::Database`].
+pub async fn change(pool: &Pool, which: Which<'_>, change: &Change) -> Result<Listed, Error> {
+    check(change)?;
+    let mut session = begin(pool).await?;
+    let id = secrets::lock_any(&mut session, which).await?.ok_or_else(|| not_found(which))?;
+    secrets::change(&mut session, &id, change).await.map_err(exists)?;
+    let changed = secrets::get(&mut session, &id).await?;
+    session.commit().await?;
+    Ok(changed)
+}
+
+/// Makes the secret called `name`, or writes what `change` holds into it; its second part tells whether
+/// it is new.
+///
+/// # Errors
+///
+/// [`Error::NoContent`] if it is new, [`Error::Name`], [`Error::TooLong`], [`Error::Database`].
+pub async fn put(pool: &Pool, name: &str, change: Change) -> Result<(Listed, bool), Error> {
+    let change = Change { name: Some(name.to_owned()), ..change };
+    check(&change)?;
+    let mut session = begin(pool).await?;
+    let found = secrets::lock_any(&mut session, Which::Name(name)).await?;
+    let (id, is_new) = match found {
+        Some(id) => {
+            secrets::change(&mut session, &id, &change).await?;
+            (id, false)
+        }
+        None => {
+            let content = change.secret.as_ref().ok_or(Error::NoContent)?;
+            (secrets::create(&mut session, content, &change).await.map_err(exists)?, true)
+        }
+    };
+    let put = secrets::get(&mut session, &id).await?;
+    session.commit().await?;
+    Ok((put, is_new))
+}
+
+/// Deletes a secret.
+///
+/// # Errors
+///
+/// [`Error::NotFound`], [`Error::Database`].
+pub async fn delete(pool: &Pool, which: Which<'_>) -> Result<(), Error> {
+    let mut session = begin(pool).await?;
+    let id = secrets::lock_any(&mut session, which).await?.ok_or_else(|| not_found(which))?;
+    secrets::remove(&mut session, &id).await?;
+    Ok(session.commit().await?)
+}
+
+/// What is to be known of the key, which is never shown.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct KeyState {
+    /// The database server reads it: secrets can be used.
+    pub readable: bool,
+    /// One key is replacing another; `basalt secrets rotate-key` finishes it.
+    pub changing: bool,
+    /// How many secrets there are.
+    pub secrets: i64,
+    /// How many of them another server sealed; `basalt secrets adopt` opens them.
+    pub sealed_elsewhere: i64,
+}
+
+/// How the key is now.
+///
+/// # Errors
+///
+/// [`Error::Database`].
+pub async fn key_state(pool: &Pool) -> Result<KeyState, Error> {
+    let mut session = pool.session().await?;
+    let (secrets, sealed_elsewhere) = secrets::count(&mut session).await?;
+    let keys = match secrets::count_keys(&mut session).await {
+        Ok(keys) => keys,
+        Err(error) if error.server().is_some() => 0,
+        Err(error) => return Err(error.into()),
+    };
+    Ok(KeyState { readable: keys > 0, changing: keys > 1, secrets, sealed_elsewhere })
+}
+
+fn is_name(name: &str) -> bool {
+    (1..=255).contains(&name.chars().count()) && !name.chars().any(char::is_control)
+}
+
+fn check(change: &Change) -> Result<(), Error> {
+    if change.name.as_deref().is_some_and(|name| !is_name(name)) {
+        return Err(Error::Name);
+    }
+    let longest = |text: &str| text.len() <= MAX_CONTENT && !text.contains('\0');
+    let content = change.secret.as_ref().map_or("", Secret::expose);
+    if longest(content) && longest(change.description.as_deref().unwrap_or_default()) {
+        Ok(())
+    } else {
+        Err(Error::TooLong)
+    }
+}
+
+fn not_found(which: Which<'_>) -> Error {
+    let (Which::Id(text) | Which::Name(text)) = which;
+    Error::NotFound(text.to_owned())
+}
+
+fn exists(error: db::Error) -> Error {
+    if error.is_unique_violation() { Error::Exists } else { error.into() }
 }
 
 /// The content of the secret called `name`.
@@ -85,7 +241,7 @@ pub async fn write(
     content: &Secret,
     description: Option<&str>,
 ) -> Result<(), Error> {
-    if !(1..=255).contains(&name.chars().count()) || name.chars().any(char::is_control) {
+    if !is_name(name) {
         return Err(Error::Name);
     }
     let mut session = begin(pool).await?;

@@ -1,12 +1,11 @@
 //! The key file, as far as it is written here: while keys are exchanged.
 //!
 //! One line is the usual state: the key. Two lines are an exchange under way: the new key, then the
-//! one it replaces. Whatever is written is written beside, forced to disk and renamed, and belongs to
-//! whom the file before belonged to: the operating system account of Postgres, which reads it.
+//! one it replaces. The file goes on belonging to the operating system account of Postgres, which
+//! reads it.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use kernel::Secret;
@@ -80,20 +79,7 @@ impl KeyFile {
     }
 
     fn write(&self, content: &str) -> io::Result<()> {
-        let before = fs::metadata(&self.path)?;
-        let beside = self.path.with_extension("new");
-        // Left by an exchange that was killed.
-        if let Err(error) = fs::remove_file(&beside)
-            && error.kind() != io::ErrorKind::NotFound
-        {
-            return Err(error);
-        }
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
-        fchown(&file, Some(before.uid()), Some(before.gid()))?;
-        file.write_all(content.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&beside, &self.path)?;
-        self.path.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())
+        durable::replace(&self.path, content.as_bytes())
     }
 }
 

@@ -10,6 +10,7 @@
 //!
 //! - `key`: the function that reads the file; `key_file`: the file while one key replaces another.
 //! - `admin`: what the owner does (list, read, write, delete, exchange the key, adopt); `store`: its SQL.
+//! - `http/`: `/vault/v1`, for the service key alone: what `admin` does, without the key's exchange.
 //! - `original`: opens what the original extension sealed.
 //!
 //! Refused: a cipher of its own in SQL (pgcrypto does the work), a key in a setting or a table, and opening secrets of the
@@ -17,22 +18,32 @@
 
 pub mod admin;
 mod config;
+mod error;
+mod http;
 mod key;
 mod key_file;
 mod migrations;
 mod original;
 mod store;
 
+use std::sync::Arc;
+
+use actix_web::web::ServiceConfig;
 use db::Pool;
+use kernel::Health;
 
 pub use config::Config;
 pub use migrations::migrations;
 pub use original::RootKey;
 
-/// The vault, ready: the database knows where its key is.
-#[derive(Clone, Debug)]
-pub struct Vault {
+/// The vault, ready: the database knows where its key is. Clones share it.
+#[derive(Clone)]
+pub struct Vault(Arc<Service>);
+
+/// What endpoints share.
+pub(crate) struct Service {
     key: Key,
+    administrator: Pool,
 }
 
 /// Whether secrets can be opened.
@@ -47,9 +58,12 @@ pub enum Key {
     Foreign,
 }
 
+/// The largest body of a request, in bytes.
+pub const MAX_BODY: usize = http::MAX_BODY;
+
 /// What the vault works with.
 pub struct Deps {
-    /// A pool that logs in as a superuser; used only while starting.
+    /// A pool that logs in as a superuser, with an empty search path: only he may keep statements out of the log.
     pub administrator: Pool,
 }
 
@@ -70,18 +84,32 @@ impl Vault {
     /// # Errors
     ///
     /// [`StartError`].
-    pub async fn start(config: Config, deps: Deps) -> Result<Vault, StartError> {
+    pub async fn start(config: Config, deps: Deps) -> Result<Self, StartError> {
         let mut session = deps.administrator.session().await?;
         let key = key::install(&mut session, &config.key_file).await?;
         if let Key::Unreadable(reason) = &key {
             tracing::warn!(%reason, "the database server cannot read the key of the vault; secrets cannot be used");
         }
-        Ok(Vault { key })
+        drop(session);
+        Ok(Self(Arc::new(Service { key, administrator: deps.administrator })))
     }
 
     /// Whether secrets can be opened.
     #[must_use]
     pub fn key(&self) -> &Key {
-        &self.key
+        &self.0.key
+    }
+
+    /// The endpoints, to be mounted below the prefix.
+    pub fn routes(&self, cfg: &mut ServiceConfig) {
+        http::routes(&self.0, cfg);
+    }
+
+    /// Whether the service can serve: it can if its database answers, with or without a key.
+    pub async fn health(&self) -> Health {
+        match self.0.administrator.session().await {
+            Ok(_) => Health::Ready,
+            Err(error) => Health::NotReady(error.to_string()),
+        }
     }
 }

@@ -15,6 +15,7 @@ pub fn migrations() -> Migrations {
         &embedded::migrations::runner(),
         &[
             ("cipher", include_str!("../../../migrations/vault/repeatable/cipher.sql")),
+            ("pgsodium", include_str!("../../../migrations/vault/repeatable/pgsodium.sql")),
             ("surface", include_str!("../../../migrations/vault/repeatable/surface.sql")),
             ("surface_grants", include_str!("../../../migrations/vault/repeatable/surface_grants.sql")),
         ],

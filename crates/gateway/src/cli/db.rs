@@ -432,22 +432,7 @@ async fn secrets(project: &Project, place: &Place) -> Result<(), Failure> {
 
 /// Asks a person before everything that is not the platform's goes; a program has to say `--yes`.
 fn confirm(yes: bool) -> Result<(), Failure> {
-    const WHAT: &str = "take away everything that is not the platform's, accounts included";
-    if yes {
-        return Ok(());
-    }
-    if !stdin().is_terminal() {
-        return Err(Failure::Failed(anyhow!("this would {WHAT}; to do so: --yes")));
-    }
-    let mut out = stderr();
-    write!(out, "This will {WHAT}. Go on? [y/N] ").and_then(|()| out.flush())?;
-    let mut answer = String::new();
-    stdin().read_line(&mut answer)?;
-    if answer.trim().eq_ignore_ascii_case("y") {
-        Ok(())
-    } else {
-        Err(Failure::Failed(anyhow!("left as it is")))
-    }
+    super::confirm("take away everything that is not the platform's, accounts included", yes)
 }
 
 /// Tells a person something beside the result.

@@ -1,14 +1,19 @@
 //! The command line: every command parses, calls and prints; nothing is decided here.
 
+mod api;
+mod completion;
 mod config;
 mod db;
 mod keys;
+mod logs;
 mod secrets;
 mod serve;
+mod sessions;
 mod status;
+mod users;
 
 use std::fmt::Display;
-use std::io::{IsTerminal, Write, stderr, stdout};
+use std::io::{IsTerminal, Read, Write, stderr, stdin, stdout};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -29,6 +34,8 @@ enum Failure {
     Settings(Vec<Problem>),
     /// There is no installation in the data directory: 4.
     NoInstallation(PathBuf),
+    /// The server does not answer where it should: 5.
+    NotRunning(String),
 }
 
 /// A Supabase-compatible backend in one program.
@@ -51,7 +58,8 @@ Examples:
   basalt config reference                        every setting with its default
   basalt keys rotate                             sign tokens of users with a fresh key
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 wrong settings, 4 no installation in the data directory.";
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 wrong settings, 4 no installation in the data directory,
+5 the server does not run.";
 
 #[derive(Subcommand)]
 enum Command {
@@ -65,12 +73,20 @@ enum Command {
     Secrets(secrets::Secrets),
     /// Check, show and describe the settings.
     Config(config::Config),
-    /// Show, add, rotate and revoke the keys that sign tokens of users.
+    /// Keys of tokens and of applications, passwords of the database: show, add, rotate, revoke.
     ///
-    /// A key is first on standby: published, so that whoever verifies tokens gets to know it. Rotating puts
+    /// A key that signs tokens is first on standby: published, so that whoever verifies tokens gets to know it. Rotating puts
     /// it to use; the one used before goes on verifying, so that nobody is signed out. A running server
     /// takes changes over within seconds.
     Keys(keys::Keys),
+    /// See and change accounts.
+    Users(users::Users),
+    /// See and end sessions.
+    Sessions(sessions::Sessions),
+    /// Show what the server has logged.
+    Logs(logs::Logs),
+    /// Print completions for a shell.
+    Completion(completion::Completion),
     /// Show the version.
     Version,
 }
@@ -127,6 +143,10 @@ pub(crate) fn run() -> ExitCode {
         Command::Secrets(secrets) => secrets.run(),
         Command::Config(config) => config.run(),
         Command::Keys(keys) => keys.run(),
+        Command::Users(users) => users.run(),
+        Command::Sessions(sessions) => sessions.run(),
+        Command::Logs(logs) => logs.run(),
+        Command::Completion(completion) => completion.run(),
         Command::Version => print(&format!("basalt {}", env!("CARGO_PKG_VERSION"))),
     };
     match outcome {
@@ -150,6 +170,9 @@ impl Failure {
                     data_dir.display()
                 ),
             ),
+            Self::NotRunning(url) => {
+                (5, format!("error: nothing answers at {url}; `basalt serve` starts the server"))
+            }
         };
         // With nobody to tell, the code still does.
         let _ = writeln!(stderr(), "{text}");
@@ -167,6 +190,41 @@ impl<E: std::error::Error + Send + Sync + 'static> From<E> for Failure {
 fn wait<T, E: Into<Failure>>(work: impl Future<Output = Result<T, E>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(work).map_err(Into::into)
+}
+
+/// Asks a person before something is lost; a program has to say `--yes`.
+fn confirm(what: &str, yes: bool) -> Result<(), Failure> {
+    if yes {
+        return Ok(());
+    }
+    if !stdin().is_terminal() {
+        return Err(Failure::Failed(anyhow::anyhow!("this would {what}; to do so: --yes")));
+    }
+    let mut out = stderr();
+    write!(out, "This will {what}. Go on? [y/N] ").and_then(|()| out.flush())?;
+    let mut answer = String::new();
+    stdin().read_line(&mut answer)?;
+    if answer.trim().eq_ignore_ascii_case("y") {
+        Ok(())
+    } else {
+        Err(Failure::Failed(anyhow::anyhow!("left as it is")))
+    }
+}
+
+/// What comes from standard input, without a line break at its end; a person is told what is waited for.
+fn from_stdin(what: &str) -> Result<String, Failure> {
+    if stdin().is_terminal() {
+        let _ = writeln!(stderr(), "{what}, then Ctrl-D:");
+    }
+    let mut text = String::new();
+    stdin().read_to_string(&mut text)?;
+    if text.ends_with('\n') {
+        text.pop();
+        if text.ends_with('\r') {
+            text.pop();
+        }
+    }
+    Ok(text)
 }
 
 /// Tells a person how far long work is.

@@ -1,6 +1,5 @@
 //! `basalt secrets`
 
-use std::io::{IsTerminal, Read, stderr, stdin};
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -8,7 +7,7 @@ use kernel::Secret;
 use serde_json::json;
 use vault::{RootKey, admin};
 
-use super::{Failure, Format, Place, print, progress, wait};
+use super::{Failure, Format, Place, from_stdin, print, progress, wait};
 use crate::secrets;
 
 /// Keep secrets in the vault of a running server. SQL sees them as `vault.decrypted_secrets`.
@@ -141,17 +140,7 @@ impl Get {
 impl Set {
     fn run(self) -> Result<(), Failure> {
         let pool = self.place.administrator()?;
-        if stdin().is_terminal() {
-            let _ = std::io::Write::write_all(&mut stderr(), b"the secret, then Ctrl-D:\n");
-        }
-        let mut content = String::new();
-        stdin().read_to_string(&mut content)?;
-        if content.ends_with('\n') {
-            content.pop();
-            if content.ends_with('\r') {
-                content.pop();
-            }
-        }
+        let content = from_stdin("the secret")?;
         wait(admin::write(&pool, &self.name, &Secret::new(content), self.description.as_deref()))
     }
 }

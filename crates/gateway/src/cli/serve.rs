@@ -27,7 +27,7 @@ pub(super) struct Serve {
     /// A Postgres (15 or newer) that runs elsewhere, instead of one of our own.
     #[arg(long, value_name = "URL")]
     database_url: Option<String>,
-    /// The services to run, with commas between: auth, rest, realtime, storage, vault [default: all].
+    /// The services to run, with commas between: auth, rest, realtime, storage, vault, functions [default: all].
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     services: Vec<String>,
     /// Let psql and the like reach our own Postgres here, with a password.
@@ -55,11 +55,12 @@ impl Serve {
         let mut request = self.place.request();
         request.flags = self.flags();
         let loaded = settings::load(&request).map_err(Failure::Settings)?;
-        settings::install_log(&loaded.settings.log);
+        let log = loaded.settings.log.clone();
+        let plan = self.plan(loaded.settings.with_addresses()).map_err(Failure::Failed)?;
+        settings::install_log(&log, plan.secrets.as_ref().map(|_| plan.data_dir.as_path()));
         for note in &loaded.notes {
             tracing::warn!("{note}");
         }
-        let plan = self.plan(loaded.settings.with_addresses()).map_err(Failure::Failed)?;
         actix_web::rt::System::new().block_on(boot::serve(plan)).map_err(Failure::Failed)
     }
 

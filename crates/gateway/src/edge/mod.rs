@@ -43,6 +43,8 @@ pub(crate) struct Edge {
     pub(crate) bare: bool,
     /// Only this machine can reach the server.
     pub(crate) local: bool,
+    /// Largest body of a request to a function, in bytes.
+    pub(crate) functions_max_body: u64,
     /// Services that this process was told to run.
     pub(crate) enabled: Vec<Service>,
 }
@@ -93,7 +95,10 @@ pub(crate) async fn handle(
         headers.insert(CLIENT_REQUEST_ID, echoed);
     }
     if !edge.bare {
-        cors::decorate(&edge.config.cors_allowed_origins, origin.as_ref(), headers);
+        // A function that says who may read its answers has said it.
+        if !(target.starts_with(FUNCTIONS) && headers.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN)) {
+            cors::decorate(&edge.config.cors_allowed_origins, origin.as_ref(), headers);
+        }
         if !headers.contains_key(header::SERVER) {
             headers.insert(header::SERVER, HeaderValue::from_static(SERVER));
         }
@@ -102,6 +107,9 @@ pub(crate) async fn handle(
     log(id, &method, &target, status.as_u16(), started, address);
     answered.map_err(|answer| InternalError::from_response("answered at the edge", answer).into())
 }
+
+/// Below it other people's code answers.
+const FUNCTIONS: &str = "/functions/v1/";
 
 const SERVER: &str = concat!("basalt/", env!("CARGO_PKG_VERSION"));
 
@@ -120,8 +128,9 @@ async fn within<T>(limit: Option<Duration>, future: impl Future<Output = T>) -> 
 
 /// Everything that may turn a request away or change it on its way in.
 fn admit(edge: &Edge, request: &mut ServiceRequest) -> Result<Admitted, Refusal> {
-    // A few hundred bytes can stand for gigabytes; where they are only kept, they may.
-    let is_kept = !edge.bare && request.path().starts_with("/storage/v1/");
+    // A few hundred bytes can stand for gigabytes; where they are only kept or passed on, they may.
+    let is_kept =
+        !edge.bare && ["/storage/v1/", FUNCTIONS].iter().any(|prefix| request.path().starts_with(prefix));
     if !is_kept
         && request.headers().get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity")
     {
@@ -139,9 +148,6 @@ fn admit(edge: &Edge, request: &mut ServiceRequest) -> Result<Admitted, Refusal>
         return Ok(Admitted::Preflight);
     }
     let route = routes::find(request.path()).ok_or(Refusal::NoRoute)?;
-    if let Service::Absent(name) = route.service {
-        return Err(Refusal::Absent(name));
-    }
     if route.service == Service::Mailbox && !edge.enabled.contains(&Service::Mailbox) {
         return Err(Refusal::NoRoute);
     }
@@ -160,8 +166,12 @@ fn admit(edge: &Edge, request: &mut ServiceRequest) -> Result<Admitted, Refusal>
     let credential = identity::resolve(edge, route, request.headers(), query.as_deref())?;
     request.extensions_mut().insert(credential);
     path::graphql(request)?;
-    // How long a file takes is the line's to say; whoever says nothing is cut off by the service.
-    let timeout = (route.service != Service::Storage).then_some(edge.config.request_timeout.0);
+    // How long a file takes is the line's to say, and functions have a patience of their own; whoever says nothing is
+    // cut off by the service.
+    let timeout = match route.service {
+        Service::Storage | Service::Functions => None,
+        _ => Some(edge.config.request_timeout.0),
+    };
     Ok(Admitted::Service { timeout })
 }
 
@@ -173,6 +183,8 @@ impl Edge {
             // The buckets have limits of their own.
             Service::Storage => u64::MAX,
             Service::Realtime => realtime::MAX_BODY as u64,
+            Service::Vault => vault::MAX_BODY as u64,
+            Service::Functions => self.functions_max_body,
             _ => 1024 * 1024,
         }
     }

@@ -1,13 +1,21 @@
 //! Section `[log]`, and the log itself.
 
 use std::io::{IsTerminal, stderr};
+use std::path::Path;
+use std::sync::Arc;
 
+use kernel::units::Bytes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::ParseError;
+use tracing::{Level, Metadata};
+use tracing_subscriber::filter::{ParseError, filter_fn};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, fmt, registry};
 
-/// What is logged, and how. The log goes to standard error.
+use crate::log_file::LogFile;
+
+/// What is logged, and how. The log goes to standard error; the last of it is kept in the data directory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Config {
@@ -16,6 +24,8 @@ pub(crate) struct Config {
     pub(crate) level: String,
     /// How a line looks.
     pub(crate) format: Format,
+    /// How much of it is kept in the data directory for `basalt logs`. 0: nothing.
+    pub(crate) keep: Bytes,
 }
 
 /// How a line looks.
@@ -31,7 +41,7 @@ pub(crate) enum Format {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { level: "info".to_owned(), format: Format::Text }
+        Self { level: "info".to_owned(), format: Format::Text, keep: Bytes::mib(16) }
     }
 }
 
@@ -49,13 +59,25 @@ impl Config {
     }
 }
 
-/// Starts logging; the first call counts.
-pub(crate) fn install(config: &Config) {
+/// The driver of Postgres tells the values of statements, secrets and all, to whoever wants to know everything;
+/// no setting gets them into a log.
+fn holds_no_values(metadata: &Metadata<'_>) -> bool {
+    !metadata.target().starts_with("tokio_postgres") || *metadata.level() <= Level::INFO
+}
+
+/// Starts logging, to standard error and into `data_dir`, if there is one; the first call counts.
+pub(crate) fn install(config: &Config, data_dir: Option<&Path>) {
     let filter = config.filter().unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
-    // An error means that somebody installed one already, which is as good.
-    let _ = match config.format {
-        Format::Text => builder.with_ansi(stderr().is_terminal()).with_target(false).try_init(),
-        Format::Json => builder.json().flatten_event(true).try_init(),
+    let shown = match config.format {
+        Format::Text => {
+            fmt::layer().with_writer(stderr).with_ansi(stderr().is_terminal()).with_target(false).boxed()
+        }
+        Format::Json => fmt::layer().with_writer(stderr).json().flatten_event(true).boxed(),
     };
+    let kept = data_dir.filter(|_| config.keep.0 > 0).map(|data_dir| {
+        let file = Arc::new(LogFile::new(data_dir, config.keep.0));
+        fmt::layer().with_writer(file).with_ansi(false).json().flatten_event(true)
+    });
+    // An error means that somebody installed one already, which is as good.
+    let _ = registry().with(filter).with(filter_fn(holds_no_values)).with(shown).with(kept).try_init();
 }

@@ -65,6 +65,8 @@ pub(crate) struct Settings {
     pub(crate) storage: storage::Config,
     /// Secrets at rest.
     pub(crate) vault: vault::Config,
+    /// Functions over HTTP.
+    pub(crate) functions: functions::Config,
     /// What is logged, and how.
     pub(crate) log: log::Config,
 }
@@ -97,6 +99,8 @@ pub(crate) enum Service {
     Storage,
     /// Secrets at rest.
     Vault,
+    /// Functions over HTTP.
+    Functions,
 }
 
 /// The services to run; all unless told otherwise.
@@ -106,7 +110,8 @@ pub(crate) struct Services(BTreeSet<Service>);
 
 impl Default for Services {
     fn default() -> Self {
-        Self([Service::Auth, Service::Rest, Service::Realtime, Service::Storage, Service::Vault].into())
+        use Service::{Auth, Functions, Realtime, Rest, Storage, Vault};
+        Self([Auth, Rest, Realtime, Storage, Vault, Functions].into())
     }
 }
 
@@ -118,17 +123,13 @@ impl Settings {
             routes::Service::Rest | routes::Service::RestAdmin => self.services.0.contains(&Service::Rest),
             routes::Service::Storage => self.services.0.contains(&Service::Storage),
             routes::Service::Realtime => self.services.0.contains(&Service::Realtime),
+            routes::Service::Functions => self.services.0.contains(&Service::Functions),
+            routes::Service::Vault => self.services.0.contains(&Service::Vault),
             routes::Service::Mailbox => {
                 self.services.0.contains(&Service::Auth) && self.auth.email.mailbox && !self.is_production()
             }
             routes::Service::Gateway => true,
-            routes::Service::Absent(_) => false,
         }
-    }
-
-    /// True if this process looks after the vault, which answers below no path.
-    pub(crate) fn keeps_vault(&self) -> bool {
-        self.services.0.contains(&Service::Vault)
     }
 
     /// The data API alone on somebody else's database, as PostgREST.

@@ -176,7 +176,10 @@ mod tests {
         assert_eq!(kind("rest.schemas"), (Kind::List(Box::new(Kind::Text)), false));
         assert_eq!(kind("services"), (Kind::List(Box::new(Kind::Text)), false));
         assert!(known.sections.contains_key("auth.email"));
-        assert_eq!(known.leaves["services"].choices, ["auth", "rest", "realtime", "storage", "vault"]);
+        assert_eq!(
+            known.leaves["services"].choices,
+            ["auth", "rest", "realtime", "storage", "vault", "functions"]
+        );
     }
 
     #[test]

@@ -31,22 +31,128 @@ pub(crate) async fn quiet(session: &mut Session) -> Result<(), Error> {
     session.batch(QUIET).await
 }
 
-pub(crate) async fn list(session: &mut Session) -> Result<Vec<Listed>, Error> {
+/// All of them, or the `limit` that follow the first `offset`.
+pub(crate) async fn list(session: &mut Session, page: Option<Page>) -> Result<Vec<Listed>, Error> {
     const SQL: &str = "
         select id::text, name, description, to_json(created_at) #>> '{}', to_json(updated_at) #>> '{}'
         from vault.secrets
-        order by name, created_at, id";
-    let rows = session.query(SQL, &[]).await?;
-    let listed = |row: &db::Row| {
-        Ok(Listed {
-            id: row.try_get(0)?,
-            name: row.try_get(1)?,
-            description: row.try_get(2)?,
-            created_at: row.try_get(3)?,
-            updated_at: row.try_get(4)?,
-        })
-    };
-    rows.iter().map(listed).collect()
+        order by name, created_at, id
+        limit $1 offset $2";
+    let (limit, offset) = page.map_or((None, 0), |page| (Some(page.limit), page.offset));
+    session.query(SQL, &[&limit, &offset]).await?.iter().map(listed).collect()
+}
+
+/// A part of the list.
+#[derive(Clone, Copy, Debug)]
+pub struct Page {
+    /// Secrets at most.
+    pub limit: i64,
+    /// How many come before.
+    pub offset: i64,
+}
+
+fn listed(row: &db::Row) -> Result<Listed, Error> {
+    Ok(Listed {
+        id: row.try_get(0)?,
+        name: row.try_get(1)?,
+        description: row.try_get(2)?,
+        created_at: row.try_get(3)?,
+        updated_at: row.try_get(4)?,
+    })
+}
+
+/// How a secret is meant.
+#[derive(Clone, Copy, Debug)]
+pub enum Which<'a> {
+    /// By its id, a UUID.
+    Id(&'a str),
+    /// By its name.
+    Name(&'a str),
+}
+
+impl Which<'_> {
+    /// Both parameters of the statements below, one of them null.
+    fn params(self) -> (Option<String>, Option<String>) {
+        match self {
+            Self::Id(id) => (Some(id.to_owned()), None),
+            Self::Name(name) => (None, Some(name.to_owned())),
+        }
+    }
+}
+
+/// A secret with its content.
+pub(crate) async fn open(session: &mut Session, which: Which<'_>) -> Result<Option<(Listed, Secret)>, Error> {
+    const SQL: &str = "
+        select id::text, name, description, to_json(created_at) #>> '{}', to_json(updated_at) #>> '{}',
+          decrypted_secret
+        from vault.decrypted_secrets
+        where id = $1::text::uuid or name = $2";
+    let (id, name) = which.params();
+    let row = session.query_opt(SQL, &[&id, &name]).await?;
+    row.map(|row| Ok((listed(&row)?, Secret::new(row.try_get::<_, &str>(5)?)))).transpose()
+}
+
+/// A secret without its content; nobody else writes it before the transaction ends.
+pub(crate) async fn lock_any(session: &mut Session, which: Which<'_>) -> Result<Option<String>, Error> {
+    const SQL: &str = "select id::text from vault.secrets where id = $1::text::uuid or name = $2 for update";
+    let (id, name) = which.params();
+    session.query_opt(SQL, &[&id, &name]).await?.map(|row| Ok(row.try_get(0)?)).transpose()
+}
+
+/// The secret with this id, without its content.
+pub(crate) async fn get(session: &mut Session, id: &str) -> Result<Listed, Error> {
+    const SQL: &str = "
+        select id::text, name, description, to_json(created_at) #>> '{}', to_json(updated_at) #>> '{}'
+        from vault.secrets
+        where id = $1::text::uuid";
+    listed(&session.query_one(SQL, &[&id]).await?)
+}
+
+/// Writes what is given and keeps the rest.
+pub(crate) async fn change(session: &mut Session, id: &str, change: &Change) -> Result<(), Error> {
+    const SQL: &str = "select vault.update_secret($1::text::uuid, $2, $3, $4)";
+    let content = change.secret.as_ref().map(Secret::expose);
+    session.execute(SQL, &[&id, &content, &change.name, &change.description]).await.map(drop)
+}
+
+/// What becomes of a secret; nothing where there is none.
+#[derive(Clone, Debug, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Change {
+    /// Its content.
+    pub secret: Option<Secret>,
+    /// Its name.
+    pub name: Option<String>,
+    /// What it is for.
+    pub description: Option<String>,
+}
+
+/// Makes a secret and returns its id.
+pub(crate) async fn create(
+    session: &mut Session,
+    content: &Secret,
+    change: &Change,
+) -> Result<String, Error> {
+    const SQL: &str = "select vault.create_secret($1, $2, coalesce($3, ''))::text";
+    let row = session.query_one(SQL, &[&content.expose(), &change.name, &change.description]).await?;
+    Ok(row.try_get(0)?)
+}
+
+/// Deletes by id.
+pub(crate) async fn remove(session: &mut Session, id: &str) -> Result<(), Error> {
+    session.execute("delete from vault.secrets where id = $1::text::uuid", &[&id]).await.map(drop)
+}
+
+/// How many keys there are at the moment: two while one replaces the other.
+pub(crate) async fn count_keys(session: &mut Session) -> Result<i32, Error> {
+    Ok(session.query_one("select cardinality(vault._keys())", &[]).await?.try_get(0)?)
+}
+
+/// How many secrets there are, and how many of them were sealed elsewhere.
+pub(crate) async fn count(session: &mut Session) -> Result<(i64, i64), Error> {
+    const SQL: &str = "select count(*), count(*) filter (where secret not like 'b1:%') from vault.secrets";
+    let row = session.query_one(SQL, &[]).await?;
+    Ok((row.try_get(0)?, row.try_get(1)?))
 }
 
 /// The content of the secret called `name`.

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod admin;
+mod catalogue;
+mod http;
 mod key;
 mod rights;
 mod secrets;

@@ -1,0 +1,136 @@
+//! Commands talk to the running server as any owner would: over its HTTP API, with its secret key. So there is
+//! one path for every rule, and a command can do nothing that the API cannot.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use kernel::Secret;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::redirect::Policy;
+use reqwest::{Client, Method, StatusCode};
+use serde_json::Value;
+
+use super::{Failure, Place};
+use crate::secrets::Secrets;
+
+/// Longer answers are given up.
+const MAX_ANSWER: usize = 64 * 1024 * 1024;
+/// How long a call may take.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The API of the running server.
+pub(super) struct Api {
+    client: Client,
+    url: String,
+    key: Secret,
+}
+
+impl Api {
+    /// The server whose data directory `place` is.
+    ///
+    /// # Errors
+    ///
+    /// No installation; settings that cannot be used.
+    pub(super) fn of(place: &Place) -> Result<Self, Failure> {
+        let settings = place.load()?.settings;
+        let none = || Failure::NoInstallation(place.data_dir.clone());
+        let secrets = Secrets::existing(&place.data_dir)?.ok_or_else(none)?.with_settings(&settings)?;
+        let installation = place.installation()?;
+        let address =
+            installation.listen.first().context("the server listens nowhere").map_err(Failure::Failed)?;
+        let client = Client::builder()
+            .user_agent(concat!("basalt/", env!("CARGO_PKG_VERSION")))
+            .redirect(Policy::none())
+            .no_proxy()
+            .connect_timeout(Duration::from_secs(5))
+            .timeout(TIMEOUT)
+            .build()?;
+        Ok(Self { client, url: format!("http://{}", reachable(*address)), key: secrets.secret_key })
+    }
+
+    /// Asks, and returns the JSON of a good answer; null where it has none.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::NotRunning`]; what the server refused, in its words.
+    pub(super) async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Value, Failure> {
+        let mut request =
+            self.client.request(method, format!("{}{path}", self.url)).header("apikey", self.key.expose());
+        if let Some(body) = body {
+            request = request.header("content-type", "application/json").body(body.to_string());
+        }
+        let mut response = match request.send().await {
+            Ok(response) => response,
+            Err(error) if error.is_connect() => return Err(Failure::NotRunning(self.url.clone())),
+            Err(error) => return Err(error.without_url().into()),
+        };
+        let status = response.status();
+        let mut bytes = Vec::new();
+        while let Some(chunk) = response.chunk().await? {
+            if bytes.len() + chunk.len() > MAX_ANSWER {
+                return Err(Failure::Failed(anyhow!("the answer of the server is too long")));
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        let value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        if status.is_success() { Ok(value) } else { Err(Failure::Failed(refusal(status, &value))) }
+    }
+}
+
+/// Where this machine reaches a server that listens on `address`.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}
+
+/// The services word their errors under different names.
+fn refusal(status: StatusCode, body: &Value) -> anyhow::Error {
+    let words = ["msg", "message", "error_description", "error"];
+    match words.iter().find_map(|name| body[*name].as_str()) {
+        Some(text) => anyhow!("{text} ({})", status.as_u16()),
+        None => anyhow!("the server answered {status}"),
+    }
+}
+
+/// A text as a segment of a path or a value of a query.
+pub(super) fn escaped(text: &str) -> String {
+    const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+    utf8_percent_encode(text, KEPT).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_server_on_all_addresses_is_reached_on_this_machine() {
+        let check = |address: &str, expected: &str| {
+            assert_eq!(reachable(address.parse().unwrap()).to_string(), expected);
+        };
+        check("0.0.0.0:8000", "127.0.0.1:8000");
+        check("[::]:80", "[::1]:80");
+        check("10.0.0.1:80", "10.0.0.1:80");
+    }
+
+    #[test]
+    fn refusals_are_told_in_the_words_of_the_service() {
+        let body = serde_json::json!({ "code": 422, "error_code": "email_exists", "msg": "taken" });
+        assert_eq!(refusal(StatusCode::UNPROCESSABLE_ENTITY, &body).to_string(), "taken (422)");
+        assert_eq!(
+            refusal(StatusCode::NOT_FOUND, &Value::Null).to_string(),
+            "the server answered 404 Not Found"
+        );
+    }
+}
