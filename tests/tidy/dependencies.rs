@@ -21,7 +21,22 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("storage", &["kernel", "jwt", "db", "object"]),
     ("vault", &["kernel", "db", "durable"]),
     ("functions", &["kernel"]),
-    ("gateway", &["kernel", "jwt", "db", "durable", "cluster", "auth", "rest", "realtime", "storage", "vault", "functions"]),
+    (
+        "gateway",
+        &[
+            "kernel",
+            "jwt",
+            "db",
+            "durable",
+            "cluster",
+            "auth",
+            "rest",
+            "realtime",
+            "storage",
+            "vault",
+            "functions",
+        ],
+    ),
     ("testkit", &["kernel", "jwt", "db", "cluster"]),
     ("tests", &[]),
 ];
