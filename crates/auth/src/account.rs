@@ -43,7 +43,9 @@ pub(crate) async fn create(
     tx: &mut db::Session,
     new: &NewUser<'_>,
 ) -> Result<User, NotCreated> {
-    users::insert(tx, new, ctx.now).await.map_err(|error| match error.constraint() {
+    let sealed = seal_password(ctx, new.id, new.encrypted_password).map_err(NotCreated::Failed)?;
+    let new = NewUser { encrypted_password: &sealed, ..*new };
+    users::insert(tx, &new, ctx.now).await.map_err(|error| match error.constraint() {
         Some("users_email_partial_key" | "users_phone_key") => NotCreated::Taken,
         _ => NotCreated::Failed(Error::internal(SAVING, error)),
     })?;
@@ -181,6 +183,35 @@ pub(crate) fn password_hash(ctx: &Context, user: &User) -> Result<String, Error>
         .or_internal("Database error opening password")
 }
 
+/// The hash of a password as the column of the account holds it. No password is no secret; and hashes that
+/// came from Firebase do not fit when they are sealed, and wait for the next password.
+fn seal_password(ctx: &Context, id: Uuid, hash: &str) -> Result<String, Error> {
+    const COLUMN: usize = 255;
+    if hash.is_empty() {
+        return Ok(String::new());
+    }
+    let sealed = seal::write(&ctx.config().db_encryption, &id.to_string(), hash)
+        .or_internal("Database error sealing password")?;
+    Ok(if sealed.len() > COLUMN { hash.to_owned() } else { sealed })
+}
+
+/// Seals the hash under the key that is in force, if it is not yet.
+pub(crate) async fn reseal_password(
+    ctx: &Context,
+    tx: &mut db::Session,
+    user: &User,
+    hash: &str,
+) -> Result<(), Error> {
+    if !seal::is_stale(&ctx.config().db_encryption, &user.encrypted_password) {
+        return Ok(());
+    }
+    let sealed = seal_password(ctx, user.id, hash)?;
+    if sealed == hash {
+        return Ok(());
+    }
+    users::replace_hash(tx, user.id, &sealed).await.or_internal(UPDATING)
+}
+
 /// Sets a password and ends every session but `kept`: whoever knew the old one is out.
 pub(crate) async fn change_password(
     ctx: &Context,
@@ -190,7 +221,7 @@ pub(crate) async fn change_password(
     kept: Option<Uuid>,
 ) -> Result<(), Error> {
     const FAILED: &str = "Error during password storage";
-    users::update_password(tx, id, hash, ctx.now).await.or_internal(FAILED)?;
+    users::update_password(tx, id, &seal_password(ctx, id, hash)?, ctx.now).await.or_internal(FAILED)?;
     one_time_tokens::delete_all(tx, id).await.or_internal(FAILED)?;
     if ctx.config().create_email_identity_on_password_set {
         complete_identities(ctx, tx, id).await?;

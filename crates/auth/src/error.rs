@@ -4,9 +4,12 @@
 //! one cause. The body comes in two shapes: clients that name an API version from 2024 on get the
 //! newer one, and read the shape from the version header of the answer.
 
+mod answer;
+mod code;
 mod external;
 mod hook;
 mod oauth_server;
+mod place;
 mod saml;
 mod second_factor;
 mod web3;
@@ -14,22 +17,15 @@ mod web3;
 use std::borrow::Cow;
 use std::fmt;
 
-use actix_web::body::BoxBody;
-use actix_web::http::StatusCode;
-use actix_web::http::header::{HeaderName, HeaderValue};
-use actix_web::{HttpResponse, ResponseError};
-use kernel::{ApiError, TokenError};
-use serde_json::{Value, json};
+use kernel::TokenError;
 
+pub use self::code::Code;
 pub use self::external::External;
 pub use self::hook::HookFailure;
 pub use self::oauth_server::OAuthServer;
 pub use self::saml::Saml;
 pub use self::second_factor::SecondFactor;
 pub use self::web3::Web3;
-
-/// Names the error code, whatever the shape of the body.
-pub(crate) const CODE_HEADER: HeaderName = HeaderName::from_static("x-sb-error-code");
 
 /// An answer that is not success.
 #[derive(Debug, thiserror::Error)]
@@ -80,6 +76,9 @@ pub enum Error {
     /// Mail may not go to this address.
     #[error("Email address \"{0}\" cannot be used as it is not authorized")]
     EmailNotAuthorized(String),
+    /// Mail to this address would not arrive.
+    #[error("Email address {0:?} is invalid")]
+    EmailInvalid(String),
     /// Nobody proved that a person asks.
     #[error("captcha protection: request disallowed ({0})")]
     CaptchaFailed(String),
@@ -264,7 +263,7 @@ pub enum Error {
     #[error("{text}")]
     MfaDisabled {
         /// The error code.
-        code: &'static str,
+        code: Code,
         /// The message.
         text: &'static str,
     },
@@ -409,191 +408,6 @@ impl Error {
         };
         Self::BadJwt(format!("invalid JWT: unable to parse or verify signature, {reason}").into())
     }
-
-    /// Seconds after which it makes sense to ask again.
-    fn retry_after(&self) -> Option<u64> {
-        match self {
-            Self::TooManyRequests(seconds)
-            | Self::TooManyRefreshes(seconds)
-            | Self::TooSoonForEmail(seconds)
-            | Self::TooSoonForSms(seconds) => Some((*seconds).max(1)),
-            Self::RefreshContention | Self::HookOfRefresh(_) => Some(1),
-            _ => None,
-        }
-    }
-
-    /// What a hook's function raised for the caller: status and body of the API's first version, whose
-    /// clients get it as it is.
-    fn raised(&self) -> Option<(u16, Value)> {
-        match self {
-            Self::Hook(failure) => failure.raised(),
-            _ => None,
-        }
-    }
-
-    /// The status, for clients of the API's first version or of the newer one.
-    pub(crate) fn status_for(&self, newer: bool) -> StatusCode {
-        let raised = self.raised().filter(|_| !newer).map(|(status, _)| status);
-        let status = raised.unwrap_or_else(|| ApiError::status(self));
-        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
-    }
-
-    /// The body, for clients of the API's first version or of the newer one.
-    pub(crate) fn body(&self, newer: bool, error_id: Option<String>) -> Value {
-        if let Self::OAuth { error, description } = self {
-            return json!({ "error": error, "error_description": description });
-        }
-        if let Self::OAuthServer(OAuthServer::Token { error, description }) = self {
-            return json!({ "error": error, "error_description": description });
-        }
-        let oauth = match self {
-            Self::External(refusal) => refusal.oauth(),
-            Self::Web3(refusal) => refusal.oauth(),
-            _ => None,
-        };
-        if let Some((error, description)) = oauth {
-            return json!({ "error": error, "error_description": description });
-        }
-        if let (false, Some((_, body))) = (newer, self.raised()) {
-            return body;
-        }
-        let text = self.public();
-        let mut body = if newer {
-            json!({ "code": self.code(), "message": text })
-        } else {
-            json!({ "code": ApiError::status(self), "error_code": self.code(), "msg": text })
-        };
-        if let (false, true, Some(id)) = (newer, ApiError::status(self) >= 500, error_id) {
-            body["error_id"] = Value::from(id);
-        }
-        if let Self::WeakPassword(weakness) = self {
-            body["weak_password"] = json!({ "reasons": weakness.reasons });
-        }
-        body
-    }
-}
-
-impl ApiError for Error {
-    fn status(&self) -> u16 {
-        self.place().0
-    }
-
-    fn code(&self) -> &str {
-        self.place().1
-    }
-
-    fn public(&self) -> Cow<'_, str> {
-        self.to_string().into()
-    }
-}
-
-impl Error {
-    /// Status and code.
-    fn place(&self) -> (u16, &'static str) {
-        match self {
-            Self::Invalid(_) => (400, "validation_failed"),
-            Self::BadJson(_) => (400, "bad_json"),
-            Self::SubjectNotAnId => (400, "bad_jwt"),
-            Self::InvalidCredentials | Self::UnsupportedGrantType | Self::PasswordRefused(_) => {
-                (400, "invalid_credentials")
-            }
-            Self::BannedAtSignIn | Self::RefreshUserBanned => (400, "user_banned"),
-            Self::EmailNotConfirmed => (400, "email_not_confirmed"),
-            Self::PhoneNotConfirmed => (400, "phone_not_confirmed"),
-            Self::EmailProviderDisabled(_) => (400, "email_provider_disabled"),
-            Self::PhoneProviderDisabled(_) => (400, "phone_provider_disabled"),
-            Self::ProviderDisabled(_) => (400, "provider_disabled"),
-            Self::CustomProviderExists => (400, "conflict"),
-            Self::TooManyCustomProviders => (400, "over_custom_provider_quota"),
-            Self::BadOAuthState(_) => (400, "bad_oauth_callback"),
-            Self::EmailNotAuthorized(_) => (400, "email_address_not_authorized"),
-            Self::CaptchaFailed(_) => (400, "captcha_failed"),
-            Self::ReauthenticationNeeded => (400, "reauthentication_needed"),
-            Self::CurrentPasswordRequired => (400, "current_password_required"),
-            Self::CurrentPasswordInvalid => (400, "current_password_invalid"),
-            Self::BadCodeVerifier => (400, "bad_code_verifier"),
-            Self::NoFlowState(_) => (400, "flow_state_not_found"),
-            Self::RefreshTokenNotFound => (400, "refresh_token_not_found"),
-            Self::RefreshWithoutSession => (400, "session_not_found"),
-            Self::SessionExpired(_) => (400, "session_expired"),
-            Self::RefreshTokenAlreadyUsed => (400, "refresh_token_already_used"),
-            Self::OAuth { error, .. } => (400, error),
-            Self::NoAuthorization => (401, "no_authorization"),
-            Self::InsufficientAal => (401, "insufficient_aal"),
-            Self::BadJwt(_) => (403, "bad_jwt"),
-            Self::AnonymousRefused => (403, "no_authorization"),
-            Self::NotAdmin | Self::AppMetadataRefused => (403, "not_admin"),
-            Self::UnexpectedAudience => (403, "unexpected_audience"),
-            Self::UserOfTokenMissing => (403, "user_not_found"),
-            Self::SessionOfTokenMissing => (403, "session_not_found"),
-            Self::AdminSessionExpired => (403, "session_expired"),
-            Self::UserBanned => (403, "user_banned"),
-            Self::OtpExpired | Self::LinkExpired => (403, "otp_expired"),
-            Self::NoRoute => (404, "unknown"),
-            Self::MethodNotAllowed => (405, "unknown"),
-            Self::NotAnId(_) => (404, "validation_failed"),
-            Self::CustomProviderNotFound => (404, "custom_provider_not_found"),
-            Self::UserNotFound(_) => (404, "user_not_found"),
-            Self::SessionNotListed => (404, "validation_failed"),
-            Self::FactorNotFound => (404, "mfa_factor_not_found"),
-            Self::FlowStateNotFound => (404, "flow_state_not_found"),
-            Self::ManualLinkingDisabled => (404, "manual_linking_disabled"),
-            Self::SamlDisabled => (404, "saml_provider_disabled"),
-            Self::PasskeysDisabled => (404, "passkey_disabled"),
-            Self::FeatureDisabled(_) => (404, "feature_disabled"),
-            Self::TooLarge(_) => (413, "request_entity_too_large"),
-            Self::Unprocessable(_) => (422, "validation_failed"),
-            Self::SignupDisabled => (422, "signup_disabled"),
-            Self::OtpDisabled => (422, "otp_disabled"),
-            Self::AnonymousDisabled => (422, "anonymous_provider_disabled"),
-            Self::EmailLoginsDisabled(_) => (422, "email_provider_disabled"),
-            Self::PhoneLoginsDisabled => (422, "phone_provider_disabled"),
-            Self::UserAlreadyExists => (422, "user_already_exists"),
-            Self::EmailExists => (422, "email_exists"),
-            Self::PhoneExists(_) => (422, "phone_exists"),
-            Self::IdentityNotFound => (422, "identity_not_found"),
-            Self::LastIdentity => (422, "single_identity_not_deletable"),
-            Self::IdentityEmailConflict => (422, "email_conflict_identity_not_deletable"),
-            Self::WeakPassword(_) => (422, "weak_password"),
-            Self::SamePassword => (422, "same_password"),
-            Self::ReauthenticationNotValid => (422, "reauthentication_not_valid"),
-            Self::VerifyEmailFirst => (422, "email_not_confirmed"),
-            Self::VerifyPhoneFirst => (422, "phone_not_confirmed"),
-            Self::SsoManaged => (422, "user_sso_managed"),
-            Self::FlowStateExpired => (422, "flow_state_expired"),
-            Self::MfaDisabled { code, .. } => (422, code),
-            Self::SecondFactor(refusal) => refusal.place(),
-            Self::External(refusal) => refusal.place(),
-            Self::Hook(failure) => failure.place(),
-            Self::HookOfRefresh(failure) => (503, failure.place().1),
-            Self::Web3(refusal) => refusal.place(),
-            Self::OAuthServer(refusal) => refusal.place(),
-            Self::Saml(refusal) => refusal.place(),
-            Self::TooManyRequests(_) => (429, "over_request_rate_limit"),
-            Self::TooSoonForEmail(_) | Self::EmailRateLimit => (429, "over_email_send_rate_limit"),
-            Self::TooSoonForSms(_) | Self::SmsRateLimit => (429, "over_sms_send_rate_limit"),
-            Self::TooManyRefreshes(_) => (503, "over_request_rate_limit"),
-            Self::RefreshContention => (503, "conflict"),
-            Self::TimedOut => (504, "request_timeout"),
-            Self::Internal { .. } => (500, "unexpected_failure"),
-        }
-    }
-}
-
-impl ResponseError for Error {
-    fn status_code(&self) -> StatusCode {
-        self.status_for(false)
-    }
-
-    /// The answer in the API's first version; `http` re-renders it where the client asked for more.
-    fn error_response(&self) -> HttpResponse<BoxBody> {
-        let mut response = HttpResponse::build(self.status_code());
-        response.insert_header((CODE_HEADER, HeaderValue::from_static(self.place().1)));
-        if let Some(seconds) = self.retry_after() {
-            response.insert_header(("Retry-After", seconds.to_string()));
-        }
-        response.json(self.body(false, None))
-    }
 }
 
 /// Gives a failure of the database the text that may be said about it.
@@ -605,58 +419,5 @@ pub(crate) trait OrInternal<T> {
 impl<T, E: Into<Box<dyn std::error::Error + Send + Sync>>> OrInternal<T> for Result<T, E> {
     fn or_internal(self, text: &'static str) -> Result<T, Error> {
         self.map_err(|error| Error::internal(text, error))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn both_shapes() {
-        assert_eq!(
-            Error::InvalidCredentials.body(false, Some("x".to_owned())),
-            json!({"code":400,"error_code":"invalid_credentials","msg":"Invalid login credentials"})
-        );
-        assert_eq!(
-            Error::InvalidCredentials.body(true, None),
-            json!({"code":"invalid_credentials","message":"Invalid login credentials"})
-        );
-    }
-
-    #[test]
-    fn a_weak_password_says_why_in_both() {
-        let weak = Error::WeakPassword(Weakness { message: "m".to_owned(), reasons: vec!["length"] });
-        for newer in [false, true] {
-            assert_eq!(weak.body(newer, None)["weak_password"], json!({ "reasons": ["length"] }));
-        }
-    }
-
-    #[test]
-    fn causes_stay_inside() {
-        let error = Error::internal("Database error saving new user", "relation auth.users does not exist");
-        assert_eq!(
-            error.body(false, Some("id".to_owned())),
-            json!({"code":500,"error_code":"unexpected_failure","error_id":"id","msg":"Database error saving new user"})
-        );
-    }
-
-    #[test]
-    fn oauth_errors_have_the_standard_s_body() {
-        let error = Error::OAuth { error: "invalid_request", description: "refresh_token required" };
-        assert_eq!(
-            error.body(true, None),
-            json!({"error":"invalid_request","error_description":"refresh_token required"})
-        );
-    }
-
-    #[test]
-    fn a_refresh_that_may_be_repeated_is_never_4xx() {
-        assert_eq!(ApiError::status(&Error::RefreshContention), 503);
-        assert_eq!(ApiError::status(&Error::TooManyRefreshes(3)), 503);
-        assert_eq!(
-            Error::TooManyRefreshes(3).error_response().headers().get("retry-after").map(|v| v.as_bytes()),
-            Some(b"3".as_slice())
-        );
     }
 }

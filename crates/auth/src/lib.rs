@@ -73,14 +73,15 @@ use tokio::sync::Notify;
 
 pub use crate::captcha::CaptchaSites;
 pub use crate::config::{
-    Captcha, CaptchaProvider, Config, CustomOAuth, DbEncryption, Email, External as ExternalProvider, Hook,
-    Hooks, HttpSms, Messagebird, Mfa, MfaPhone, MfaTotp, MfaWebAuthn, Notification, Notifications,
-    OAuthServer as OAuthServerConfig, Passkey, PasswordHash, PasswordHibp, PasswordRequirements, Problem,
-    RateLimits, Saml as SamlConfig, Sessions, Sms, Smtp, SmtpTls, Template, Templates, Textlocal, Twilio,
-    TwilioVerify, UrlPaths, Vonage, Wallet, Web3, WebAuthn,
+    Captcha, CaptchaProvider, Config, CustomOAuth, DbEncryption, Email, EmailValidation,
+    External as ExternalProvider, Hook, Hooks, HttpSms, Messagebird, Mfa, MfaPhone, MfaTotp, MfaWebAuthn,
+    Notification, Notifications, OAuthServer as OAuthServerConfig, Passkey, PasswordHash, PasswordHibp,
+    PasswordRequirements, Problem, RateLimits, Saml as SamlConfig, Sessions, Sms, Smtp, SmtpTls, Template,
+    Templates, Textlocal, Twilio, TwilioVerify, UrlPaths, Vonage, Wallet, Web3, WebAuthn,
 };
 pub use crate::error::{
-    Error, Expiry, External, HookFailure, OAuthServer, Saml, SecondFactor, Weakness, Web3 as Web3Refusal,
+    Code, Error, Expiry, External, HookFailure, OAuthServer, Saml, SecondFactor, Weakness,
+    Web3 as Web3Refusal,
 };
 pub use crate::oauth::PROVIDERS;
 use crate::oidc::Issuers;

@@ -172,6 +172,7 @@ fn refused(error: CeremonyError) -> Error {
     tracing::info!(%error, "a passkey was refused");
     SecondFactor::CeremonyFailed(match error {
         CeremonyError::Unreadable(_) => "Invalid credential response",
+        CeremonyError::EdDsa => "Passkeys with keys of EdDSA are not supported: register another",
         _ => "Credential verification failed",
     })
     .into()

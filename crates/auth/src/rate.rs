@@ -7,7 +7,7 @@
 use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -87,23 +87,26 @@ impl Limits {
     }
 }
 
+/// The network of an address that belongs to one owner: the address itself, and of IPv6 its upper half.
+/// Whose it is, and from where an account is known, is decided by it.
+pub(crate) fn network(address: IpAddr) -> (IpAddr, u8) {
+    match address.to_canonical() {
+        address @ IpAddr::V4(_) => (address, 32),
+        IpAddr::V6(address) => (Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(), 64),
+    }
+}
+
 /// Who asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Client {
-    V4([u8; 4]),
-    /// The upper half of the address.
-    V6(u64),
+    Network(IpAddr),
     /// Without an address all share one bucket.
     Unknown,
 }
 
 impl Client {
     pub(crate) fn of(address: Option<IpAddr>) -> Self {
-        match address.map(|address| address.to_canonical()) {
-            Some(IpAddr::V4(address)) => Self::V4(address.octets()),
-            Some(IpAddr::V6(address)) => Self::V6((address.to_bits() >> 64) as u64),
-            None => Self::Unknown,
-        }
+        address.map_or(Self::Unknown, |address| Self::Network(network(address).0))
     }
 }
 

@@ -59,6 +59,13 @@ pub(crate) fn read(settings: &DbEncryption, id: &str, column: &str) -> Result<St
     String::from_utf8(opened.to_vec()).map_err(|_| SealError::Damaged)
 }
 
+/// Whether the settings would have the column hold something else: it is not sealed yet, or under another
+/// key.
+pub(crate) fn is_stale(settings: &DbEncryption, column: &str) -> bool {
+    let Some((key_id, _)) = settings.sealing() else { return false };
+    serde_json::from_str::<Sealed>(column).map_or(true, |sealed| sealed.key_id != key_id)
+}
+
 fn seal(
     key_id: &str,
     key: &[u8; 32],
@@ -134,6 +141,15 @@ mod tests {
         assert_eq!(read(&settings(true), "another", &sealed), Err(SealError::Damaged));
         let stranger = DbEncryption::default();
         assert_eq!(read(&stranger, ID, &sealed), Err(SealError::UnknownKey("k1".to_owned())));
+    }
+
+    #[test]
+    fn what_another_key_sealed_is_stale() {
+        let sealed = write(&settings(true), ID, "SECRET").unwrap();
+        let newer = DbEncryption { encryption_key_id: "k2".to_owned(), ..settings(true) };
+        assert!(is_stale(&newer, &sealed) && is_stale(&newer, "SECRET"));
+        assert!(!is_stale(&settings(true), &sealed));
+        assert!(!is_stale(&settings(false), "SECRET"));
     }
 
     #[test]

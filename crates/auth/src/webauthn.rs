@@ -48,9 +48,12 @@ pub(crate) enum CeremonyError {
     /// The answer is not right.
     #[error("the answer is not right: {0:?}")]
     Wrong(WebauthnError),
-    /// The credential's key is damaged or of a kind that cannot be checked.
+    /// The credential's key is damaged.
     #[error("the key cannot be used: {0}")]
     Key(String),
+    /// The credential's key is one of EdDSA, which upstream registers.
+    #[error("keys of EdDSA cannot be checked")]
+    EdDsa,
     /// The ceremony could not be begun or remembered.
     #[error("the ceremony cannot be held: {0}")]
     Setup(String),
@@ -164,8 +167,15 @@ impl RelyingParty {
 
     /// Begins to check one of `credentials`; of any the authenticator has, if there are none.
     pub(crate) fn begin_authentication(&self, credentials: &[Credential]) -> Result<Begun, CeremonyError> {
+        let (usable, unusable): (Vec<_>, Vec<_>) =
+            credentials.iter().map(Credential::for_library).partition(Result::is_ok);
+        if usable.is_empty()
+            && let Some(Err(error)) = unusable.into_iter().next()
+        {
+            return Err(error);
+        }
         let builder = self.0.new_challenge_authenticate_builder(
-            credentials.iter().map(Credential::for_library).collect::<Result<_, _>>()?,
+            usable.into_iter().collect::<Result<_, _>>()?,
             Some(UserVerificationPolicy::Preferred),
         );
         let builder = builder.map_err(CeremonyError::Wrong)?;
@@ -223,7 +233,10 @@ impl Credential {
             .map_err(|error| CeremonyError::Key(error.to_string()))?;
         Ok(webauthn_rs_core::proto::Credential {
             cred_id: self.id.clone(),
-            cred: COSEKey::try_from(&key).map_err(|error| CeremonyError::Key(format!("{error:?}")))?,
+            cred: COSEKey::try_from(&key).map_err(|error| match error {
+                WebauthnError::SshPublicKeyEDUnsupported => CeremonyError::EdDsa,
+                error => CeremonyError::Key(format!("{error:?}")),
+            })?,
             // The library refuses counters that do not grow; we log them.
             counter: 0,
             transports: None,

@@ -8,6 +8,8 @@ use kernel::units::Span;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::EmailValidation;
+
 /// Accounts with an e-mail address.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -33,6 +35,8 @@ pub struct Email {
     pub otp_expiry: Span,
     /// If not empty, the only addresses that mail is sent to.
     pub authorized_addresses: Vec<String>,
+    /// Checks of an address before mail goes to it.
+    pub validation: EmailValidation,
     /// Other hosts by which this API is reached: a link in a mail names the one that the request came by
     /// (`X-Forwarded-Host`, else `Host`), if it is one of these.
     pub external_hosts: Vec<String>,
@@ -199,6 +203,7 @@ impl Default for Email {
             otp_length: 6,
             otp_expiry: Span::secs(3600),
             authorized_addresses: Vec::new(),
+            validation: EmailValidation::default(),
             external_hosts: Vec::new(),
             allow_unverified_sign_ins: false,
             url_paths: UrlPaths::default(),

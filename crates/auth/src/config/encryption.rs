@@ -12,8 +12,9 @@ use super::Problem;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DbEncryption {
-    /// Whether secrets of second factors and keys of sessions are sealed when written. Whatever is
-    /// sealed is opened either way, hashes of passwords too.
+    /// Whether hashes of passwords, secrets of second factors and of custom providers, and keys of sessions
+    /// are sealed when written, and again when they are used if another key sealed them. Whatever is sealed
+    /// is opened either way.
     pub encrypt: bool,
     /// The name of the key that seals.
     pub encryption_key_id: String,

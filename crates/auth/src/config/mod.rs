@@ -7,6 +7,7 @@
 mod captcha;
 mod custom_oauth;
 mod email;
+mod email_validation;
 mod encryption;
 mod external;
 mod hook;
@@ -29,6 +30,7 @@ pub use captcha::{Captcha, CaptchaProvider};
 pub use custom_oauth::CustomOAuth;
 pub(crate) use email::DEFAULT_PATH;
 pub use email::{Email, Notification, Notifications, Smtp, SmtpTls, Template, Templates, UrlPaths};
+pub use email_validation::EmailValidation;
 pub use encryption::DbEncryption;
 pub use external::External;
 pub use hook::{Hook, Hooks};
@@ -123,6 +125,9 @@ pub struct Config {
     pub allowed_id_token_issuers: Vec<String>,
     /// Signing in with the accounts of an organisation.
     pub saml: Saml,
+    /// Providers whose accounts are kept apart from all others', each with the name of its domain: those of
+    /// one domain lead to each other's accounts by address, and to no others.
+    pub linking_domains: BTreeMap<String, String>,
     /// How long sessions last.
     pub sessions: Sessions,
     /// Second factors.
@@ -256,6 +261,7 @@ impl Default for Config {
             flow_state_expiry: Span::secs(300),
             allowed_id_token_issuers: Vec::new(),
             saml: Saml::default(),
+            linking_domains: BTreeMap::new(),
             sessions: Sessions::default(),
             mfa: Mfa::default(),
             webauthn: WebAuthn::default(),
@@ -343,6 +349,7 @@ impl Config {
             }
         }
         problems.extend(mail::check(self));
+        problems.extend(self.email.validation.check());
         problems.extend(messages::check(&self.sms));
         problems.extend(messages::check_template("mfa.phone.template", &self.mfa.phone.template));
         problems.extend(external::check(&self.external));

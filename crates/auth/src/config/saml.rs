@@ -30,6 +30,9 @@ pub struct Saml {
     pub relay_state_validity_period: Span,
     /// This API as identity providers know it. Empty: `auth.external_url`.
     pub external_url: String,
+    /// Let identity providers' metadata be fetched from private networks, and without TLS. Whoever may set
+    /// providers up can then have this server ask whatever it reaches.
+    pub allow_private_networks: bool,
 }
 
 impl Default for Saml {
@@ -42,6 +45,7 @@ impl Default for Saml {
             allow_sha1: false,
             relay_state_validity_period: Span::secs(120),
             external_url: String::new(),
+            allow_private_networks: false,
         }
     }
 }

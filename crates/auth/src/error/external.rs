@@ -1,5 +1,7 @@
 //! What signing in with another provider's account answers when it fails.
 
+use super::Code;
+
 /// A refusal around other providers' accounts.
 #[derive(Debug, thiserror::Error)]
 pub enum External {
@@ -89,30 +91,30 @@ pub enum External {
 
 impl External {
     /// Status and code.
-    pub(super) fn place(&self) -> (u16, &'static str) {
+    pub(super) fn place(&self) -> (u16, Code) {
         match self {
-            Self::StateInvalid | Self::StateUnknown | Self::StateExpired => (400, "bad_oauth_state"),
-            Self::StateUsed => (400, "flow_state_already_used"),
-            Self::NoCode => (400, "bad_oauth_callback"),
-            Self::Refused { .. } => (400, "unknown"),
-            Self::NotSupported(_) => (400, "oauth_provider_not_supported"),
-            Self::OtherProvider | Self::NoVerifier => (400, "oauth_invalid_state"),
-            Self::OtherThanInvited => (400, "validation_failed"),
-            Self::EmailTaken => (400, "email_exists"),
-            Self::BadIdToken(_) | Self::Audience(_) => (400, "invalid request"),
-            Self::InviteNotFound => (404, "invite_not_found"),
-            Self::NoTarget => (422, "user_not_found"),
-            Self::IdentityExists(_) => (422, "identity_already_exists"),
-            Self::ClientStateNotFound => (422, "oauth_client_state_not_found"),
-            Self::ClientStateExpired => (422, "oauth_client_state_expired"),
-            Self::ConfirmationSent(_) | Self::VerifyThere(_) => (422, "provider_email_needs_verification"),
-            Self::LinkedUnconfirmed(_) => (422, "email_not_confirmed"),
-            Self::Exchange { .. } => (500, "unexpected_failure"),
+            Self::StateInvalid | Self::StateUnknown | Self::StateExpired => (400, Code::BadOauthState),
+            Self::StateUsed => (400, Code::FlowStateAlreadyUsed),
+            Self::NoCode => (400, Code::BadOauthCallback),
+            Self::Refused { .. } => (400, Code::Unknown),
+            Self::NotSupported(_) => (400, Code::OauthProviderNotSupported),
+            Self::OtherProvider | Self::NoVerifier => (400, Code::OauthInvalidState),
+            Self::OtherThanInvited => (400, Code::ValidationFailed),
+            Self::EmailTaken => (400, Code::EmailExists),
+            Self::BadIdToken(_) | Self::Audience(_) => (400, Code::Unknown),
+            Self::InviteNotFound => (404, Code::InviteNotFound),
+            Self::NoTarget => (422, Code::UserNotFound),
+            Self::IdentityExists(_) => (422, Code::IdentityAlreadyExists),
+            Self::ClientStateNotFound => (422, Code::OauthClientStateNotFound),
+            Self::ClientStateExpired => (422, Code::OauthClientStateExpired),
+            Self::ConfirmationSent(_) | Self::VerifyThere(_) => (422, Code::ProviderEmailNeedsVerification),
+            Self::LinkedUnconfirmed(_) => (422, Code::EmailNotConfirmed),
+            Self::Exchange { .. } => (500, Code::UnexpectedFailure),
         }
     }
 
     /// The error in the words of OAuth, where the answer has the standard's body.
-    pub(crate) fn oauth(&self) -> Option<(&str, String)> {
+    pub(super) fn standard(&self) -> Option<(&str, String)> {
         match self {
             Self::Refused { error, description } => Some((error, description.clone())),
             Self::BadIdToken(_) | Self::Audience(_) => Some(("invalid request", self.to_string())),

@@ -3,6 +3,8 @@
 use db::ServerError;
 use serde_json::{Value, json};
 
+use super::Code;
+
 /// A hook that refused, or failed.
 #[derive(Debug, thiserror::Error)]
 pub enum HookFailure {
@@ -63,15 +65,15 @@ pub enum HookFailure {
 
 impl HookFailure {
     /// Status and code.
-    pub(super) fn place(&self) -> (u16, &'static str) {
+    pub(super) fn place(&self) -> (u16, Code) {
         match self {
-            Self::Refused { status: 500, .. } => (500, "unexpected_failure"),
-            Self::Refused { status, .. } => (*status, "unknown"),
-            Self::TimedOut(_) => (422, "hook_timeout"),
-            Self::Unreachable(_) => (422, "hook_timeout_after_retry"),
-            Self::TooLong(_) => (422, "hook_payload_over_size_limit"),
-            Self::ContentType(_) => (400, "hook_payload_invalid_content_type"),
-            _ => (500, "unexpected_failure"),
+            Self::Refused { status: 500, .. } => (500, Code::UnexpectedFailure),
+            Self::Refused { status, .. } => (*status, Code::Unknown),
+            Self::TimedOut(_) => (422, Code::HookTimeout),
+            Self::Unreachable(_) => (422, Code::HookTimeoutAfterRetry),
+            Self::TooLong(_) => (422, Code::HookPayloadOverSizeLimit),
+            Self::ContentType(_) => (400, Code::HookPayloadInvalidContentType),
+            _ => (500, Code::UnexpectedFailure),
         }
     }
 

@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 
+use super::Code;
+
 /// A refusal of the OAuth server.
 #[derive(Debug, thiserror::Error)]
 pub enum OAuthServer {
@@ -57,17 +59,17 @@ impl OAuthServer {
     }
 
     /// Status and code.
-    pub(super) fn place(&self) -> (u16, &'static str) {
+    pub(super) fn place(&self) -> (u16, Code) {
         match self {
-            Self::BadBody(_) => (400, "bad_json"),
-            Self::ClientRefused(_) => (400, "invalid_credentials"),
-            Self::UnknownClient(_) => (400, "oauth_client_not_found"),
-            Self::Token { error, .. } => (400, error),
-            Self::RegistrationDisabled => (403, "oauth_dynamic_client_registration_disabled"),
-            Self::HeldSession => (403, "no_authorization"),
-            Self::ClientNotFound => (404, "oauth_client_not_found"),
-            Self::AuthorizationNotFound => (404, "oauth_authorization_not_found"),
-            Self::ConsentNotFound => (404, "oauth_consent_not_found"),
+            Self::BadBody(_) => (400, Code::BadJson),
+            Self::ClientRefused(_) => (400, Code::InvalidCredentials),
+            Self::UnknownClient(_) => (400, Code::OauthClientNotFound),
+            Self::Token { .. } => (400, Code::Unknown),
+            Self::RegistrationDisabled => (403, Code::OauthDynamicClientRegistrationDisabled),
+            Self::HeldSession => (403, Code::NoAuthorization),
+            Self::ClientNotFound => (404, Code::OauthClientNotFound),
+            Self::AuthorizationNotFound => (404, Code::OauthAuthorizationNotFound),
+            Self::ConsentNotFound => (404, Code::OauthConsentNotFound),
         }
     }
 }

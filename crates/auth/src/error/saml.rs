@@ -1,5 +1,6 @@
 //! What single sign-on answers when it fails.
 
+use super::Code;
 use crate::saml::response::Invalid;
 
 /// A refusal around single sign-on.
@@ -71,22 +72,22 @@ impl From<Invalid> for Saml {
 
 impl Saml {
     /// Status and code.
-    pub(super) fn place(&self) -> (u16, &'static str) {
+    pub(super) fn place(&self) -> (u16, Code) {
         match self {
-            Self::Invalid(_) => (400, "validation_failed"),
-            Self::NoUserId => (400, "saml_assertion_no_user_id"),
-            Self::NoEmail => (400, "saml_assertion_no_email"),
-            Self::Fetch(_) => (400, "saml_metadata_fetch_failed"),
-            Self::OtherEntity { .. } => (400, "saml_entity_id_mismatch"),
-            Self::DomainTaken(_) => (400, "sso_domain_already_exists"),
-            Self::StateUsed => (400, "flow_state_already_used"),
-            Self::NoProvider(_) => (404, "sso_provider_not_found"),
-            Self::Disabled(_) => (404, "sso_provider_disabled"),
-            Self::RelayStateNotFound => (404, "saml_relay_state_not_found"),
-            Self::UnknownIssuer => (404, "saml_idp_not_found"),
-            Self::RelayStateExpired => (422, "saml_relay_state_expired"),
-            Self::EntityExists(_) => (422, "saml_idp_already_exists"),
-            Self::Conflict(_) => (422, "conflict"),
+            Self::Invalid(_) => (400, Code::ValidationFailed),
+            Self::NoUserId => (400, Code::SamlAssertionNoUserId),
+            Self::NoEmail => (400, Code::SamlAssertionNoEmail),
+            Self::Fetch(_) => (400, Code::SamlMetadataFetchFailed),
+            Self::OtherEntity { .. } => (400, Code::SamlEntityIdMismatch),
+            Self::DomainTaken(_) => (400, Code::SsoDomainAlreadyExists),
+            Self::StateUsed => (400, Code::FlowStateAlreadyUsed),
+            Self::NoProvider(_) => (404, Code::SsoProviderNotFound),
+            Self::Disabled(_) => (404, Code::SsoProviderDisabled),
+            Self::RelayStateNotFound => (404, Code::SamlRelayStateNotFound),
+            Self::UnknownIssuer => (404, Code::SamlIdpNotFound),
+            Self::RelayStateExpired => (422, Code::SamlRelayStateExpired),
+            Self::EntityExists(_) => (422, Code::SamlIdpAlreadyExists),
+            Self::Conflict(_) => (422, Code::Conflict),
         }
     }
 }

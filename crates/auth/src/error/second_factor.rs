@@ -2,6 +2,8 @@
 
 use uuid::Uuid;
 
+use super::Code;
+
 /// A refusal around second factors and passkeys.
 #[derive(Debug, thiserror::Error)]
 pub enum SecondFactor {
@@ -74,26 +76,26 @@ pub enum SecondFactor {
 
 impl SecondFactor {
     /// Status and code.
-    pub(super) fn place(&self) -> (u16, &'static str) {
+    pub(super) fn place(&self) -> (u16, Code) {
         match self {
-            Self::CeremonyNotFound => (400, "webauthn_challenge_not_found"),
-            Self::CeremonyExpired => (400, "webauthn_challenge_expired"),
-            Self::CeremonyFailed(_) => (400, "webauthn_verification_failed"),
-            Self::RaiseToEnroll | Self::RaiseForPasskeys => (403, "insufficient_aal"),
-            Self::EmailNotConfirmed => (403, "email_not_confirmed"),
-            Self::PhoneNotConfirmed => (403, "phone_not_confirmed"),
-            Self::AnswerRefused(_) => (403, "mfa_verification_rejected"),
-            Self::PasskeyNotFound => (404, "validation_failed"),
-            Self::NameConflict(_) => (422, "mfa_factor_name_conflict"),
-            Self::TooManyFactors => (422, "too_many_enrolled_mfa_factors"),
-            Self::PhoneIsAFactor => (422, "mfa_verified_factor_exists"),
-            Self::ChallengeNotFound => (422, "mfa_factor_not_found"),
-            Self::NotFromHere => (422, "mfa_ip_address_mismatch"),
-            Self::ChallengeExpired(_) => (422, "mfa_challenge_expired"),
-            Self::WrongAnswer(_) => (422, "mfa_verification_failed"),
-            Self::RaiseToUnenroll => (422, "insufficient_aal"),
-            Self::TooManyPasskeys => (422, "too_many_passkeys"),
-            Self::CredentialExists => (422, "webauthn_credential_exists"),
+            Self::CeremonyNotFound => (400, Code::WebauthnChallengeNotFound),
+            Self::CeremonyExpired => (400, Code::WebauthnChallengeExpired),
+            Self::CeremonyFailed(_) => (400, Code::WebauthnVerificationFailed),
+            Self::RaiseToEnroll | Self::RaiseForPasskeys => (403, Code::InsufficientAal),
+            Self::EmailNotConfirmed => (403, Code::EmailNotConfirmed),
+            Self::PhoneNotConfirmed => (403, Code::PhoneNotConfirmed),
+            Self::AnswerRefused(_) => (403, Code::MfaVerificationRejected),
+            Self::PasskeyNotFound => (404, Code::ValidationFailed),
+            Self::NameConflict(_) => (422, Code::MfaFactorNameConflict),
+            Self::TooManyFactors => (422, Code::TooManyEnrolledMfaFactors),
+            Self::PhoneIsAFactor => (422, Code::MfaVerifiedFactorExists),
+            Self::ChallengeNotFound => (422, Code::MfaFactorNotFound),
+            Self::NotFromHere => (422, Code::MfaIpAddressMismatch),
+            Self::ChallengeExpired(_) => (422, Code::MfaChallengeExpired),
+            Self::WrongAnswer(_) => (422, Code::MfaVerificationFailed),
+            Self::RaiseToUnenroll => (422, Code::InsufficientAal),
+            Self::TooManyPasskeys => (422, Code::TooManyPasskeys),
+            Self::CredentialExists => (422, Code::WebauthnCredentialExists),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What signing in with a wallet answers when it fails.
 
+use super::Code;
+
 /// A refusal of a wallet. The names are those of chains.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Web3 {
@@ -50,19 +52,19 @@ pub enum Web3 {
 
 impl Web3 {
     /// Status and code.
-    pub(super) fn place(&self) -> (u16, &'static str) {
+    pub(super) fn place(&self) -> (u16, Code) {
         match self {
-            Self::Disabled | Self::ChainDisabled(_) => (422, "web3_provider_disabled"),
-            Self::UnsupportedChain => (400, "web3_unsupported_chain"),
-            _ => (400, INVALID_GRANT),
+            Self::Disabled | Self::ChainDisabled(_) => (422, Code::Web3ProviderDisabled),
+            Self::UnsupportedChain => (400, Code::Web3UnsupportedChain),
+            _ => (400, Code::Unknown),
         }
     }
 
     /// The error in the words of OAuth, where the answer has the standard's body.
-    pub(super) fn oauth(&self) -> Option<(&str, String)> {
-        let (_, code) = self.place();
-        (code == INVALID_GRANT).then(|| (code, self.to_string()))
+    pub(super) fn standard(&self) -> Option<(&str, String)> {
+        match self {
+            Self::Disabled | Self::ChainDisabled(_) | Self::UnsupportedChain => None,
+            _ => Some(("invalid_grant", self.to_string())),
+        }
     }
 }
-
-const INVALID_GRANT: &str = "invalid_grant";

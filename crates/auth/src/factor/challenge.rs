@@ -16,7 +16,7 @@ use crate::sms::Channel;
 use crate::store::mfa_challenges::{self, NewChallenge};
 use crate::store::mfa_factors::{self, FactorRow};
 use crate::user::Factor;
-use crate::webauthn::Kind;
+use crate::webauthn::{CeremonyError, Kind};
 use crate::{seal, send};
 
 /// A challenge that waits for its answer.
@@ -125,7 +125,11 @@ async fn begin(
     let (kind, begun) = if row.verified {
         let own: Vec<_> =
             known.into_iter().filter(|(id, _)| *id == factor.id).map(|(_, credential)| credential).collect();
-        ("request", party.begin_authentication(&own).or_internal(BEGINNING)?)
+        let begun = party.begin_authentication(&own).map_err(|error| match error {
+            CeremonyError::EdDsa => super::UNSUPPORTED.into(),
+            error => Error::internal(BEGINNING, error),
+        })?;
+        ("request", begun)
     } else {
         let present = known.into_iter().map(|(_, credential)| credential.id).collect();
         let begun = party.begin_registration(&member.user, present, Kind::SecondFactor);

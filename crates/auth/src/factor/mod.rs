@@ -21,7 +21,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::config::Mfa;
-use crate::error::{Error, OrInternal};
+use crate::error::{Code, Error, OrInternal, SecondFactor};
 use crate::store::mfa_factors;
 use crate::store::sessions::SessionRow;
 use crate::user::User;
@@ -77,16 +77,16 @@ impl FactorType {
     fn check_enroll_enabled(self, config: &Mfa) -> Result<(), Error> {
         let (enabled, code, text) = match self {
             Self::Totp => {
-                (config.totp.enroll_enabled, "mfa_totp_enroll_not_enabled", "MFA enroll is disabled for TOTP")
+                (config.totp.enroll_enabled, Code::MfaTotpEnrollNotEnabled, "MFA enroll is disabled for TOTP")
             }
             Self::Phone => (
                 config.phone.enroll_enabled,
-                "mfa_phone_enroll_not_enabled",
+                Code::MfaPhoneEnrollNotEnabled,
                 "MFA enroll is disabled for Phone",
             ),
             Self::WebAuthn => (
                 config.web_authn.enroll_enabled,
-                "mfa_webauthn_enroll_not_enabled",
+                Code::MfaWebauthnEnrollNotEnabled,
                 "MFA enroll is disabled for WebAuthn",
             ),
         };
@@ -97,23 +97,27 @@ impl FactorType {
         let (enabled, code, text) = match self {
             Self::Totp => (
                 config.totp.verify_enabled,
-                "mfa_totp_verify_not_enabled",
+                Code::MfaTotpVerifyNotEnabled,
                 "MFA verification is disabled for TOTP",
             ),
             Self::Phone => (
                 config.phone.verify_enabled,
-                "mfa_phone_verify_not_enabled",
+                Code::MfaPhoneVerifyNotEnabled,
                 "MFA verification is disabled for Phone",
             ),
             Self::WebAuthn => (
                 config.web_authn.verify_enabled,
-                "mfa_webauthn_verify_not_enabled",
+                Code::MfaWebauthnVerifyNotEnabled,
                 "MFA verification is disabled for WebAuthn",
             ),
         };
         if enabled { Ok(()) } else { Err(Error::MfaDisabled { code, text }) }
     }
 }
+
+/// Upstream registers them; here they cannot be checked.
+const UNSUPPORTED: SecondFactor =
+    SecondFactor::CeremonyFailed("Security keys of EdDSA are not supported: enroll another");
 
 /// What a failure of the database may say.
 const FAILED: &str = "Database error processing factor";

@@ -148,6 +148,12 @@ async fn check_app(
     if last.is_some_and(|last| step <= last) {
         return Err(WRONG.into());
     }
+    let settings = &ctx.config().db_encryption;
+    if seal::is_stale(settings, &row.secret) {
+        const SEALING: &str = "Database error sealing MFA TOTP secret";
+        let sealed = seal::write(settings, &factor_id.to_string(), &secret).or_internal(SEALING)?;
+        mfa_factors::replace_secret(tx, factor_id, &sealed).await.or_internal(SEALING)?;
+    }
     Ok(Proof::Step(step))
 }
 
@@ -191,6 +197,7 @@ async fn check_key(
     let party = relying_party(ctx.config())?;
     let refused = |error: CeremonyError| match error {
         CeremonyError::Unreadable(_) => Error::invalid("Invalid credential_response"),
+        CeremonyError::EdDsa => super::UNSUPPORTED.into(),
         error => {
             tracing::info!(%error, "a security key was refused");
             WRONG.into()

@@ -63,8 +63,8 @@ fn found(mut response: HttpResponse) -> HttpResponse {
 
 /// The error as parameters: OAuth's name for it, ours, and a text.
 pub(super) fn described(error: &Error) -> Vec<(&'static str, String)> {
-    if let Error::External(External::Refused { error, description }) = error {
-        return vec![("error", error.clone()), ("error_description", description.clone())];
+    if let Some((error, description)) = error.standard() {
+        return vec![("error", error.to_owned()), ("error_description", description.into_owned())];
     }
     let kind = match (error.code(), error.status()) {
         ("signup_disabled" | "user_banned" | "provider_email_needs_verification", _) => "access_denied",

@@ -1,19 +1,22 @@
 //! What mails say, and how they reach a mail server.
 //!
 //! ```text
-//! kind      the mails there are
-//! wording   our own texts, in HTML and plain, as templates
-//! texts     the templates in force: ours or the operator's, checked at start
-//! letter    a mail that is written, as it waits in the outbox
-//! plain     a page of HTML as plain text, for templates of the operator
-//! smtp      a letter on its way to the server
+//! kind        the mails there are
+//! wording     our own texts, in HTML and plain, as templates
+//! texts       the templates in force: ours or the operator's, checked at start
+//! validation  whether an address takes mail; dns asks for its domain
+//! letter      a mail that is written, as it waits in the outbox
+//! plain       a page of HTML as plain text, for templates of the operator
+//! smtp        a letter on its way to the server
 //! ```
 
+mod dns;
 mod kind;
 mod letter;
 mod plain;
 mod smtp;
 mod texts;
+pub(crate) mod validation;
 mod wording;
 
 pub(crate) use kind::Kind;

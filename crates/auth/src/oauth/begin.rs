@@ -9,6 +9,7 @@ use url::form_urlencoded;
 use uuid::Uuid;
 
 use super::enter;
+use super::parameters::is_passed_on;
 use super::provider::{Provider, Source};
 use super::twitter::{self, Pair};
 use crate::error::{Error, OrInternal};
@@ -16,22 +17,6 @@ use crate::pkce::Challenge;
 use crate::service::Context;
 use crate::store::flow_state::{self, NewSignIn};
 use crate::store::oauth_client_states;
-
-/// Parameters that the provider gets from us alone, or that are no business of its.
-const OURS: [&str; 12] = [
-    "client_id",
-    "client_secret",
-    "redirect_uri",
-    "response_type",
-    "state",
-    "code_challenge",
-    "code_challenge_method",
-    "code_verifier",
-    "scopes",
-    "provider",
-    "invite_token",
-    "apikey",
-];
 
 /// Begins a sign-in and returns where the browser has to go. With `linking` the provider's account
 /// becomes another way into that account.
@@ -113,8 +98,7 @@ fn address(
     if is_apple {
         pairs.insert("response_mode", "form_post".to_owned());
     } else {
-        let passed = query.iter().filter(|(key, _)| !OURS.contains(&key.to_ascii_lowercase().as_str()));
-        for (key, value) in passed {
+        for (key, value) in query.iter().filter(|(key, _)| is_passed_on(key)) {
             // WorkOS calls by a name of its own what is ours.
             let key = if key == "workos_provider" { "provider" } else { key };
             pairs.insert(key, value.clone());

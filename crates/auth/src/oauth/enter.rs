@@ -9,6 +9,7 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::linking;
 use super::profile::Profile;
 use crate::account::{self, NotCreated, UPDATING, taken_as};
 use crate::audit::{self, Action, Actor};
@@ -30,13 +31,6 @@ pub(crate) struct Arrival<'a> {
     pub(crate) email_optional: bool,
     /// What the record of the sign-in says besides the provider.
     pub(crate) traits: Option<&'a Object>,
-}
-
-impl Arrival<'_> {
-    /// Whether an organisation vouches, whose accounts are kept apart from all others.
-    fn is_sso(&self) -> bool {
-        self.provider.starts_with("sso:")
-    }
 }
 
 /// How an arrival ends. What was written is to be kept either way.
@@ -138,7 +132,7 @@ fn new_user<'a>(
         app_metadata,
         user_metadata: &arrival.profile.data,
         is_anonymous: false,
-        is_sso_user: arrival.is_sso(),
+        is_sso_user: linking::domain(ctx.config(), arrival.provider) != linking::DEFAULT,
     }
 }
 
@@ -151,12 +145,19 @@ async fn find(ctx: &Context, tx: &mut db::Session, arrival: Arrival<'_>) -> Resu
     if verified.is_empty() {
         return Ok(Found::Nobody);
     }
-    let mut holders = if arrival.is_sso() {
-        identities::holders_at(tx, arrival.provider, &verified, &ctx.aud).await.or_internal(FINDING)?
-    } else {
-        identities::holders(tx, &verified, &ctx.aud).await.or_internal(FINDING)?
-    };
-    if holders.is_empty() && !arrival.is_sso() {
+    let domain = linking::domain(ctx.config(), arrival.provider);
+    let is_default = domain == linking::DEFAULT;
+    let known = identities::holders(tx, &verified, &ctx.aud).await.or_internal(FINDING)?;
+    let mut holders = Vec::new();
+    for holder in known {
+        let is_near = linking::domain(ctx.config(), &holder.provider) == domain
+            // Theirs may have an address that is someone else's among all others.
+            && !(is_default && holder.is_sso_user);
+        if is_near && !holders.contains(&holder.user_id) {
+            holders.push(holder.user_id);
+        }
+    }
+    if holders.is_empty() && is_default {
         for email in &verified {
             let holder = users::find_by_email(tx, email, &ctx.aud).await.or_internal(FINDING)?;
             holders.extend(holder.map(|user| user.id).filter(|id| !holders.contains(id)));
@@ -166,10 +167,10 @@ async fn find(ctx: &Context, tx: &mut db::Session, arrival: Arrival<'_>) -> Resu
         [] => Ok(Found::Nobody),
         [user] => Ok(Found::Account(*user)),
         _ => Err(Error::Internal {
-            text: if arrival.is_sso() {
-                "Multiple accounts with the same email address in the same linking domain detected: sso"
-            } else {
+            text: if is_default {
                 "Multiple accounts with the same email address in the same linking domain detected: default"
+            } else {
+                "Multiple accounts with the same email address in the same linking domain detected"
             },
             source: None,
         }),

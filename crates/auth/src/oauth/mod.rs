@@ -8,7 +8,8 @@
 //! - [`twitter`] is the one that speaks OAuth 1.0a.
 //! - [`custom`] are the providers that administrators define.
 //! - [`enter`] decides whose account that is: the one it belongs to already, one with an address that
-//!   the provider vouches for, or a new one. An address that nobody vouches for never links.
+//!   the provider vouches for, or a new one. An address that nobody vouches for never links, and
+//!   [`linking`] says which providers' accounts are kept apart.
 
 pub(crate) mod accounts;
 pub(crate) mod begin;
@@ -19,6 +20,8 @@ pub(crate) mod enter;
 pub(crate) mod exchange;
 pub(crate) mod finish;
 pub(crate) mod id_token;
+pub(crate) mod linking;
+mod parameters;
 pub(crate) mod profile;
 pub(crate) mod provider;
 pub(crate) mod twitter;

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::description::Description;
 use super::mapping::Mapping;
+use crate::config::Config;
 use crate::error::{Error, OrInternal, Saml};
 use crate::outbound::{Reach, Request};
 use crate::service::Context;
@@ -39,7 +40,7 @@ pub(crate) struct Wish {
 }
 
 impl Wish {
-    fn check(&self, is_new: bool) -> Result<(), Error> {
+    fn check(&self, config: &Config, is_new: bool) -> Result<(), Error> {
         let (has_url, has_xml) = (!self.metadata_url.is_empty(), !self.metadata_xml.is_empty());
         if is_new && self.kind != "saml" {
             return Err(Error::invalid("Only 'saml' supported for SSO provider type"));
@@ -53,7 +54,11 @@ impl Wish {
         if has_url {
             let url = Url::parse(&self.metadata_url);
             let url = url.map_err(|_| Error::invalid("metadata_url is not a valid URL"))?;
-            if url.scheme() != "https" {
+            let is_web = match reach(config) {
+                Reach::PublicOnly => url.scheme() == "https",
+                Reach::Anywhere => matches!(url.scheme(), "http" | "https"),
+            };
+            if !is_web {
                 return Err(Error::invalid("metadata_url is not a HTTPS URL"));
             }
         }
@@ -90,9 +95,14 @@ impl Wish {
     }
 }
 
-/// Metadata from where the provider publishes it: on the public internet, and without detours.
+/// Where metadata may be fetched.
+fn reach(config: &Config) -> Reach {
+    if config.saml.allow_private_networks { Reach::Anywhere } else { Reach::PublicOnly }
+}
+
+/// Metadata from where the provider publishes it, without detours.
 async fn fetch(ctx: &Context, url: &str) -> Result<String, Error> {
-    let request = Request { reach: Reach::PublicOnly, ..Request::new(Method::GET, url) };
+    let request = Request { reach: reach(ctx.config()), ..Request::new(Method::GET, url) };
     let request = request.with("accept", "application/xml;charset=UTF-8");
     let answer = ctx.service.outbound.send(request).await;
     let answer = answer.map_err(|error| {
@@ -126,7 +136,7 @@ pub(crate) async fn find(session: &mut db::Session, id: &str) -> Result<SsoProvi
 /// Sets a provider up.
 pub(crate) async fn create(ctx: &Context, wish: Wish) -> Result<SsoProvider, Error> {
     const CONFLICT: &str = "Creating SSO provider failed, likely due to a conflict. Try again?";
-    wish.check(true)?;
+    wish.check(ctx.config(), true)?;
     let (metadata_xml, description) =
         wish.metadata(ctx).await?.ok_or_else(|| Error::invalid("no metadata"))?;
     let domains = wish.domains();
@@ -169,7 +179,7 @@ pub(crate) async fn create(ctx: &Context, wish: Wish) -> Result<SsoProvider, Err
 /// Changes a provider. Its metadata may only be replaced by other metadata of the same entity.
 pub(crate) async fn update(ctx: &Context, id: Uuid, wish: Wish) -> Result<SsoProvider, Error> {
     const CONFLICT: &str = "Updating SSO provider failed, likely due to a conflict. Try again?";
-    wish.check(false)?;
+    wish.check(ctx.config(), false)?;
     let metadata = wish.metadata(ctx).await?;
     let mut tx = ctx.service.pool.begin().await.or_internal(FAILED)?;
     let before = sso_providers::lock(&mut tx, id).await.or_internal(FAILED)?;

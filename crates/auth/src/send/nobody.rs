@@ -12,10 +12,8 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::{
-    FAILED_SMS, Mail, PhoneCode, check_authorized, check_mail_frequency, fresh, letter_data, phone_code,
-    wait, write,
-};
+use super::phone::{FAILED_SMS, PhoneCode, phone_code};
+use super::{Mail, check_authorized, check_mail_frequency, fresh, letter_data, wait, write};
 use crate::account::UPDATING;
 use crate::error::{Error, OrInternal};
 use crate::hook::Point;

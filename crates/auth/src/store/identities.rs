@@ -55,30 +55,35 @@ select provider_id from auth.identities
     row.map(|row| Ok(row.try_get("provider_id")?)).transpose()
 }
 
-/// The accounts with an identity whose address is one of these, and proved or the account's own.
-pub(crate) async fn holders(session: &mut Session, emails: &[String], aud: &str) -> Result<Vec<Uuid>, Error> {
-    const SELECT: &str = "\
-select distinct i.user_id
-  from auth.identities i join auth.users u on u.id = i.user_id
- where i.email = any ($1) and u.aud = $2 and not u.is_sso_user and i.provider not like 'sso:%'
-   and (i.identity_data ->> 'email_verified' = 'true' or lower(u.email) = i.email)";
-    let rows = session.query(SELECT, &[&emails, &aud]).await?;
-    rows.iter().map(|row| Ok(row.try_get("user_id")?)).collect()
+/// An account with an identity of some address.
+pub(crate) struct Holder {
+    pub(crate) user_id: Uuid,
+    /// Whose identity it is.
+    pub(crate) provider: String,
+    /// Whether the account is kept apart from those of the first linking domain.
+    pub(crate) is_sso_user: bool,
 }
 
-/// The accounts with an identity at this provider whose address is one of these.
-pub(crate) async fn holders_at(
+/// The accounts with an identity whose address is one of these, and proved or the account's own.
+pub(crate) async fn holders(
     session: &mut Session,
-    provider: &str,
     emails: &[String],
     aud: &str,
-) -> Result<Vec<Uuid>, Error> {
+) -> Result<Vec<Holder>, Error> {
     const SELECT: &str = "\
-select distinct i.user_id
+select distinct i.user_id, i.provider, u.is_sso_user
   from auth.identities i join auth.users u on u.id = i.user_id
- where i.provider = $1 and i.email = any ($2) and u.aud = $3";
-    let rows = session.query(SELECT, &[&provider, &emails, &aud]).await?;
-    rows.iter().map(|row| Ok(row.try_get("user_id")?)).collect()
+ where i.email = any ($1) and u.aud = $2
+   and (i.identity_data ->> 'email_verified' = 'true' or lower(u.email) = i.email or i.provider like 'sso:%')";
+    let rows = session.query(SELECT, &[&emails, &aud]).await?;
+    let holder = |row: &db::Row| {
+        Ok(Holder {
+            user_id: row.try_get("user_id")?,
+            provider: row.try_get("provider")?,
+            is_sso_user: row.try_get("is_sso_user")?,
+        })
+    };
+    rows.iter().map(holder).collect()
 }
 
 /// What the provider says now, in place of what it said before.

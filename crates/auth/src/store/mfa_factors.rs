@@ -80,6 +80,11 @@ pub(crate) async fn set_verified(session: &mut Session, id: Uuid, now: DateTime<
     session.execute(UPDATE, &[&id, &now]).await.map(drop)
 }
 
+/// The same secret in another form.
+pub(crate) async fn replace_secret(session: &mut Session, id: Uuid, secret: &str) -> Result<(), Error> {
+    session.execute("update auth.mfa_factors set secret = $2 where id = $1", &[&id, &secret]).await.map(drop)
+}
+
 /// Keeps the credential of a security key, and the make of its authenticator.
 pub(crate) async fn set_credential(
     session: &mut Session,

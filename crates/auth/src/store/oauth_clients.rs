@@ -132,7 +132,8 @@ update auth.oauth_clients
 
 /// The columns that are written otherwise than they are thought of.
 struct Columns<'a> {
-    hash: Option<&'a str>,
+    /// Empty for none: the original cannot read NULL.
+    hash: &'a str,
     method: &'static str,
     redirect_uris: String,
     grant_types: String,
@@ -141,8 +142,8 @@ struct Columns<'a> {
 impl<'a> Columns<'a> {
     fn of(client: &'a Client) -> Self {
         let hash = match &client.credential {
-            Credential::Public => None,
-            Credential::Secret { hash, .. } => Some(hash.as_str()),
+            Credential::Public => "",
+            Credential::Secret { hash, .. } => hash,
         };
         Self {
             hash,

@@ -243,16 +243,16 @@ pub(crate) async fn delete_others(connection: &mut Session, user_id: Uuid, kept:
     .await
 }
 
-/// Whether the account has a session that was last used from this address.
+/// Whether the account has a session that was last used from this network.
 pub(crate) async fn is_known(
     connection: &mut Session,
     user_id: Uuid,
-    ip: Option<IpAddr>,
+    network: Option<(IpAddr, u8)>,
 ) -> Result<bool, Error> {
     const KNOWN: &str =
-        "select exists (select from auth.sessions where user_id = $1 and ip = $2::text::inet)";
-    let ip = ip.map(|ip| ip.to_string());
-    connection.query_one(KNOWN, &[&user_id, &ip]).await?.try_get(0).map_err(Error::from)
+        "select exists (select from auth.sessions where user_id = $1 and ip <<= $2::text::inet)";
+    let network = network.map(|(address, bits)| format!("{address}/{bits}"));
+    connection.query_one(KNOWN, &[&user_id, &network]).await?.try_get(0).map_err(Error::from)
 }
 
 /// Sessions that an application has of someone end.

@@ -159,9 +159,9 @@ pub(crate) async fn find_holder_of_email(
                  where (h.instance_id = '00000000-0000-0000-0000-000000000000' or h.instance_id is null)
                    and lower(h.email) = lower($1) and not h.is_sso_user
                  union
-                select user_id from auth.identities
-                 where email = lower($1) and provider not like 'sso:%'
-                   and identity_data ->> 'email_verified' = 'true')
+                select i.user_id from auth.identities i join auth.users h on h.id = i.user_id
+                 where i.email = lower($1) and i.provider not like 'sso:%' and not h.is_sso_user
+                   and i.identity_data ->> 'email_verified' = 'true')
  order by u.created_at limit 1";
     one(session, CONDITION, &[&email, &aud, &except]).await
 }
@@ -263,6 +263,7 @@ pub(crate) async fn count(session: &mut Session, aud: &str, filter: &str) -> Res
 }
 
 /// An account to be made.
+#[derive(Clone, Copy)]
 pub(crate) struct NewUser<'a> {
     pub(crate) id: Uuid,
     pub(crate) aud: &'a str,
@@ -332,6 +333,12 @@ update auth.users
        reauthentication_token = '', reauthentication_sent_at = null
  where id = $1";
     session.execute(UPDATE, &[&id, &hash, &now]).await.map(drop)
+}
+
+/// The same hash in another form: nothing of the account changes.
+pub(crate) async fn replace_hash(session: &mut Session, id: Uuid, hash: &str) -> Result<(), Error> {
+    const UPDATE: &str = "update auth.users set encrypted_password = $2 where id = $1";
+    session.execute(UPDATE, &[&id, &hash]).await.map(drop)
 }
 
 /// A patch of an object: what to set, and what to leave out.

@@ -9,14 +9,14 @@ use crate::harness::{Api, open, request};
 use crate::mfa::factors;
 use crate::receiver::Receiver;
 
-fn with(mut config: Config, provider: CaptchaProvider) -> Config {
+pub fn with(mut config: Config, provider: CaptchaProvider) -> Config {
     config.captcha.enabled = true;
     config.captcha.provider = provider;
     config.captcha.secret = Secret::new(" our secret ");
     config
 }
 
-async fn start(config: Config, receiver: &Receiver) -> Api {
+pub async fn start(config: Config, receiver: &Receiver) -> Api {
     let nobody = "http://127.0.0.1:1/".to_owned();
     let sites = match config.captcha.provider {
         CaptchaProvider::Turnstile => CaptchaSites { turnstile: receiver.url.clone(), hcaptcha: nobody },

@@ -10,7 +10,7 @@ use url::Url;
 use crate::harness::{Api, confirming};
 use crate::provider::Provider;
 
-const PATH: &str = "/admin/custom-providers";
+pub const PATH: &str = "/admin/custom-providers";
 
 fn everywhere() -> Config {
     let mut config = confirming();
@@ -33,12 +33,12 @@ async fn local(config: Config) -> Api {
     api
 }
 
-fn oidc(issuer: &str) -> Value {
+pub fn oidc(issuer: &str) -> Value {
     json!({ "provider_type": "oidc", "identifier": "custom:acme", "name": "Acme", "client_id": "our-client",
         "client_secret": "our-secret", "scopes": ["email"], "issuer": issuer })
 }
 
-fn oauth2(url: &str) -> Value {
+pub fn oauth2(url: &str) -> Value {
     json!({ "provider_type": "oauth2", "identifier": "custom:acme", "name": "Acme", "client_id": "our-client",
         "client_secret": "our-secret", "authorization_url": format!("{url}/in?x=1"),
         "token_url": format!("{url}/token"), "userinfo_url": format!("{url}/me") })

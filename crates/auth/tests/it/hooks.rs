@@ -17,17 +17,17 @@ use crate::receiver::Receiver;
 
 const SECRET: &str = "v1,whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
-fn function(name: &str) -> Hook {
+pub fn function(name: &str) -> Hook {
     Hook { enabled: true, uri: format!("pg-functions://postgres/public/{name}"), secrets: Secret::default() }
 }
 
-fn web(receiver: &Receiver) -> Hook {
+pub fn web(receiver: &Receiver) -> Hook {
     Hook { enabled: true, uri: receiver.url.clone(), secrets: Secret::new(SECRET) }
 }
 
 impl Api {
     /// Makes (or replaces) the function of a hook.
-    async fn hook(&self, name: &str, body: &str) {
+    pub async fn hook(&self, name: &str, body: &str) {
         let text = format!(
             "create or replace function public.{name}(event jsonb) returns jsonb language plpgsql as $fn$
              begin {body} end $fn$;

@@ -51,6 +51,15 @@ async fn passwords_are_not_guessed_from_many_places() {
     // The owner is not locked out where they are known, and opens the door again.
     sign_in("192.0.2.1".to_owned(), "jane@example.com", "password").await.ok();
     sign_in("198.51.100.99".to_owned(), "jane@example.com", "password").await.ok();
+    // A network of IPv6 is one place.
+    sign_in("2001:db8:1:2::1".to_owned(), "jane@example.com", "password").await.ok();
+    for n in 0..30 {
+        let answer = sign_in(format!("203.0.113.{n}"), "jane@example.com", "wrong").await;
+        assert_eq!(answer.status, 400);
+    }
+    let elsewhere = sign_in("2001:db8:1:3::1".to_owned(), "jane@example.com", "password").await;
+    assert_eq!(elsewhere.status, 429);
+    sign_in("2001:db8:1:2:ffff::9".to_owned(), "jane@example.com", "password").await.ok();
     api.advance(120);
     let answer = sign_in("198.51.100.99".to_owned(), "nobody@example.com", "wrong").await;
     assert_eq!(answer.status, 400);

@@ -1,12 +1,7 @@
 //! Second factors: codes of apps and phones, and what a raised session is.
 
 use actix_web::http::Method;
-use auth::{Config, DbEncryption};
-use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
-use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use kernel::Secret;
+use auth::Config;
 use serde_json::{Value, json};
 use totp_rs::{Builder, Secret as AppSecret};
 
@@ -69,7 +64,7 @@ pub async fn answer(api: &Api, session: &Value, id: &str, challenge: &Value, cod
 }
 
 /// Proves the app, with the code of the step given; returns the raised session.
-async fn prove(api: &Api, session: &Value, app: &App, steps: i64) -> Value {
+pub async fn prove(api: &Api, session: &Value, app: &App, steps: i64) -> Value {
     let challenge = challenge(api, session, &app.id).await;
     answer(api, session, &app.id, &challenge, &app.code(api, steps)).await.ok()
 }
@@ -431,73 +426,6 @@ async fn a_phone_that_cannot_be_reached() {
     let failed = api.post_as(token(&session), &path, json!({})).await;
     assert!(failed.status >= 400, "{}", failed.text);
     assert_eq!(api.value("select count(*) from auth.mfa_challenges").await.as_deref(), Some("0"));
-}
-
-fn sealing() -> DbEncryption {
-    const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
-    DbEncryption {
-        encrypt: true,
-        encryption_key_id: "k1".to_owned(),
-        encryption_key: Secret::new(KEY),
-        decryption_keys: Secret::new(format!("k1:{KEY}")),
-    }
-}
-
-/// As Supabase Auth seals a value of the object `id` under the key of [`sealing`].
-fn seal(id: &str, text: &str) -> Value {
-    struct Length;
-    impl KeyType for Length {
-        fn len(&self) -> usize {
-            32
-        }
-    }
-    let key: [u8; 32] = std::array::from_fn(|n| u8::try_from(n).unwrap());
-    let mut derived = [0; 32];
-    let extracted = Salt::new(HKDF_SHA256, &[]).extract(&key);
-    extracted.expand(&[id.as_bytes()], Length).unwrap().fill(&mut derived).unwrap();
-    let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &derived).unwrap());
-    let mut data = text.as_bytes().to_vec();
-    key.seal_in_place_append_tag(Nonce::assume_unique_for_key([7; 12]), Aad::empty(), &mut data).unwrap();
-    json!({ "key_id": "k1", "alg": "aes-gcm-hkdf", "data": STANDARD.encode(data), "nonce": STANDARD.encode([7; 12]) })
-}
-
-/// Hashes of passwords that Supabase Auth sealed are opened, and keys of sessions are sealed.
-#[actix_web::test]
-async fn accounts_and_sessions_with_sealed_columns() {
-    let api = Api::start(Config { db_encryption: sealing(), ..factors() }).await;
-    let session = api.sign_up("jane@example.com").await;
-    let id = session["user"]["id"].as_str().unwrap();
-    let hash = api.value("select encrypted_password from auth.users").await.unwrap();
-    let sealed = seal(id, &hash);
-    api.sql(&format!("update auth.users set encrypted_password = '{sealed}'")).await;
-    let signed_in = api.sign_in("jane@example.com", "password").await.ok();
-    assert_eq!(api.sign_in("jane@example.com", "otherword").await.error(), (400, "invalid_credentials"));
-    let keys = "select count(*) from auth.sessions where refresh_token_hmac_key::json ->> 'key_id' = 'k1'";
-    assert_eq!(api.value(keys).await.as_deref(), Some("2"));
-    let refreshed = api.refresh(&signed_in["refresh_token"]).await.ok();
-    let same = api.put_as(token(&refreshed), "/user", json!({ "password": "password" })).await;
-    assert_eq!(same.error(), (422, "same_password"));
-    // One that was sealed for another account does not open.
-    let other = seal("3f2b8c1e-5a77-4d0e-9c61-0a1b2c3d4e5f", &hash);
-    api.sql(&format!("update auth.users set encrypted_password = '{other}'")).await;
-    assert_eq!(api.sign_in("jane@example.com", "password").await.status, 500);
-}
-
-#[actix_web::test]
-async fn secrets_are_sealed_where_that_is_asked_for() {
-    let api = Api::start(Config { db_encryption: sealing(), ..factors() }).await;
-    let session = api.sign_up("jane@example.com").await;
-    let app = enroll(&api, &session, "a").await;
-    let stored = api.value("select secret::json ->> 'key_id' from auth.mfa_factors").await;
-    assert_eq!(stored.as_deref(), Some("k1"));
-    let raised = prove(&api, &session, &app, 0).await;
-    let body = json!({ "factor_type": "phone", "friendly_name": "b", "phone": "15551234567" });
-    let phone = api.post_as(token(&raised), "/factors", body).await.ok();
-    let id = phone["id"].as_str().unwrap();
-    let asked = challenge(&api, &raised, id).await;
-    let plain = "select count(*) from auth.mfa_challenges where otp_code = '424242'";
-    assert_eq!(api.value(plain).await.as_deref(), Some("0"));
-    answer(&api, &raised, id, &asked, "424242").await.ok();
 }
 
 /// A factor that Supabase Auth set up, in clear, is used here under any settings.

@@ -16,12 +16,12 @@ use crate::harness::{Answer, Api, open, request};
 mod attacks;
 mod clients;
 
-const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+pub const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
-const CALLBACK: &str = "https://client.test/cb?x=1";
+pub const CALLBACK: &str = "https://client.test/cb?x=1";
 const NOBODY: &str = "11111111-1111-4111-8111-111111111111";
 
-fn serving() -> Config {
+pub fn serving() -> Config {
     let mut config = open();
     config.oauth_server.enabled = true;
     config.oauth_server.allow_dynamic_registration = true;
@@ -29,20 +29,20 @@ fn serving() -> Config {
 }
 
 /// Signs with a key pair, as installations do.
-async fn start(config: Config) -> Api {
+pub async fn start(config: Config) -> Api {
     let key = jwt::generate::es256().unwrap();
     let database = testkit::database(&[auth::migrations()]).await;
     Api::signing(database, config, KeySet::from_jwks_text(key.expose()).unwrap()).await
 }
 
 /// A registered application.
-struct Client {
-    id: String,
-    secret: Option<String>,
+pub struct Client {
+    pub id: String,
+    pub secret: Option<String>,
 }
 
 impl Client {
-    async fn register(api: &Api, more: Value) -> Self {
+    pub async fn register(api: &Api, more: Value) -> Self {
         let mut body = json!({ "client_name": "App", "redirect_uris": [CALLBACK] });
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let answer = api.post_as(&api.service_role(), "/admin/oauth/clients", body).await;
@@ -51,7 +51,7 @@ impl Client {
         Self { id: text("client_id").unwrap(), secret: text("client_secret") }
     }
 
-    async fn public(api: &Api) -> Self {
+    pub async fn public(api: &Api) -> Self {
         Self::register(api, json!({ "token_endpoint_auth_method": "none" })).await
     }
 
@@ -74,7 +74,7 @@ impl Client {
     }
 
     /// The request that the page asks about.
-    async fn ask(&self, api: &Api, more: &[(&str, &str)]) -> String {
+    pub async fn ask(&self, api: &Api, more: &[(&str, &str)]) -> String {
         let answer = self.authorize(api, more).await;
         assert_eq!(answer.status, 302, "{}", answer.text);
         let to = answer.header("location").to_owned();
@@ -84,7 +84,7 @@ impl Client {
     }
 
     /// Asks and is allowed; returns the code.
-    async fn code(&self, api: &Api, user: &str, more: &[(&str, &str)]) -> String {
+    pub async fn code(&self, api: &Api, user: &str, more: &[(&str, &str)]) -> String {
         let id = self.ask(api, more).await;
         let look = api.get(&format!("/oauth/authorizations/{id}"), user).await.ok();
         let target = match look["redirect_url"].as_str() {
@@ -119,7 +119,7 @@ impl Client {
     }
 
     /// A session that the application holds of this user.
-    async fn session(&self, api: &Api, user: &str, scope: &str) -> Value {
+    pub async fn session(&self, api: &Api, user: &str, scope: &str) -> Value {
         let code = self.code(api, user, &[("scope", scope)]).await;
         self.exchange(api, &code).await.ok()
     }
@@ -129,7 +129,7 @@ fn with_basic(request: TestRequest, id: &str, secret: &str) -> TestRequest {
     request.insert_header(("Authorization", format!("Basic {}", STANDARD.encode(format!("{id}:{secret}")))))
 }
 
-async fn consent(api: &Api, user: &str, id: &str, action: &str) -> Answer {
+pub async fn consent(api: &Api, user: &str, id: &str, action: &str) -> Answer {
     api.post_as(user, &format!("/oauth/authorizations/{id}/consent"), json!({ "action": action })).await
 }
 
@@ -138,11 +138,11 @@ fn params(url: &str) -> HashMap<String, String> {
 }
 
 /// The access token of a new account.
-async fn person(api: &Api, email: &str) -> String {
+pub async fn person(api: &Api, email: &str) -> String {
     token(&api.sign_up(email).await)
 }
 
-fn token(session: &Value) -> String {
+pub fn token(session: &Value) -> String {
     session["access_token"].as_str().unwrap().to_owned()
 }
 

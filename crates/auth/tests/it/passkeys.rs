@@ -12,7 +12,7 @@ fn token(session: &Value) -> &str {
     session["access_token"].as_str().unwrap()
 }
 
-fn passkeys() -> Config {
+pub fn passkeys() -> Config {
     let mut config = factors();
     config.passkey.enabled = true;
     config.rate_limit.passkey = 10_000;
@@ -503,4 +503,39 @@ async fn a_passkey_handed_over_works() {
     sign_in(&api, &mut authenticator).await.ok();
     api.sql("update auth.webauthn_credentials set public_key = '\\x00'").await;
     sign_in(&api, &mut authenticator).await.failed();
+}
+
+/// A key of EdDSA, which Supabase Auth registers, in COSE.
+fn eddsa() -> Vec<u8> {
+    let head = [0xa4, 0x01, 0x01, 0x03, 0x27, 0x20, 0x06, 0x21, 0x58, 0x20];
+    head.into_iter().chain([7; 32]).collect()
+}
+
+#[actix_web::test]
+async fn keys_of_eddsa_are_refused_by_name() {
+    let api = Api::start(passkeys()).await;
+    let session = api.sign_up("jane@example.com").await;
+    let mut authenticator = Authenticator::new();
+    register(&api, &session, &mut authenticator).await;
+    api.sql(&format!("update auth.webauthn_credentials set public_key = '\\x{}'", hex::encode(eddsa())))
+        .await;
+    let refused = sign_in(&api, &mut authenticator).await;
+    let text = "Passkeys with keys of EdDSA are not supported: register another";
+    refused.refused(400, "webauthn_verification_failed", text);
+
+    let id = enroll(&api, &session, "key").await;
+    let asked = ask(&api, &session, &id).await;
+    let options = &asked["webauthn"]["credential_options"]["publicKey"];
+    let offered: Vec<_> = options["pubKeyCredParams"].as_array().unwrap().iter().map(|p| &p["alg"]).collect();
+    assert!(!offered.contains(&&json!(-8)), "{offered:?}");
+    let session =
+        answer(&api, &session, &id, &asked, "create", Authenticator::new().create(options)).await.ok();
+    let key = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, eddsa());
+    api.sql(&format!(
+        "update auth.mfa_factors set web_authn_credential = jsonb_set(web_authn_credential, '{{publicKey}}', '\"{key}\"')"
+    ))
+    .await;
+    let asked = api.post_as(token(&session), &format!("/factors/{id}/challenge"), json!({})).await;
+    let text = "Security keys of EdDSA are not supported: enroll another";
+    asked.refused(400, "webauthn_verification_failed", text);
 }

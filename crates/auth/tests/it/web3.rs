@@ -12,7 +12,7 @@ use sha3::{Digest, Keccak256};
 
 use crate::harness::{Answer, Api, open};
 
-fn config() -> Config {
+pub fn config() -> Config {
     let mut config = open();
     config.web3.ethereum.enabled = true;
     config.web3.solana.enabled = true;
@@ -21,13 +21,13 @@ fn config() -> Config {
 }
 
 /// A wallet of either chain.
-enum Wallet {
+pub enum Wallet {
     Ethereum(SigningKey),
     Solana(Ed25519KeyPair),
 }
 
 impl Wallet {
-    fn ethereum(seed: u8) -> Self {
+    pub fn ethereum(seed: u8) -> Self {
         Self::Ethereum(SigningKey::from_slice(&[seed; 32]).unwrap())
     }
 
@@ -35,7 +35,7 @@ impl Wallet {
         Self::Solana(Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap())
     }
 
-    fn chain(&self) -> &'static str {
+    pub fn chain(&self) -> &'static str {
         match self {
             Self::Ethereum(_) => "ethereum",
             Self::Solana(_) => "solana",
@@ -53,7 +53,7 @@ impl Wallet {
         }
     }
 
-    fn sign(&self, message: &str) -> String {
+    pub fn sign(&self, message: &str) -> String {
         match self {
             Self::Ethereum(key) => {
                 let text = format!("\x19Ethereum Signed Message:\n{}{message}", message.len());
@@ -65,7 +65,7 @@ impl Wallet {
     }
 
     /// What supabase-js asks the wallet to sign.
-    fn message(&self, now: DateTime<Utc>, change: impl FnOnce(&mut Fields)) -> String {
+    pub fn message(&self, now: DateTime<Utc>, change: impl FnOnce(&mut Fields)) -> String {
         let mut fields = Fields {
             domain: "app.test".to_owned(),
             address: self.address(),
@@ -87,11 +87,11 @@ impl Wallet {
     }
 }
 
-struct Fields {
-    domain: String,
+pub struct Fields {
+    pub domain: String,
     address: String,
-    uri: String,
-    issued: DateTime<Utc>,
+    pub uri: String,
+    pub issued: DateTime<Utc>,
     /// Further lines.
     more: String,
 }

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::super::call::Body;
 use crate::error::{Error, OrInternal};
+use crate::rate::network;
 use crate::service::Context;
 use crate::session::{self, Grant};
 use crate::store::{sessions, users};
@@ -76,10 +77,11 @@ pub(crate) async fn grant(ctx: &Context, body: &Body) -> Result<Grant, Error> {
     }
     // Comparing took long enough for the account to be changed: what counts is how it is now.
     let mut tx = ctx.service.pool.begin().await.or_internal(QUERYING)?;
-    let compared = user.encrypted_password;
     let user = users::lock(&mut tx, user.id).await.or_internal(QUERYING)?;
-    let user = user.filter(|user| user.deleted_at.is_none() && user.encrypted_password == compared);
-    let user = user.ok_or(Error::InvalidCredentials)?;
+    let user = user.filter(|user| user.deleted_at.is_none()).ok_or(Error::InvalidCredentials)?;
+    if account::password_hash(ctx, &user)? != hash {
+        return Err(Error::InvalidCredentials);
+    }
     // Only who knows the password learns that the account exists and is banned.
     if user.is_banned(ctx.now) {
         return Err(Error::BannedAtSignIn);
@@ -90,6 +92,7 @@ pub(crate) async fn grant(ctx: &Context, body: &Body) -> Result<Grant, Error> {
     if !by_email && !user.is_phone_confirmed() {
         return Err(Error::PhoneNotConfirmed);
     }
+    account::reseal_password(ctx, &mut tx, &user, &hash).await?;
     let provider = if by_email { "email" } else { "phone" };
     let mut grant = session::sign_in(ctx, &mut tx, user, "password", provider).await?;
     tx.commit().await.or_internal("Database error granting user")?;
@@ -106,6 +109,6 @@ async fn check_guesses(ctx: &Context, account: &str, user: Option<&User>) -> Res
     // Asked for strangers too, so that it takes as long.
     let id = user.map_or_else(Uuid::new_v4, |user| user.id);
     let mut connection = ctx.service.pool.session().await.or_internal(QUERYING)?;
-    let knows = sessions::is_known(&mut connection, id, ctx.ip).await.or_internal(QUERYING)?;
+    let knows = sessions::is_known(&mut connection, id, ctx.ip.map(network)).await.or_internal(QUERYING)?;
     if knows { Ok(()) } else { Err(Error::TooManyRequests(seconds)) }
 }

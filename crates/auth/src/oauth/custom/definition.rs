@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::super::parameters::is_definable;
 use super::{Custom, Kind, PREFIX};
 use crate::error::Error;
 use crate::user::Object;
@@ -34,19 +35,6 @@ pub(crate) struct Definition {
     userinfo_url: String,
     jwks_uri: Option<String>,
 }
-
-/// Parameters of the sign-in that are ours to set.
-const RESERVED: [&str; 9] = [
-    "client_id",
-    "client_secret",
-    "redirect_uri",
-    "response_type",
-    "state",
-    "code_challenge",
-    "code_challenge_method",
-    "code_verifier",
-    "nonce",
-];
 
 /// Properties of an account that no provider decides.
 const PROTECTED: [&str; 13] = [
@@ -115,7 +103,7 @@ impl Definition {
     /// Checks what any definition may say.
     pub(crate) fn check(&self) -> Result<(), Error> {
         for (key, value) in self.authorization_params.iter().flatten() {
-            if RESERVED.contains(&key.to_ascii_lowercase().as_str()) {
+            if !is_definable(key) {
                 return Err(Error::invalid(format!("Cannot override reserved OAuth parameter: {key}")));
             }
             if !value.is_string() {

@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use url::{Host, Url};
+use url::{Host, ParseError, Url};
 
 use crate::error::Error;
 use crate::outbound::{Reach, is_public};
@@ -22,11 +22,16 @@ pub(crate) fn is_web(url: &str, reach: Reach) -> bool {
 ///
 /// What is wrong with it.
 pub(crate) async fn check(url: &str, reach: Reach) -> Result<(), Error> {
-    let parsed = Url::parse(url).map_err(|_| Error::invalid("Invalid URL format"))?;
-    if !is_web(url, reach) {
-        return Err(Error::invalid("URL must use HTTPS"));
-    }
     let no_host = || Error::invalid("URL must have a valid hostname");
+    let no_tls = || Error::invalid("URL must use HTTPS");
+    let parsed = Url::parse(url).map_err(|error| match error {
+        ParseError::RelativeUrlWithoutBase => no_tls(),
+        ParseError::EmptyHost => no_host(),
+        _ => Error::invalid("Invalid URL format"),
+    })?;
+    if !is_web(url, reach) {
+        return Err(no_tls());
+    }
     let host = parsed.host().ok_or_else(no_host)?;
     if reach == Reach::Anywhere {
         return Ok(());
@@ -94,7 +99,9 @@ mod tests {
         let private = "URL cannot resolve to private network addresses";
         let link = "URL cannot resolve to link-local addresses";
         for (url, text) in [
-            ("nonsense", "Invalid URL format"),
+            ("nonsense", "URL must use HTTPS"),
+            ("https://", "URL must have a valid hostname"),
+            ("https://[::1/", "Invalid URL format"),
             ("http://93.184.216.34/", "URL must use HTTPS"),
             ("file:///etc/passwd", "URL must use HTTPS"),
             ("https:93.184.216.34", "URL must use HTTPS"),

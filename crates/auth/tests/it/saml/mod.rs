@@ -1,8 +1,9 @@
 //! Single sign-on by SAML, with documents that `xmlsec1` signed.
 
 mod admin;
+mod fetch;
 mod hostile;
-mod idp;
+pub mod idp;
 mod metadata;
 mod sign_in;
 
@@ -28,7 +29,7 @@ use self::idp::encoded;
 const SITE: &str = "http://127.0.0.1:3000";
 
 /// Settings under which SAML is on, and nothing is counted.
-fn with_saml() -> Config {
+pub fn with_saml() -> Config {
     let mut config = open();
     config.saml = SamlConfig {
         enabled: true,
@@ -41,19 +42,19 @@ fn with_saml() -> Config {
 }
 
 /// A service and one identity provider, of `corp.test`.
-struct Scene {
-    api: Api,
-    admin: String,
-    provider: String,
+pub struct Scene {
+    pub api: Api,
+    pub admin: String,
+    pub provider: String,
 }
 
 impl Scene {
-    async fn start() -> Self {
+    pub async fn start() -> Self {
         Self::with(with_saml(), json!({})).await
     }
 
     /// With these settings, and these things said of the provider besides.
-    async fn with(config: Config, more: Value) -> Self {
+    pub async fn with(config: Config, more: Value) -> Self {
         let api = Api::start(config).await;
         let admin = api.service_role();
         let mut wish = json!({ "type": "saml", "metadata_xml": idp::metadata(idp::ENTITY, "idp"),
@@ -65,12 +66,12 @@ impl Scene {
         Self { api, admin, provider }
     }
 
-    fn now(&self) -> DateTime<Utc> {
+    pub fn now(&self) -> DateTime<Utc> {
         DateTime::from_timestamp(self.api.clock.unix(), 0).unwrap()
     }
 
     /// Begins a sign-in; returns the request's id and the relay state.
-    async fn begin(&self, more: Value) -> (String, String) {
+    pub async fn begin(&self, more: Value) -> (String, String) {
         let mut body = json!({ "domain": "corp.test", "skip_http_redirect": true });
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let url = self.api.post("/sso", body).await.ok()["url"].as_str().unwrap().to_owned();

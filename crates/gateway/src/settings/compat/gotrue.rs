@@ -1,5 +1,7 @@
 //! `GOTRUE_…`: the variables of Supabase Auth.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
 use super::{Names, Row, mail_host, not, same, sms_provider, test_codes};
@@ -215,6 +217,10 @@ pub(super) const ROWS: &[Row] = &[
     ("GOTRUE_CUSTOM_OAUTH_ENABLED", "auth.custom_oauth.enabled", same),
     ("GOTRUE_CUSTOM_OAUTH_MAX_PROVIDERS", "auth.custom_oauth.max_providers", same),
     ("GOTRUE_CUSTOM_OAUTH_EXTERNAL_URL", "auth.custom_oauth.external_url", same),
+    ("GOTRUE_MAILER_EMAIL_VALIDATION_EXTENDED", "auth.email.validation.extended", same),
+    ("GOTRUE_MAILER_EMAIL_VALIDATION_SERVICE_URL", "auth.email.validation.service_url", same),
+    ("GOTRUE_MAILER_EMAIL_VALIDATION_SERVICE_HEADERS", "auth.email.validation.service_headers", same),
+    ("GOTRUE_MAILER_EMAIL_VALIDATION_BLOCKED_MX", "auth.email.validation.blocked_mx", same),
     ("GOTRUE_MAILER_EXTERNAL_HOSTS", "auth.email.external_hosts", same),
     ("GOTRUE_MAILER_ALLOW_UNVERIFIED_EMAIL_SIGN_INS", "auth.email.allow_unverified_sign_ins", same),
     ("GOTRUE_EXTERNAL_FLOW_STATE_EXPIRY_DURATION", "auth.flow_state_expiry", same),
@@ -325,8 +331,10 @@ const QUIET: &[&str] = &[
 pub(super) fn translate(into: &mut Names<'_>) {
     into.apply(ROWS);
     sms_provider(into, SMS_PROVIDER);
+    linking_domains(into);
     let external = external(into);
-    let handled: Vec<&str> = external.iter().map(String::as_str).chain([SMS_PROVIDER]).collect();
+    let own = [SMS_PROVIDER, LINKING_DOMAINS, OWN_LINKING_DOMAIN];
+    let handled: Vec<&str> = external.iter().map(String::as_str).chain(own).collect();
     into.leftovers("GOTRUE_", ROWS, &handled, QUIET);
 }
 
@@ -347,6 +355,31 @@ fn external(into: &mut Names<'_>) -> Vec<String> {
 }
 
 const SMS_PROVIDER: &str = "GOTRUE_SMS_PROVIDER";
+
+const LINKING_DOMAINS: &str = "GOTRUE_EXPERIMENTAL_PROVIDER_LINKING_DOMAINS";
+const OWN_LINKING_DOMAIN: &str = "GOTRUE_EXPERIMENTAL_PROVIDERS_WITH_OWN_LINKING_DOMAIN";
+
+/// Providers and their domains; of the older name, providers that are a domain each.
+fn linking_domains(into: &mut Names<'_>) {
+    let parts = |text: Option<&str>| -> Vec<String> {
+        let parts = text.unwrap_or_default().split(',').map(str::trim).filter(|part| !part.is_empty());
+        parts.map(str::to_owned).collect()
+    };
+    let (own, mapped) = (parts(into.get(OWN_LINKING_DOMAIN)), parts(into.get(LINKING_DOMAINS)));
+    if own.is_empty() && mapped.is_empty() {
+        return;
+    }
+    let name = if mapped.is_empty() { OWN_LINKING_DOMAIN } else { LINKING_DOMAINS };
+    let pair = |text: &String| match text.split_once('=').map(|(a, b)| (a.trim(), b.trim())) {
+        Some((provider, domain)) if !provider.is_empty() && !domain.is_empty() => {
+            Ok((provider.to_owned(), domain.to_owned()))
+        }
+        _ => Err("must be provider=domain,provider=domain".to_owned()),
+    };
+    let own = own.iter().map(|provider| Ok((provider.clone(), provider.clone())));
+    let domains: Result<BTreeMap<String, String>, String> = own.chain(mapped.iter().map(pair)).collect();
+    into.assign(name, "auth.linking_domains", domains.map(|domains| json!(domains).to_string()));
+}
 
 /// A count per hour, or `count/duration`.
 fn per_hour(text: &str) -> Result<String, String> {

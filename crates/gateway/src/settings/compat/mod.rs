@@ -282,6 +282,21 @@ mod tests {
     }
 
     #[test]
+    fn domains_of_providers() {
+        check(
+            &[
+                ("GOTRUE_EXPERIMENTAL_PROVIDER_LINKING_DOMAINS", "custom:a=social, custom:b=social"),
+                ("GOTRUE_EXPERIMENTAL_PROVIDERS_WITH_OWN_LINKING_DOMAIN", "github,custom:b"),
+            ],
+            false,
+            &[(
+                "auth.linking_domains",
+                json!({ "custom:a": "social", "custom:b": "social", "github": "github" }),
+            )],
+        );
+    }
+
+    #[test]
     fn names_without_effect_are_told_once() {
         let names = [
             ("GOTRUE_WAT", "1"),
