@@ -81,12 +81,10 @@ async fn within(check: impl Future<Output = bool>) -> bool {
 fn is_plausible(email: &str, name: &str, host: &str) -> bool {
     let well_dotted = !name.starts_with('.') && !name.ends_with('.') && !name.contains("..");
     let last = host.rsplit('.').next().unwrap_or_default();
-    well_dotted
-        && host.contains('.')
-        && !NOBODYS.contains(&email)
-        && !RESERVED.contains(&last)
-        && !USELESS.contains(&host)
-        && !(host == "gmail.com" && name.len() < SHORTEST_AT_GMAIL)
+    let too_short = host == "gmail.com" && name.len() < SHORTEST_AT_GMAIL;
+    let made_up =
+        NOBODYS.contains(&email) || RESERVED.contains(&last) || USELESS.contains(&host) || too_short;
+    well_dotted && host.contains('.') && !made_up
 }
 
 /// Whether the domain has a server that takes mail, or is one, and none of those to which none goes.
