@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::{Blob, Error, Incoming, Key, Labels, blocking, incoming};
+use crate::{Blob, Error, Incoming, Key, Labels, announced, blocking, incoming};
 
 /// Drafts older than this belong to nobody any more.
 const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);
@@ -92,25 +92,10 @@ impl Disk {
     ///
     /// What the file system said.
     pub async fn remove(&self, key: &Key) -> Result<(), Error> {
-        let (place, path) = (Arc::clone(&self.0), key.file(&self.0.root));
+        let (place, key) = (Arc::clone(&self.0), key.clone());
         blocking(move || {
-            match fs::remove_file(&path) {
-                Ok(()) => {}
-                Err(error) => match Error::from(error) {
-                    // A directory where the file should be is another object's.
-                    Error::NotFound | Error::Name => return Ok(()),
-                    error => return Err(error),
-                },
-            }
-            let mut directory = path.parent();
-            while let Some(empty) =
-                directory.filter(|path| *path != place.root && path.starts_with(&place.root))
-            {
-                if fs::remove_dir(empty).is_err() {
-                    break;
-                }
-                directory = empty.parent();
-            }
+            remove(&place, &key.file(&place.root))?;
+            announced::withdraw(&place, &key);
             Ok(())
         })
         .await
@@ -127,6 +112,9 @@ impl Disk {
             let mut gone = 0;
             for entry in fs::read_dir(&place.drafts)? {
                 let entry = entry?;
+                if announced::is_one(&entry.path()) {
+                    continue;
+                }
                 let age = entry.metadata().ok().and_then(|file| file.modified().ok()?.elapsed().ok());
                 if age.is_some_and(|age| age > ABANDONED) && fs::remove_file(entry.path()).is_ok() {
                     gone += 1;
@@ -136,6 +124,25 @@ impl Disk {
         })
         .await
     }
+}
+
+fn remove(place: &Place, path: &Path) -> Result<(), Error> {
+    match fs::remove_file(path) {
+        Ok(()) => {}
+        Err(error) => match Error::from(error) {
+            // A directory where the file should be is another object's.
+            Error::NotFound | Error::Name => return Ok(()),
+            error => return Err(error),
+        },
+    }
+    let mut directory = path.parent();
+    while let Some(empty) = directory.filter(|path| *path != place.root && path.starts_with(&place.root)) {
+        if fs::remove_dir(empty).is_err() {
+            break;
+        }
+        directory = empty.parent();
+    }
+    Ok(())
 }
 
 /// Makes a directory and those above it, durably.

@@ -11,6 +11,7 @@ use bytes::{Bytes, BytesMut};
 use md5::{Digest, Md5};
 use uuid::Uuid;
 
+use crate::announced::announce;
 use crate::disk::{Place, make_directory, sync_directory};
 use crate::{Error, Key, PIECE, blocking};
 
@@ -136,6 +137,7 @@ fn draft(place: &Place) -> Result<Draft, Error> {
 /// Forces the file to disk and renames it.
 pub(crate) fn settle(place: &Place, mut draft: Draft, key: &Key) -> Result<SystemTime, Error> {
     draft.file.sync_all()?;
+    announce(place, key)?;
     enter(place, key, |target| fs::rename(&draft.path, target))?;
     draft.is_kept = true;
     Ok(draft.file.metadata()?.modified()?)
@@ -160,6 +162,7 @@ fn enter(place: &Place, key: &Key, make: impl Fn(&Path) -> std::io::Result<()>) 
 /// Links a file to another key, or copies it where that cannot be.
 pub(crate) fn link(place: &Place, from: &Path, to: &Key, labels: &Labels) -> Result<(), Error> {
     fs::metadata(from)?;
+    announce(place, to)?;
     match enter(place, to, |target| fs::hard_link(from, target)) {
         Err(Error::Io(_)) => copy(place, from, to, labels).map(drop),
         done => done,

@@ -2,6 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest, Sha256};
+
+/// What file systems hold, in bytes.
+const LONGEST_SEGMENT: usize = 255;
+/// With the directories above and the version below it a path stays under 4,096 bytes.
+const LONGEST_NAME: usize = 3000;
+/// Beside the buckets, with a character that no bucket's name has.
+const LONG: &str = "~long";
+
 /// The place of one version of one object. It can only lie below the root it is asked for: names come
 /// from tables that applications write to, and are not trusted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -18,12 +27,24 @@ impl Key {
     #[must_use]
     pub fn new(bucket: &str, name: &str, version: Option<&str>) -> Option<Self> {
         let is_segment = |text: &str| !text.is_empty() && !text.contains('/') && is_path(text);
-        let fits = is_segment(bucket) && version.is_none_or(is_segment) && is_path(name);
+        let fits = is_segment(bucket) && bucket != LONG && version.is_none_or(is_segment) && is_path(name);
         fits.then(|| Self {
             bucket: bucket.to_owned(),
             name: name.to_owned(),
             version: version.map(str::to_owned),
         })
+    }
+
+    /// The bucket.
+    #[must_use]
+    pub fn bucket(&self) -> &str {
+        &self.bucket
+    }
+
+    /// The name of the object.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// The version.
@@ -33,10 +54,19 @@ impl Key {
     }
 
     /// The file: `<root>/<bucket>/<name>/<version>`, the layout of Supabase Storage. Empty segments of
-    /// the name say nothing in a path; the version tells such objects apart.
+    /// the name say nothing in a path; the version tells such objects apart. A name that no file system
+    /// can hold, which that layout has no place for, is found by its digest.
     pub(crate) fn file(&self, root: &Path) -> PathBuf {
-        let mut path = root.join(&self.bucket);
-        path.extend(self.name.split('/').filter(|segment| !segment.is_empty()));
+        let is_long = |segment: &str| segment.len() > LONGEST_SEGMENT;
+        let mut path;
+        if self.name.len() > LONGEST_NAME || self.name.split('/').any(is_long) {
+            let digest = hex::encode(Sha256::digest(&self.name));
+            path = root.join(LONG);
+            path.extend([self.bucket.as_str(), &digest[..2], &digest]);
+        } else {
+            path = root.join(&self.bucket);
+            path.extend(self.name.split('/').filter(|segment| !segment.is_empty()));
+        }
         path.extend(&self.version);
         path
     }
@@ -64,6 +94,18 @@ mod tests {
     }
 
     #[test]
+    fn long_names_have_a_place_too() {
+        let file = |name: &str| Key::new("b", name, Some("v1")).unwrap().file(Path::new("/srv"));
+        let (fits, long) = ("x".repeat(255), "x".repeat(256));
+        assert_eq!(file(&fits), Path::new("/srv/b").join(&fits).join("v1"));
+        let path = file(&format!("a/{long}/c"));
+        assert!(path.starts_with("/srv/~long/b") && path.ends_with("v1"), "{path:?}");
+        assert!(path.components().all(|part| part.as_os_str().len() <= 64), "{path:?}");
+        assert_ne!(path, file(&format!("a/{long}/d")));
+        assert!(file(&"a/".repeat(1600)).as_os_str().len() < 200);
+    }
+
+    #[test]
     fn names_that_lead_elsewhere_are_no_keys() {
         for (bucket, name, version) in [
             ("", "a", "v"),
@@ -77,6 +119,7 @@ mod tests {
             ("b", "a/.", "v"),
             ("b", "a", ".."),
             ("b", "a", "../v"),
+            ("~long", "a", "v"),
             ("b", "a\0", "v"),
         ] {
             assert_eq!(Key::new(bucket, name, Some(version)), None, "{bucket:?} {name:?} {version:?}");

@@ -12,6 +12,7 @@
 //! larger. Work on files is done off the async threads. Who may read or write what is not decided
 //! here, and no names are remembered: that is for the tables.
 
+mod announced;
 mod disk;
 mod error;
 mod incoming;

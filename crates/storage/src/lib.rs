@@ -35,6 +35,7 @@ mod upload;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ::object::Disk;
 use actix_web::web::ServiceConfig;
@@ -131,6 +132,16 @@ impl Storage {
     /// If the database does not answer.
     pub async fn remove_due(&self) -> Result<usize, Error> {
         task::removals::once(&self.0).await
+    }
+
+    /// Removes files that got their place at least so long ago and have no row, because their process
+    /// ended; a task does so too. Returns how many.
+    ///
+    /// # Errors
+    ///
+    /// If the database or the disk does not answer.
+    pub async fn remove_orphans(&self, age: Duration) -> Result<usize, Error> {
+        task::removals::orphans(&self.0, age).await
     }
 
     /// Gives up the resumable uploads whose time is over, which a task does every few minutes. Returns

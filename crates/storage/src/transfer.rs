@@ -78,10 +78,7 @@ async fn relocate_once(call: &Call, way: &Way, owner: Option<&str>) -> Result<bo
     let delay = call.service.removal_delay();
     let row = way.to_row(&version, owner);
     let moved = objects::rename(&service, &row, source.version.as_deref(), &delay).await;
-    let failed = moved.as_ref().map_or_else(|error| error.server().is_some(), |moved| !moved);
-    if failed && let Err(error) = disk.remove(&to).await {
-        tracing::warn!(%error, "a file that no object has could not be removed");
-    }
+    upload::conclude(&call.service, &to, moved.as_ref().copied()).await;
     moved.map_err(Error::database)
 }
 

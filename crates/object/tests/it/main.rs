@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::TryStreamExt;
@@ -128,16 +129,51 @@ async fn a_copy_lives_on_its_own() {
 }
 
 #[tokio::test]
-async fn names_that_the_file_system_cannot_hold_are_told() {
+async fn a_name_below_the_file_of_a_version_is_told() {
     let tree = Tree::new();
-    let long = key(&"x".repeat(300));
-    let incoming = tree.disk.create(long).write(&Bytes::from_static(b"1")).await.unwrap();
-    assert!(matches!(incoming.finish(Labels::default()).await, Err(Error::Name)));
-    // A name below the file of a version.
     put(&tree.disk, key("a"), b"1").await;
     let incoming = tree.disk.create(key("a/v1/x"));
     assert!(matches!(incoming.finish(Labels::default()).await, Err(Error::Name)));
     assert_eq!(tree.files(), ["stub/stub/bucket/a/v1"]);
+}
+
+#[tokio::test]
+async fn names_that_the_file_system_cannot_hold_have_a_place() {
+    let tree = Tree::new();
+    let (one, two) = (key(&"x".repeat(300)), key(&"x".repeat(301)));
+    put(&tree.disk, one.clone(), b"1").await;
+    put(&tree.disk, two.clone(), b"2").await;
+    assert_eq!((get(&tree.disk, &one).await, get(&tree.disk, &two).await), (b"1".to_vec(), b"2".to_vec()));
+    tree.disk.remove(&one).await.unwrap();
+    tree.disk.remove(&two).await.unwrap();
+    assert_eq!(tree.files(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn what_nobody_kept_is_found_again() {
+    let tree = Tree::new();
+    let key = |name: &str| Key::new("bucket", name, Some(&uuid::Uuid::new_v4().to_string())).unwrap();
+    let [kept, lost, linked] = ["kept", "dir/lost", "linked"].map(key);
+    let place = async |key: &Key| {
+        let incoming = tree.disk.create(key.clone()).write(&Bytes::from_static(b"x")).await.unwrap();
+        incoming.finish(Labels::default()).await.unwrap();
+    };
+    let announced = async || tree.disk.announced(Duration::ZERO).await.unwrap();
+    place(&kept).await;
+    tree.disk.keep(&kept).await.unwrap();
+    assert_eq!(announced().await, []);
+    place(&lost).await;
+    assert_eq!(tree.disk.announced(Duration::from_secs(60)).await.unwrap(), []);
+    assert_eq!(announced().await, std::slice::from_ref(&lost));
+    tree.disk.remove(&lost).await.unwrap();
+    assert_eq!(announced().await, []);
+    tree.disk.link(&kept, linked.clone(), Labels::default()).await.unwrap();
+    assert_eq!(announced().await, std::slice::from_ref(&linked));
+    // One that was not written to its end.
+    let cut = tree.directory.path().join(".incoming").join(format!("{}.placed", uuid::Uuid::new_v4()));
+    fs::write(&cut, "buck").unwrap();
+    assert_eq!(announced().await, [linked]);
+    assert!(!cut.exists());
 }
 
 #[tokio::test]

@@ -417,13 +417,17 @@ async fn write_row(
     let service = uploader.service();
     let delay = service.removal_delay();
     let written = objects::write(&uploader.call.as_service(), object, uploader.upsert, &delay).await;
-    let Err(error) = written.map_err(Error::making(Existing::Key)) else { return Ok(()) };
+    let error = match written.map_err(Error::making(Existing::Key)) {
+        Ok(_) => {
+            upload::conclude(service, key, Ok(true)).await;
+            return Ok(());
+        }
+        Err(error) => error,
+    };
     let is_final =
         matches!(error, Error::Exists(_) | Error::RelatedMissing | Error::AccessDenied(_) | Error::Raised(_));
     if is_final {
-        if let Err(error) = service.disk.remove(key).await {
-            tracing::warn!(%error, "a file that no object has could not be removed");
-        }
+        upload::conclude(service, key, Ok(false)).await;
         forget(service, version).await?;
     }
     Err(error)
@@ -458,6 +462,12 @@ async fn forget(service: &Service, version: Uuid) -> Result<(), Error> {
 
 fn text(note: &Note) -> String {
     json!(note).to_string()
+}
+
+/// Whether a file without a row belongs to an upload whose client may still come and ask for it.
+pub(crate) async fn waits(service: &Service, key: &Key) -> bool {
+    let Some(version) = key.version().and_then(|version| Uuid::try_parse(version).ok()) else { return false };
+    service.disk.partial(version).look().await.is_ok()
 }
 
 /// Removes uploads that were given up, and notes of complete ones that nobody asks about any more.

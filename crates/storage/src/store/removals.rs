@@ -2,6 +2,8 @@
 
 use db::{Access, End, Fleet, Flight, Isolation, Query, Record, Text};
 
+use object::Key;
+
 use super::{array, array_with_nulls};
 use crate::call::{Acting, Work};
 
@@ -68,6 +70,20 @@ const DELETE: &str = "delete from storage.basalt_removals where id = any ($1::bi
 pub(crate) async fn delete(fleet: &Fleet, ids: &[i64]) -> Result<(), db::Error> {
     let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
     own(fleet, DELETE, &[array(&ids)]).await.map(drop)
+}
+
+const ROWS: &str = "
+    select exists (
+             select from storage.objects o
+              where o.bucket_id = asked.bucket and o.name = asked.name and o.version = asked.version)
+      from unnest($1::text[], $2::text[], $3::text[]) with ordinality as asked (bucket, name, version, n)
+     order by n";
+
+/// Whether each of some files has a row.
+pub(crate) async fn have_rows(fleet: &Fleet, files: &[Key]) -> Result<Vec<bool>, db::Error> {
+    let column = |text: fn(&Key) -> Option<&str>| array_with_nulls(files.iter().map(text));
+    let columns = [column(|key| Some(key.bucket())), column(|key| Some(key.name())), column(Key::version)];
+    own(fleet, ROWS, &columns).await?.iter().map(|row| row.get(0)).collect()
 }
 
 /// A statement of our own: as the owner of the table, for no request.

@@ -1,5 +1,5 @@
 //! Removes files whose objects are gone or have another version, once downloads under way had their
-//! time; and drafts of uploads that ended with their process.
+//! time; files that got no row because their process ended; and drafts of uploads that ended with theirs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,10 +8,13 @@ use kernel::{Stop, Task};
 use object::Key;
 
 use crate::error::Error;
+use crate::resumable;
 use crate::service::Service;
 use crate::store::removals::{self, Due};
 
 const EVERY: Duration = Duration::from_secs(30);
+/// After so long a row is written or will never be: statements and waits for locks are shorter.
+const SETTLED: Duration = Duration::from_secs(120);
 /// Drafts are looked for once in so many turns.
 const TURNS: u32 = 120;
 
@@ -29,6 +32,11 @@ async fn run(service: Arc<Service>, mut stop: Stop) {
             tracing::warn!(%error, "could not look for abandoned uploads");
         }
         turn = turn.wrapping_add(1);
+        match orphans(&service, SETTLED).await {
+            Ok(0) => {}
+            Ok(gone) => tracing::info!(gone, "removed files of uploads that had not ended"),
+            Err(error) => tracing::warn!(%error, "could not look for files without an object"),
+        }
         match all(&service, &stop).await {
             Ok(0) => {}
             Ok(gone) => tracing::debug!(gone, "removed files"),
@@ -60,6 +68,26 @@ async fn all(service: &Service, stop: &Stop) -> Result<usize, Error> {
         if done.len() < found {
             // What could not be removed waits for the next turn.
             break;
+        }
+    }
+    Ok(gone)
+}
+
+/// Removes files that have been there for so long and have no row. Those of a resumable upload wait for
+/// its client. Returns how many.
+pub(crate) async fn orphans(service: &Service, age: Duration) -> Result<usize, Error> {
+    let on_disk = |error| Error::disk(error, "");
+    let files = service.disk.announced(age).await.map_err(on_disk)?;
+    let mut gone = 0;
+    for some in files.chunks(100) {
+        let have_rows = removals::have_rows(&service.fleet, some).await.map_err(Error::database)?;
+        for (key, has_row) in some.iter().zip(have_rows) {
+            if has_row {
+                service.disk.keep(key).await.map_err(on_disk)?;
+            } else if !resumable::waits(service, key).await {
+                service.disk.remove(key).await.map_err(on_disk)?;
+                gone += 1;
+            }
         }
     }
     Ok(gone)

@@ -19,6 +19,7 @@ use uuid::Uuid;
 
 use crate::call::{Acting, Call};
 use crate::error::{Error, Existing};
+use crate::service::Service;
 use crate::store::buckets;
 use crate::store::objects::{self, NewObject, ObjectRow};
 use crate::{limit, path, robots};
@@ -173,13 +174,21 @@ pub(crate) async fn commit(
 ) -> Result<ObjectRow, Error> {
     let delay = call.service.removal_delay();
     let written = objects::write(&call.as_service(), object, upsert, &delay).await;
-    if let Err(error) = &written
-        && error.server().is_some()
-        && let Err(error) = call.service.disk.remove(key).await
-    {
+    conclude(&call.service, key, written.as_ref().map(|_| true)).await;
+    written.map_err(Error::making(Existing::Key))
+}
+
+/// What became of a file: its row is written or is not. If nobody can tell, a task finds out later.
+pub(crate) async fn conclude(service: &Service, key: &Key, is_written: Result<bool, &db::Error>) {
+    let done = match is_written {
+        Ok(true) => service.disk.keep(key).await,
+        Ok(false) => service.disk.remove(key).await,
+        Err(error) if error.server().is_some() => service.disk.remove(key).await,
+        Err(_) => return,
+    };
+    if let Err(error) = done {
         tracing::warn!(%error, "a file that no object has could not be removed");
     }
-    written.map_err(Error::making(Existing::Key))
 }
 
 /// `objects.metadata` as upstream writes it.

@@ -134,3 +134,32 @@ async fn files_outlive_their_objects_for_a_while() {
     assert_eq!(api.storage.remove_due().await.unwrap(), 1);
     assert_eq!(api.files().len(), 0);
 }
+
+#[actix_web::test]
+async fn what_a_process_left_behind_is_swept() {
+    let api = Api::start().await;
+    api.bucket("b", json!({})).await;
+    let service = api.service();
+    api.upload("b/a", &service, "kept").await.ok();
+    let root = api.directory.path().to_owned();
+    let leave = |name: &str, version: &str| {
+        let directory = root.join("stub/stub/b").join(name);
+        std::fs::create_dir_all(&directory).unwrap();
+        std::fs::write(directory.join(version), "x").unwrap();
+    };
+    let announce = |name: &str, version: &str| {
+        std::fs::write(root.join(format!(".incoming/{version}.placed")), format!("b\0{name}")).unwrap();
+    };
+    // A file whose row was never written, one whose row was, and one that nobody here has written.
+    let orphan = "4d56e902-f0a0-4662-8448-a4d9e643c142";
+    leave("dir/orphan", orphan);
+    announce("dir/orphan", orphan);
+    announce("a", &api.value("select version from storage.objects").await);
+    leave("foreign", "4d56e902-f0a0-4662-8448-a4d9e643c143");
+    assert_eq!(api.storage.remove_orphans(std::time::Duration::from_secs(60)).await.unwrap(), 0);
+    assert_eq!(api.storage.remove_orphans(std::time::Duration::ZERO).await.unwrap(), 1);
+    let files = api.files();
+    assert_eq!(files.len(), 2, "{files:?}");
+    assert!(files[1].starts_with("stub/stub/b/foreign/"), "{files:?}");
+    assert_eq!(api.get("/object/b/a", &service).await.bytes, b"kept");
+}

@@ -1,0 +1,98 @@
+//! Files that have their key, while nobody knows yet whether a row has them.
+//!
+//! A file gets its key before its row is written, so a process that ends in between leaves a file that
+//! nothing refers to. Each such file is announced beside before it gets its key, until the caller says
+//! that it is kept or removes it; what is announced for long is an orphan, unless there is a row. So
+//! orphans are found without looking at all files, and no file is ever suspected that was not written
+//! here: a volume may be older than the tables that tell of it.
+//!
+//! Announcements are not forced to disk. A power cut may lose one, and then a file stays for good: that
+//! costs room, and no content.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::disk::{Place, make_directory};
+use crate::{Disk, Error, Key, blocking};
+
+const KIND: &str = "placed";
+
+/// Tells that a key is about to have a file.
+pub(crate) fn announce(place: &Place, key: &Key) -> Result<(), Error> {
+    let Some(path) = path(place, key) else { return Ok(()) };
+    let text = format!("{}\0{}", key.bucket(), key.name());
+    match fs::write(&path, &text) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            make_directory(&place.drafts)?;
+            Ok(fs::write(path, text)?)
+        }
+        written => Ok(written?),
+    }
+}
+
+/// Takes that back.
+pub(crate) fn withdraw(place: &Place, key: &Key) {
+    if let Some(path) = path(place, key) {
+        // What stays is looked at again.
+        let _ = fs::remove_file(path);
+    }
+}
+
+fn path(place: &Place, key: &Key) -> Option<PathBuf> {
+    // Versions of objects are UUIDs; what is called otherwise is no object's.
+    let version = Uuid::try_parse(key.version()?).ok()?;
+    Some(place.drafts.join(format!("{version}.{KIND}")))
+}
+
+pub(crate) fn is_one(path: &Path) -> bool {
+    path.extension().is_some_and(|kind| kind == KIND)
+}
+
+impl Disk {
+    /// The row of this file is written.
+    ///
+    /// # Errors
+    ///
+    /// None that matter: what stays is looked at again.
+    pub async fn keep(&self, key: &Key) -> Result<(), Error> {
+        let (place, key) = (self.place(), key.clone());
+        blocking(move || {
+            withdraw(&place, &key);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Keys that got their file at least so long ago, and nobody has said what came of it.
+    ///
+    /// # Errors
+    ///
+    /// What the file system said.
+    pub async fn announced(&self, age: Duration) -> Result<Vec<Key>, Error> {
+        let place = self.place();
+        blocking(move || {
+            let mut found = Vec::new();
+            for entry in fs::read_dir(&place.drafts)? {
+                let entry = entry?;
+                let path = entry.path();
+                let known = entry.metadata().ok().and_then(|file| file.modified().ok()?.elapsed().ok());
+                if !is_one(&path) || known.is_none_or(|known| known < age) {
+                    continue;
+                }
+                let text = fs::read_to_string(&path).unwrap_or_default();
+                let version = path.file_stem().and_then(|stem| stem.to_str());
+                match text.split_once('\0').and_then(|(bucket, name)| Key::new(bucket, name, version)) {
+                    Some(key) => found.push(key),
+                    // Cut short before the file could get its key.
+                    None => drop(fs::remove_file(path)),
+                }
+            }
+            Ok(found)
+        })
+        .await
+    }
+}
