@@ -8,7 +8,7 @@ use tokio_postgres::error::DbError;
 
 /// An error Postgres itself sent. Its texts may be shown to the caller only where SQL is the
 /// contract (the data API); everywhere else they stay in the log.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServerError {
     /// SQLSTATE, five characters.
     pub code: String,

@@ -201,8 +201,8 @@ fn headers(headers: &HeaderMap) -> String {
 /// The token as it came; an opaque key is none.
 fn token(headers: &HeaderMap) -> String {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let bearer =
-        text(AUTHORIZATION.as_str()).and_then(|value| value.split_once(' ')).map(|(_, token)| token.trim());
+    let bearer = text(AUTHORIZATION.as_str())
+        .map(|value| value.split_once(' ').map_or(value, |(_, token)| token).trim());
     let token = bearer.filter(|token| !token.is_empty()).or_else(|| text("apikey"));
     token.filter(|token| !token.starts_with("sb_")).unwrap_or_default().to_owned()
 }

@@ -19,6 +19,9 @@ pub struct Config {
     pub tenant: String,
     /// Largest file. A bucket may set a smaller limit.
     pub file_size_limit: Bytes,
+    /// Let names of objects have any character, as S3 does. Supabase Storage takes plain ones alone, and
+    /// refuses to serve objects with other names.
+    pub unicode_keys: bool,
     /// How long a signed URL for an upload may be used.
     pub upload_url_expiry: Span,
     /// How long a resumable upload is kept after the last bytes of it came.
@@ -40,6 +43,7 @@ impl Default for Config {
             bucket: "stub".to_owned(),
             tenant: "stub".to_owned(),
             file_size_limit: Bytes::mib(50),
+            unicode_keys: false,
             upload_url_expiry: Span::secs(7200),
             resumable_expiry: Span::secs(24 * 60 * 60),
             statement_timeout: Span::secs(30),

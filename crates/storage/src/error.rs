@@ -356,3 +356,108 @@ pub(crate) fn token_text(error: &TokenError) -> &'static str {
         TokenError::AudienceShape | TokenError::Audience => "unexpected \"aud\" claim value",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    /// What clients of upstream compare: HTTP status, and of the body status, label, code and message.
+    #[test]
+    fn the_catalogue() {
+        let check = |error: Error, http: u16, status: u16, label: &str, code: &str, message: &str| {
+            assert_eq!(
+                (error.http(), error.row(), error.to_string().as_str()),
+                (http, (status, label, code), message)
+            );
+        };
+        let exists = "The resource already exists";
+        let invalid = "InvalidRequest";
+        check(Error::NoSuchBucket, 400, 404, "Bucket not found", "NoSuchBucket", "Bucket not found");
+        check(Error::NoSuchKey, 400, 404, "not_found", "NoSuchKey", "Object not found");
+        check(Error::NoSuchFile, 400, 404, "Not found", "NoSuchKey", "The resource was not found");
+        check(Error::InvalidJwt("x"), 400, 400, "InvalidJWT", "InvalidJWT", "x");
+        check(Error::InvalidRequest("x".into()), 400, 400, invalid, invalid, "x");
+        check(Error::Schema("x".into()), 400, 400, "Error", invalid, "x");
+        check(Error::Json("x"), 400, 400, "FastifyError", invalid, "x");
+        let too_large = "The object exceeded the maximum allowed size";
+        check(Error::EntityTooLarge("object"), 400, 413, "Payload too large", "EntityTooLarge", too_large);
+        check(Error::BodyTooLarge, 413, 413, "FastifyError", "EntityTooLarge", "Request body is too large");
+        check(
+            Error::InvalidBucketName,
+            400,
+            400,
+            "Invalid Input",
+            "InvalidBucketName",
+            "Bucket name invalid",
+        );
+        check(Error::InvalidKey("ä".into()), 400, 400, "InvalidKey", "InvalidKey", "Invalid key: ä");
+        let mime =
+            |message: &str, error| check(error, 400, 415, "invalid_mime_type", "InvalidMimeType", message);
+        mime("mime type a/b is not supported", Error::InvalidMimeType("a/b".into()));
+        mime("Invalid Content-Type header", Error::InvalidContentType);
+        check(Error::InvalidRange, 416, 416, "invalid_range", "InvalidRange", "invalid range provided");
+        for (existing, code) in [
+            (Existing::Key, "KeyAlreadyExists"),
+            (Existing::Bucket, "BucketAlreadyExists"),
+            (Existing::Other, "ResourceAlreadyExists"),
+        ] {
+            check(Error::Exists(existing), 400, 409, "Duplicate", code, exists);
+        }
+        let not_empty = "The bucket you tried to delete is not empty";
+        check(Error::NotEmpty, 400, 409, "ResourceNotEmpty", "ResourceNotEmpty", not_empty);
+        check(Error::Locked, 400, 423, "ResourceLocked", "ResourceLocked", "The resource is locked");
+        check(Error::Referenced("x"), 400, 409, "ResourceReferenced", "ResourceReferenced", "x");
+        check(Error::RelatedMissing, 400, 404, invalid, invalid, "The related resource does not exist");
+        let too_many = "Unable to empty the bucket because it contains too many objects";
+        check(Error::TooManyObjects, 400, 409, invalid, invalid, too_many);
+        let policy = "new row violates row-level security policy";
+        check(Error::policy(), 400, 403, "Unauthorized", "AccessDenied", policy);
+        check(Error::InvalidRole, 403, 403, "Unauthorized", "AccessDenied", "Access denied: Invalid role");
+        check(Error::InvalidSignature("x"), 400, 400, "InvalidSignature", "InvalidSignature", "x");
+        check(Error::InvalidParameter("x".into()), 400, 400, "InvalidParameter", "InvalidParameter", "x");
+        let robots = "Invalid X-Robots-Tag header: x";
+        check(Error::InvalidRobotsTag("x".into()), 400, 400, "invalid_x_robots_tag", invalid, robots);
+        let feature = "The feature x is not enabled for this resource";
+        check(Error::FeatureNotEnabled("x"), 400, 409, "FeatureNotEnabled", "FeatureNotEnabled", feature);
+        check(Error::Aborted, 499, 499, "Request aborted", "Aborted", "Request aborted");
+        let full = "There is no space left to store the object";
+        check(Error::DiskFull, 507, 507, "InsufficientStorage", "InternalError", full);
+        let route = "Route GET:/bucket/x/y not found";
+        check(Error::NoRoute("GET:/bucket/x/y".into()), 404, 404, "Not Found", invalid, route);
+        let slow = "Too many connections issued to the database";
+        check(Error::SlowDown, 429, 429, "too_many_connections", "SlowDown", slow);
+    }
+
+    #[test]
+    fn what_postgres_says_is_told_in_upstreams_words() {
+        let told = |code: &str, message: &str| {
+            let server =
+                db::ServerError { code: code.into(), message: message.into(), ..db::ServerError::default() };
+            let error = Error::database(db::Error::Server(Box::new(server)));
+            (error.http(), error.row().0, error.row().2, error.to_string())
+        };
+        let check = |code: &str, http: u16, status: u16, told_code: &str, message: &str| {
+            assert_eq!(told(code, "text"), (http, status, told_code, message.to_owned()), "{code}");
+        };
+        check("42501", 400, 403, "AccessDenied", "text");
+        check("23505", 400, 409, "ResourceAlreadyExists", "The resource already exists");
+        check("23503", 400, 404, "InvalidRequest", "The related resource does not exist");
+        check("55P03", 400, 423, "ResourceLocked", "The resource is locked");
+        check("57014", 544, 544, "DatabaseTimeout", "The connection to the database timed out");
+        let read_only = "The database is currently in read-only mode. Please try again later.";
+        check("25006", 400, 503, "DatabaseReadOnly", read_only);
+        check("53300", 429, 429, "SlowDown", "Too many connections issued to the database");
+        let schema = "Database schema is invalid or incompatible";
+        check("42P01", 400, 503, "DatabaseSchemaMismatch", schema);
+        check("42703", 400, 503, "DatabaseSchemaMismatch", schema);
+        let definition = "Database object definition is invalid";
+        check("42P17", 400, 503, "DatabaseInvalidObjectDefinition", definition);
+        check("22P02", 400, 400, "InvalidParameter", "text");
+        check("P0001", 400, 400, "InvalidRequest", "text");
+        check("XX000", 500, 500, "DatabaseError", "database error, code: XX000");
+        let policy = "new row violates row-level security policy for table \"objects\"";
+        assert_eq!(told("42501", policy).3, "new row violates row-level security policy");
+    }
+}

@@ -12,14 +12,33 @@ fn is_safe(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || SAFE.contains(&byte)
 }
 
-/// The name of an object that can be stored: non-empty, of characters that are safe in URLs and on
-/// disks, and no path to elsewhere.
+/// Which characters names of objects are made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Alphabet {
+    /// Those that need no escape anywhere, as upstream has it.
+    Safe,
+    /// All that XML can hold, as S3 has it.
+    Unicode,
+}
+
+impl Alphabet {
+    fn has(self, c: char) -> bool {
+        match self {
+            Self::Safe => c == '/' || u8::try_from(c).is_ok_and(is_safe),
+            Self::Unicode => {
+                !matches!(c, '\0'..='\x08' | '\x0b' | '\x0c' | '\x0e'..='\x1f' | '\u{fffe}' | '\u{ffff}')
+            }
+        }
+    }
+}
+
+/// The name of an object that can be stored: non-empty, of these characters, and no path to elsewhere.
 ///
 /// # Errors
 ///
 /// [`Error::InvalidKey`].
-pub(crate) fn object(name: &str) -> Result<(), Error> {
-    let characters = !name.is_empty() && name.bytes().all(|byte| byte == b'/' || is_safe(byte));
+pub(crate) fn object(name: &str, alphabet: Alphabet) -> Result<(), Error> {
+    let characters = !name.is_empty() && name.chars().all(|c| alphabet.has(c));
     match characters && !name.split('/').any(|segment| matches!(segment, "." | "..")) {
         true => Ok(()),
         false => Err(Error::InvalidKey(name.to_owned())),
@@ -50,13 +69,20 @@ mod tests {
 
     #[test]
     fn objects() {
-        for name in ["a", "a/b.png", "/a", "a//b/", "a b!.*'()&$=@;:+,?-_", "..a/b..", "a/...", "."] {
-            assert_eq!(object(name).is_ok(), name != ".", "{name}");
+        let fits = |name: &str, alphabet| match object(name, alphabet) {
+            Ok(()) => true,
+            Err(Error::InvalidKey(told)) if told == name => false,
+            Err(error) => panic!("{error}"),
+        };
+        for name in ["a", "a/b.png", "/a", "a//b/", "a b!.*'()&$=@;:+,?-_", "..a/b..", "a/..."] {
+            assert!(fits(name, Alphabet::Safe) && fits(name, Alphabet::Unicode), "{name}");
         }
-        for name in
-            ["", "a#b", "a%b", "ä", "a\\b", "a\nb", "a\0", "a~", "a[b]", "../a", "a/../b", "a/.", "./a"]
+        for name in ["a#b", "a%b", "ä", "日本/語.png", "a\\b", "a\nb", "a~", "a[b]", "e\u{301}", "\u{1f600}"]
         {
-            assert!(matches!(object(name), Err(Error::InvalidKey(told)) if told == name), "{name}");
+            assert!(!fits(name, Alphabet::Safe) && fits(name, Alphabet::Unicode), "{name}");
+        }
+        for name in ["", ".", "a\0", "a\x1bb", "\u{ffff}", "../a", "a/../b", "a/.", "./a", "ä/.."] {
+            assert!(!fits(name, Alphabet::Safe) && !fits(name, Alphabet::Unicode), "{name}");
         }
     }
 

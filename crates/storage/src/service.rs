@@ -8,6 +8,8 @@ use kernel::Clock;
 use object::Disk;
 
 use crate::config::Config;
+use crate::error::Error;
+use crate::path::{self, Alphabet};
 use crate::resumable::Seats;
 
 /// One running instance.
@@ -25,6 +27,15 @@ pub(crate) struct Service {
 }
 
 impl Service {
+    /// Whether an object can have this name.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidKey`].
+    pub(crate) fn allows(&self, name: &str) -> Result<(), Error> {
+        path::object(name, if self.config.unicode_keys { Alphabet::Unicode } else { Alphabet::Safe })
+    }
+
     /// How long a file outlives its object, as Postgres spells it.
     pub(crate) fn removal_delay(&self) -> Text {
         Text::Value(format!("{} milliseconds", self.config.removal_delay.0.as_millis()))

@@ -9,10 +9,10 @@ use uuid::Uuid;
 use crate::call::Call;
 use crate::error::Error;
 use crate::file::FileMetadata;
+use crate::limit;
 use crate::store::buckets;
 use crate::store::objects::{self, Move, NewObject, ObjectRow};
 use crate::upload::{self, Upload};
-use crate::{limit, path};
 
 /// How often a move is tried when the object changes under it.
 const ATTEMPTS: u32 = 5;
@@ -42,7 +42,7 @@ pub(crate) struct Changes {
 ///
 /// Whatever is in the way; then it is where it was.
 pub(crate) async fn relocate(call: &Rc<Call>, way: Way) -> Result<(), Error> {
-    path::object(&way.to_name)?;
+    call.service.allows(&way.to_name)?;
     let owner = call.owner().map(str::to_owned);
     let version = Uuid::new_v4().to_string();
     let probe = way.to_row(&version, owner.as_deref());
@@ -88,7 +88,7 @@ async fn relocate_once(call: &Call, way: &Way, owner: Option<&str>) -> Result<bo
 ///
 /// Whatever is in the way; then nothing is left of the copy.
 pub(crate) async fn copy(call: &Rc<Call>, way: Way, changes: Changes) -> Result<ObjectRow, Error> {
-    path::object(&way.to_name)?;
+    call.service.allows(&way.to_name)?;
     let source = objects::find(&call.as_caller(), &way.bucket, &way.name).await.map_err(Error::database)?;
     let source = source.ok_or(Error::NoSuchKey)?;
     let metadata = changed(&source, &changes);

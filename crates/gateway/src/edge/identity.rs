@@ -27,6 +27,12 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then_some(token)
 }
 
+/// The token of a header without a scheme, which storage accepts upstream.
+fn bare_token(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(AUTHORIZATION)?.to_str().ok()?.trim();
+    (value.split('.').count() == 3 && !value.contains(' ')).then_some(value)
+}
+
 /// The caller on a server that knows no API keys.
 pub(super) fn bare(edge: &Edge, headers: &HeaderMap) -> Credential {
     match bearer(headers) {
@@ -62,7 +68,11 @@ pub(super) fn resolve(
 ) -> Result<Credential, Refusal> {
     let header_key = headers.get(API_KEY).map(|key| key.to_str().map_err(|_| Refusal::BadKey)).transpose()?;
     let key = header_key.or(query_key).filter(|key| !key.is_empty());
-    let bearer = bearer(headers).filter(|token| !token.is_empty());
+    let bearer = match route.service {
+        Service::Storage => bearer(headers).or_else(|| bare_token(headers)),
+        _ => bearer(headers),
+    };
+    let bearer = bearer.filter(|token| !token.is_empty());
     let opaque = bearer.filter(|token| token.starts_with("sb_"));
     if let (Some(key), Some(opaque)) = (key, opaque)
         && key != opaque

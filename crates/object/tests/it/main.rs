@@ -205,7 +205,7 @@ async fn young_drafts_are_left_alone() {
     let old = tree.directory.path().join(".incoming/old");
     fs::write(&old, "x").unwrap();
     let file = fs::File::options().write(true).open(&old).unwrap();
-    file.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(90_000)).unwrap();
+    file.set_modified(std::time::SystemTime::now() - Duration::from_secs(90_000)).unwrap();
     assert_eq!(tree.disk.sweep().await.unwrap(), 1);
     assert_eq!(tree.files(), ["stub/stub/bucket/a/v1"]);
 }
@@ -213,7 +213,7 @@ async fn young_drafts_are_left_alone() {
 #[tokio::test]
 async fn a_file_may_come_in_parts() {
     let tree = Tree::new();
-    let now = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(2_000_000_000);
+    let now = std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(2_000_000_000);
     let content: Vec<u8> = (0..3 * PIECE + 100).map(|n| (n % 253) as u8).collect();
     let whole = put(&tree.disk, key("whole"), &content).await;
     for (name, remembers) in [("warm", true), ("cold", false)] {

@@ -2,6 +2,7 @@
 
 mod answer;
 mod bucket;
+mod cdn;
 mod document;
 mod health;
 mod object;
@@ -55,6 +56,10 @@ pub(crate) fn routes(service: &Arc<Service>, cfg: &mut ServiceConfig) {
         .route("/object/{bucket}/{name:.*}", put().to(upload::put))
         .route("/object/{bucket}/{name:.*}", delete().to(remove::delete))
         .route("/object/{bucket}", delete().to(remove::delete_many))
+        .route("/cdn", delete().to(cdn::delete))
+        .route("/cdn/", delete().to(cdn::delete))
+        .route("/cdn/{bucket}", delete().to(cdn::delete_bucket))
+        .route("/cdn/{bucket}/{name:.+}", delete().to(cdn::delete_object))
         .route("/upload/resumable", web::to(resumable::base))
         .route("/upload/resumable/", web::to(resumable::base))
         .route("/upload/resumable/sign", web::to(resumable::signed_base))

@@ -164,7 +164,7 @@ pub(crate) async fn create(
 ) -> Result<State, Refusal> {
     let service = uploader.service();
     path::bucket(&id.bucket)?;
-    path::object(&id.name)?;
+    service.allows(&id.name)?;
     let rules = rules(&uploader.call, &id.bucket).await?;
     if length.is_some_and(|length| length > most(service, &rules)) {
         return Err(Refusal::TooLarge);

@@ -89,7 +89,7 @@ async fn store(
         false => limit::media(&fields.content_type, &rules.allowed_mime_types),
     };
     check(&fields)?;
-    path::object(&upload.name)?;
+    service.allows(&upload.name)?;
     let mut seen = json!({ "mimetype": fields.content_type });
     if let Some(length) = declared {
         seen["contentLength"] = length.into();

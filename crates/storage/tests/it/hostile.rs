@@ -123,3 +123,41 @@ async fn bodies_have_bounds() {
         request(Method::POST, "/bucket", &service).insert_header(("content-type", "application/json"));
     assert_eq!(api.send(request.set_payload(deep)).await.status, 400);
 }
+
+#[actix_web::test]
+async fn names_of_any_character_are_an_option() {
+    let name = "日本/ä#%~.txt";
+    let escaped = "%E6%97%A5%E6%9C%AC/%C3%A4%23%25~.txt";
+    let plain = Api::start().await;
+    plain.bucket("b", json!({})).await;
+    let path = format!("b/{escaped}");
+    let refused = plain.upload(&path, &plain.service(), "x").await;
+    refused.refused("400", "InvalidKey", &format!("Invalid key: {name}"));
+    let api = Api::with(storage::Config { unicode_keys: true, ..storage::Config::default() }).await;
+    api.bucket("b", json!({})).await;
+    let service = api.service();
+    assert_eq!(api.upload(&path, &service, "x").await.ok()["Key"], format!("b/{name}"));
+    assert_eq!(api.get(&format!("/object/{path}"), &service).await.bytes, b"x");
+    let listed = api.post("/object/list/b", &service, json!({ "prefix": "日本" })).await.ok();
+    assert_eq!(listed[0]["name"], "ä#%~.txt");
+    let signed = api.post(&format!("/object/sign/{path}"), &service, json!({ "expiresIn": 60 })).await.ok();
+    let token = signed["signedURL"].as_str().unwrap().rsplit_once("?token=").unwrap().1;
+    assert_eq!(api.get(&format!("/object/sign/{path}?token={token}"), "").await.bytes, b"x");
+    let up = api.upload("b/a%1Bb", &service, "x").await;
+    assert_eq!(up.error(), (400, "400", "InvalidKey"));
+    // Longer than a file system's names.
+    let long = format!("b/{}", "ä".repeat(200));
+    api.upload(&long.replace('ä', "%C3%A4"), &service, "long").await.ok();
+    assert_eq!(api.get(&format!("/object/{}", long.replace('ä', "%C3%A4")), &service).await.bytes, b"long");
+}
+
+#[actix_web::test]
+async fn caches_are_asked_by_the_service_alone() {
+    let api = Api::start().await;
+    for path in ["/cdn", "/cdn/b", "/cdn/b/dir/a?transformations=true"] {
+        let done = api.delete(path, &api.service()).await.ok();
+        assert_eq!(done, json!({ "message": "success", "statusCode": "200" }));
+        let user = api.delete(path, &api.user(USER)).await;
+        assert_eq!((user.status, &user.body["message"]), (403, &json!("Access denied: Invalid role")));
+    }
+}

@@ -73,6 +73,31 @@ async fn every_table_and_every_column() {
     assert_eq!(api.value(lax).await, "0");
 }
 
+/// The relationships that the founding documents draw.
+#[actix_web::test]
+async fn every_relationship() {
+    let api = Api::start().await;
+    let keys = "select string_agg(conrelid::regclass::text || '.' || a.attname || ' ' || confrelid::regclass::text, ', '
+                  order by conrelid::regclass::text, a.attname)
+                  from pg_constraint c join pg_attribute a on a.attrelid = c.conrelid and a.attnum = c.conkey[1]
+                 where contype = 'f' and connamespace = 'storage'::regnamespace and conrelid::regclass::text !~ 'iceberg|vector'";
+    assert_eq!(
+        api.value(keys).await,
+        "storage.objects.bucket_id storage.buckets, storage.s3_multipart_uploads.bucket_id storage.buckets, \
+         storage.s3_multipart_uploads_parts.bucket_id storage.buckets, \
+         storage.s3_multipart_uploads_parts.upload_id storage.s3_multipart_uploads"
+    );
+    let primary = "select string_agg(conrelid::regclass::text || '.' || a.attname, ' ' order by conrelid::regclass::text)
+                  from pg_constraint c join pg_attribute a on a.attrelid = c.conrelid and a.attnum = any (c.conkey)
+                 where contype = 'p' and conrelid::regclass::text in ('storage.buckets', 'storage.objects', 'storage.migrations',
+                       'storage.s3_multipart_uploads', 'storage.s3_multipart_uploads_parts')";
+    assert_eq!(
+        api.value(primary).await,
+        "storage.buckets.id storage.migrations.id storage.objects.id storage.s3_multipart_uploads.id \
+         storage.s3_multipart_uploads_parts.id"
+    );
+}
+
 #[actix_web::test]
 async fn upstream_finds_its_migrations_done() {
     let api = Api::start().await;

@@ -87,6 +87,17 @@ async fn what_is_no_signature_is_refused() {
 }
 
 #[actix_web::test]
+async fn a_link_tells_nothing_of_buckets() {
+    let api = with_object().await;
+    let later = api.clock.unix() + 60;
+    for url in ["none/a.txt", "b/none.txt"] {
+        let token = forge(json!({ "url": url, "scope": "download", "exp": later }));
+        let answer = api.get(&format!("/object/sign/{url}?token={token}"), "").await;
+        answer.refused("404", "NoSuchKey", "Object not found");
+    }
+}
+
+#[actix_web::test]
 async fn several_at_once_and_the_limits() {
     let api = with_object().await;
     let service = api.service();

@@ -46,6 +46,7 @@ pub(super) const ROWS: &[Row] = &[
     ("FILE_SIZE_LIMIT", "storage.file_size_limit", same),
     ("UPLOAD_FILE_SIZE_LIMIT", "storage.file_size_limit", same),
     ("UPLOAD_SIGNED_URL_EXPIRATION_TIME", "storage.upload_url_expiry", same),
+    ("STORAGE_UNICODE_KEYS", "storage.unicode_keys", same),
     ("TUS_URL_EXPIRY_MS", "storage.resumable_expiry", milliseconds),
     ("FILE_STORAGE_BACKEND_PATH", "storage.path", same),
     ("STORAGE_FILE_BACKEND_PATH", "storage.path", same),

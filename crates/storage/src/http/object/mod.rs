@@ -13,7 +13,6 @@ pub(super) mod upload_sign;
 
 use crate::call::Call;
 use crate::error::Error;
-use crate::path;
 use crate::store::objects::{self, ObjectRow};
 
 /// A bucket and what is in it by a name.
@@ -25,7 +24,7 @@ struct Found {
 
 /// A bucket that exists, and the object in it. That the name is none is told after the bucket.
 async fn find(call: &Call, bucket: &str, name: &str) -> Result<Found, Error> {
-    let valid = path::object(name);
+    let valid = call.service.allows(name);
     let name = if valid.is_ok() { name } else { "" };
     let found = objects::find_in_bucket(&call.as_service(), bucket, name).await.map_err(Error::database)?;
     let found = found.ok_or(Error::NoSuchBucket)?;
@@ -42,7 +41,7 @@ async fn readable(call: &Call, bucket: &str, name: &str) -> Result<ObjectRow, Er
     if !call.is_authenticated() {
         return Err(Error::NoSuchBucket);
     }
-    path::object(name)?;
+    call.service.allows(name)?;
     let object = objects::find(&call.as_caller(), bucket, name).await.map_err(Error::database)?;
     object.ok_or(Error::NoSuchKey)
 }

@@ -8,7 +8,6 @@ use super::download;
 use crate::call::Call;
 use crate::error::Error;
 use crate::http::{Shared, answer, document, names, parameter, part};
-use crate::path;
 use crate::signed::Scope;
 use crate::store::objects;
 
@@ -28,7 +27,7 @@ pub(in crate::http) async fn post(
     body.require(&["expiresIn"])?;
     let seconds = body.integer("expiresIn", 1)?.unwrap_or_default();
     let token = service.sign_download(&bucket, &name, seconds)?;
-    path::object(&name)?;
+    service.allows(&name)?;
     let found = objects::find(&call.as_caller(), &bucket, &name).await.map_err(Error::database)?;
     found.ok_or(Error::NoSuchKey)?;
     Ok(answer::json(&json!({ "signedURL": url(&bucket, &name, &token) })))
@@ -80,6 +79,11 @@ pub(in crate::http) async fn get(service: Shared, request: HttpRequest) -> Resul
         .ok_or_else(|| Error::Schema("querystring must have required property 'token'".to_owned()))?;
     let grant = service.verify(&token, Scope::Download, &bucket, &name)?;
     let call = Call::open(&service, &request, "storage.object.get_signed");
-    let object = super::find(&call, &bucket, &name).await?.object?;
+    // Whoever has a link learns nothing of the bucket.
+    let found = super::find(&call, &bucket, &name).await.map_err(|error| match error {
+        Error::NoSuchBucket => Error::NoSuchKey,
+        error => error,
+    })?;
+    let object = found.object?;
     download::send(&service, &request, &object, Some(grant.expires_at)).await
 }

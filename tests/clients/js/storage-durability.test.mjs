@@ -1,0 +1,229 @@
+// kill -9 of basalt, at random moments, under clients that upload in every way there is: what was acknowledged is
+// there and whole, every row has its bytes, and no file is left that has no row. UPLOAD_KILLS=500 for a long run.
+import assert from 'node:assert/strict'
+import { createHash, randomBytes, randomInt } from 'node:crypto'
+import { readdirSync, utimesSync } from 'node:fs'
+import path from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Basalt } from './harness.mjs'
+
+const KILLS = Number(process.env.UPLOAD_KILLS ?? 10)
+const BUCKET = 'b'
+const SIZES = [0, 17, 10_000, 100_000, 900_000]
+const WITHIN_MS = 30_000
+
+const sum = (bytes) => createHash('md5').update(bytes).digest('hex')
+const encode = (text) => Buffer.from(text).toString('base64')
+
+// Clients that go on until they are told to stop. `acknowledged` has by name what must be there; `uncertain`, what
+// may be there instead, because its answer never came.
+class Writers {
+  acknowledged = new Map()
+  uncertain = new Map()
+  counts = { acknowledged: 0, interrupted: 0 }
+  #stopping = false
+  #serial = 0
+
+  constructor(basalt) {
+    this.basalt = basalt
+    this.headers = { authorization: `Bearer ${basalt.keys.SERVICE_ROLE_KEY}` }
+    const ways = [this.#plain, this.#form, this.#overwrite, this.#resumable, this.#resumable, this.#moved]
+    this.loops = ways.map((way, n) => this.#repeat(way.bind(this), n))
+  }
+
+  async #repeat(way, writer) {
+    while (!this.#stopping) {
+      // Two names are written again and again, all others once.
+      const name = `${writer}/${this.#serial += 1}`
+      await way(name, writer).catch(() => { this.counts.interrupted += 1 })
+      await sleep(randomInt(5))
+    }
+  }
+
+  #url(name, kind = 'object') {
+    return `${this.basalt.url}/storage/v1/${kind}/${BUCKET}/${name}`
+  }
+
+  async #send(url, options) {
+    const answer = await fetch(url, { ...options, headers: { ...this.headers, ...options.headers }, signal: AbortSignal.timeout(WITHIN_MS) })
+    const text = await answer.text()
+    if (!answer.ok) throw Object.assign(new Error(`${answer.status} ${text}`), { status: answer.status })
+    return answer
+  }
+
+  // One that replaces leaves the old bytes or the new ones until its answer is here.
+  async #upload(name, content, send) {
+    const digest = sum(content)
+    this.uncertain.set(name, [...(this.uncertain.get(name) ?? []), digest])
+    await send(content)
+    this.acknowledged.set(name, digest)
+    this.uncertain.delete(name)
+    this.counts.acknowledged += 1
+  }
+
+  #content() {
+    return randomBytes(SIZES[randomInt(SIZES.length)])
+  }
+
+  async #plain(name) {
+    await this.#upload(name, this.#content(), (body) =>
+      this.#send(this.#url(name), { method: 'POST', body, headers: { 'content-type': 'text/plain' } }))
+  }
+
+  async #form(name) {
+    await this.#upload(name, this.#content(), (content) => {
+      const body = new FormData()
+      body.append('cacheControl', '60')
+      body.append('', new Blob([content]), 'file')
+      return this.#send(this.#url(name), { method: 'POST', body })
+    })
+  }
+
+  async #overwrite(_, writer) {
+    const name = `${writer}/again`
+    await this.#upload(name, this.#content(), (body) => this.#send(this.#url(name), { method: 'PUT', body }))
+  }
+
+  async #moved(name) {
+    const content = this.#content()
+    await this.#send(this.#url(name), { method: 'POST', body: content })
+    const way = { bucketId: BUCKET, sourceKey: name, destinationKey: `${name}.moved` }
+    await this.#upload(`${name}.moved`, content, () => this.#send(`${this.basalt.url}/storage/v1/object/move`, {
+      method: 'POST', body: JSON.stringify(way), headers: { 'content-type': 'application/json' },
+    }))
+  }
+
+  // Goes on after each kill, from the offset that the server tells.
+  async #resumable(name) {
+    const content = randomBytes(randomInt(1_000_000))
+    await this.#upload(name, content, async () => {
+      const headers = { 'tus-resumable': '1.0.0' }
+      const created = await this.#send(`${this.basalt.url}/storage/v1/upload/resumable`, {
+        method: 'POST',
+        headers: {
+          ...headers, 'upload-length': String(content.length),
+          'upload-metadata': `bucketName ${encode(BUCKET)},objectName ${encode(name)}`,
+        },
+      })
+      const url = created.headers.get('location')
+      let told = 0
+      let offset = 0
+      while (offset < content.length) {
+        try {
+          const answer = await this.#send(url, {
+            method: 'PATCH', body: content.subarray(offset, offset + 150_000),
+            headers: { ...headers, 'upload-offset': String(offset), 'content-type': 'application/offset+octet-stream' },
+          })
+          told = offset = Number(answer.headers.get('upload-offset'))
+        } catch (error) {
+          if (error.status && error.status !== 409 && error.status < 500) throw error
+          offset = await this.#look(url, headers)
+          assert.ok(offset >= told, `${name}: ${offset} of ${told} acknowledged bytes are there`)
+        }
+      }
+    })
+  }
+
+  async #look(url, headers) {
+    for (;;) {
+      try {
+        return Number((await this.#send(url, { method: 'HEAD', headers })).headers.get('upload-offset'))
+      } catch (error) {
+        if (error.status && error.status < 500) throw error
+        await sleep(20)
+      }
+    }
+  }
+
+  async reach(count) {
+    const from = this.counts.acknowledged
+    const deadline = Date.now() + WITHIN_MS
+    while (this.counts.acknowledged < from + count) {
+      assert.ok(Date.now() < deadline, `the writers make no progress\n${this.basalt.log}`)
+      await sleep(2)
+    }
+  }
+
+  async finish() {
+    this.#stopping = true
+    await Promise.all(this.loops)
+  }
+}
+
+function files(directory) {
+  return readdirSync(directory, { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => path.join(entry.parentPath ?? entry.path, entry.name))
+}
+
+describe('uploads and kill -9', () => {
+  let basalt, writers
+
+  before(async () => {
+    basalt = await Basalt.start({ env: { BASALT_STORAGE__REMOVAL_DELAY: '1s' } })
+    await basalt.sql(`insert into storage.buckets (id, name) values ('${BUCKET}', '${BUCKET}')`)
+    writers = new Writers(basalt)
+  })
+  after(() => basalt?.destroy())
+
+  // Every row has its bytes, with the digest it tells; what was acknowledged has the bytes that were sent.
+  const everythingIsThere = async () => {
+    const rows = await basalt.sql(`select name, version, metadata from storage.objects`)
+    const byName = new Map(rows.map((row) => [row.name, row]))
+    for (const [name, digest] of writers.acknowledged) {
+      const etag = JSON.parse(byName.get(name)?.metadata.eTag ?? 'null')
+      const possible = [digest, ...(writers.uncertain.get(name) ?? [])]
+      assert.ok(possible.includes(etag), `${name}: ${etag} is none of ${possible}`)
+    }
+    for (const [name, { metadata }] of byName) {
+      const answer = await fetch(`${basalt.url}/storage/v1/object/${BUCKET}/${name}`, { headers: writers.headers })
+      const bytes = Buffer.from(await answer.arrayBuffer())
+      assert.equal(answer.status, 200, `${name}: ${bytes}`)
+      assert.equal(`"${sum(bytes)}"`, metadata.eTag, `${name} is torn`)
+    }
+    return rows
+  }
+
+  test(`${KILLS} kills lose nothing that was acknowledged`, async (t) => {
+    for (let kill = 1; kill <= KILLS; kill += 1) {
+      await writers.reach(1 + randomInt(4))
+      await sleep(randomInt(60))
+      await basalt.killNow()
+      await basalt.launch()
+      if (kill % 100 === 0) {
+        await everythingIsThere()
+        t.diagnostic(`${kill} kills: ${JSON.stringify(writers.counts)}`)
+      }
+    }
+    await writers.finish()
+    await everythingIsThere()
+    t.diagnostic(JSON.stringify(writers.counts))
+  })
+
+  test('nothing is left without a row', async (t) => {
+    const storage = path.join(basalt.dataDir, 'storage')
+    await basalt.stop()
+    // As if it were later: what was announced and what was given up is old by then.
+    const old = new Date(Date.now() - 25 * 3600 * 1000)
+    for (const kind of ['.incoming', '.resumable']) {
+      for (const file of files(path.join(storage, kind))) utimesSync(file, old, old)
+    }
+    await basalt.launch()
+    await basalt.sql(`update storage.basalt_removals set due_at = now() - interval '1 hour'`)
+    const inBucket = path.join(storage, 'stub', 'stub', BUCKET)
+    const deadline = Date.now() + 90_000
+    for (;;) {
+      const rows = await basalt.sql(`select name, version from storage.objects`)
+      const expected = new Set(rows.map((row) => path.join(inBucket, row.name, row.version)))
+      const left = files(storage).filter((file) => !expected.has(file))
+      if (left.length === 0) {
+        t.diagnostic(`${rows.length} objects, ${files(inBucket).length} files`)
+        break
+      }
+      assert.ok(Date.now() < deadline, `${left.length} files without a row: ${left.slice(0, 5)}`)
+      await sleep(500)
+    }
+    await everythingIsThere()
+  })
+})
