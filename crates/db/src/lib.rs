@@ -3,7 +3,7 @@
 //! - [`Target`]: where and as whom.
 //! - [`Pool`]: bounded connections of one login role. The data API's logs in as `authenticator`,
 //!   which can become API roles and nothing else; each service's own logs in as its schema's owner.
-//! - [`Session`]: a connection for the service's own statements, in a transaction or not.
+//! - [`Session`]: a connection for the service's own statements, in a transaction or not; rows in bulk from another.
 //! - [`Fleet`]: bounded connections for callers' transactions, over our own `wire`.
 //! - [`flight`]: a caller's whole transaction in one round trip.
 //! - [`journey`]: several statements of a caller in one transaction.
@@ -16,6 +16,7 @@
 //! It builds no query and knows no table but those of its own migrations.
 
 pub mod bootstrap;
+mod copy;
 mod error;
 mod fleet;
 pub mod flight;

@@ -23,6 +23,15 @@ impl Session {
         Self { connection, prepared, in_transaction: false, has_failed: false }
     }
 
+    pub(crate) fn client(&self) -> &tokio_postgres::Client {
+        &self.connection.client
+    }
+
+    /// Remembers that a statement of the transaction failed.
+    pub(crate) fn note(&mut self, has_failed: bool) {
+        self.has_failed |= self.in_transaction && has_failed;
+    }
+
     pub(crate) async fn begin(&mut self) -> Result<(), Error> {
         // Set first: if this future is dropped half-way, the transaction may have begun.
         self.in_transaction = true;

@@ -43,7 +43,13 @@ pub(crate) struct Folder {
     path: PathBuf,
     verify_jwt: bool,
     each: BTreeMap<String, crate::config::Function>,
-    seen: Mutex<HashMap<String, (Instant, Option<Arc<Found>>)>>,
+    seen: Mutex<HashMap<String, Look>>,
+}
+
+/// What was seen, and when.
+struct Look {
+    at: Instant,
+    found: Option<Arc<Found>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -78,16 +84,16 @@ impl Folder {
             return None;
         }
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((at, found)) = seen.get(name)
-            && at.elapsed() < FRESH
+        if let Some(look) = seen.get(name)
+            && look.at.elapsed() < FRESH
         {
-            return found.clone();
+            return look.found.clone();
         }
         let found = self.look(name).map(Arc::new);
         if seen.len() >= MOST_NAMES {
             seen.clear();
         }
-        seen.insert(name.to_owned(), (Instant::now(), found.clone()));
+        seen.insert(name.to_owned(), Look { at: Instant::now(), found: found.clone() });
         found
     }
 
@@ -226,13 +232,13 @@ mod tests {
     fn another_file_is_another_version() {
         let (_dir, config) = folder("", &["a/index.ts", "a/deep/x.ts", "_shared/y.ts"]);
         let (a, shared) = (config.path.join("a"), config.path.join("_shared"));
-        let version = || super::version(&[&a, &shared]);
-        let first = version();
-        assert_eq!(version(), first);
+        let now = || version(&[&a, &shared]);
+        let first = now();
+        assert_eq!(now(), first);
         for file in ["a/deep/x.ts", "_shared/y.ts", "a/new.ts"] {
-            let before = version();
+            let before = now();
             fs::write(config.path.join(file), "longer").unwrap();
-            assert_ne!(version(), before, "{file}");
+            assert_ne!(now(), before, "{file}");
         }
     }
 }

@@ -77,7 +77,7 @@ pub(crate) struct Service {
 pub(crate) enum Backend {
     Nobody,
     Upstream(String),
-    Deno(Processes, Folder),
+    Deno(Box<Processes>, Folder),
 }
 
 impl Functions {
@@ -106,7 +106,8 @@ impl Functions {
             Backend::Nobody
         } else {
             let folder = Folder::new(&config);
-            Backend::Deno(Processes::new(&config, deps.env, deps.search, deps.work_dir), folder)
+            let processes = Processes::new(&config, deps.env, deps.search, deps.work_dir);
+            Backend::Deno(Box::new(processes), folder)
         };
         Ok(Self(Arc::new(Service { config, backend, client, scheme })))
     }

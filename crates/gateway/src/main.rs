@@ -5,7 +5,7 @@
 //! boot       start and stop, in order           secrets    the installation's own keys
 //! server     listeners and workers              keys       the keys in use
 //! routes     which prefix is whose              database   our own Postgres, or another
-//! project/   migrations and seeds of a folder
+//! project/   migrations and seeds of a folder   import/   a live Supabase taken over
 //! edge/      what every request passes          rotation   signing keys changed and taken over
 //! api_keys   keys of applications changed       log_file   the log that is kept
 //! health supervisor banner installation certificate
@@ -20,6 +20,7 @@ mod connections;
 mod database;
 mod edge;
 mod health;
+mod import;
 mod installation;
 mod keys;
 mod log_file;

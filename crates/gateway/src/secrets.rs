@@ -252,6 +252,19 @@ impl Secrets {
         })
     }
 
+    /// Puts another secret in the place of the one that signs the JWT API keys, which are made anew at `now`.
+    ///
+    /// # Errors
+    ///
+    /// If signing fails.
+    pub(crate) fn sign_with(&mut self, secret: Secret, now: i64) -> Result<(), SecretsError> {
+        let exp = now.saturating_add(KEY_LIFETIME);
+        self.anon_key = api_key::mint_legacy(secret.expose(), "anon", now, exp)?;
+        self.service_role_key = api_key::mint_legacy(secret.expose(), "service_role", now, exp)?;
+        self.jwt_secret = secret;
+        Ok(())
+    }
+
     /// These secrets, with those that the settings give in their place. JWT API keys follow the
     /// secret that signs them.
     ///

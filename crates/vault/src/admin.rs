@@ -13,7 +13,7 @@ use crate::key_file::KeyFile;
 use crate::original::{self, RootKey};
 use crate::store::secrets;
 
-pub use crate::store::secrets::{Change, Listed, Page, Which};
+pub use crate::store::secrets::{Change, Listed, Moved, Page, Which};
 
 /// Secrets sealed anew in one transaction.
 const BATCH: i64 = 200;
@@ -338,6 +338,51 @@ pub async fn adopt(pool: &Pool, root: &RootKey) -> Result<Adopted, Error> {
     }
     session.commit().await?;
     Ok(adopted)
+}
+
+/// Seals secrets of another vault here, under the ids they have there; those that are here already are left alone.
+/// Returns how many were sealed.
+///
+/// # Errors
+///
+/// [`Error::Database`]; then nothing is sealed.
+pub async fn take_in(pool: &Pool, secrets: &[Moved]) -> Result<usize, Error> {
+    let mut session = begin(pool).await?;
+    let mut sealed = 0;
+    for moved in secrets {
+        // One that cannot be opened is another one, and must not end the transaction.
+        session.batch("savepoint look").await?;
+        let is_here = match secrets::is_here(&mut session, moved).await {
+            Ok(is_here) => is_here,
+            Err(error) if error.server().is_some() => {
+                session.batch("rollback to savepoint look").await?;
+                false
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if !is_here {
+            secrets::settle(&mut session, moved).await?;
+            sealed += 1;
+        }
+    }
+    session.commit().await?;
+    Ok(sealed)
+}
+
+/// Whether every one of them is here and opens to the same content.
+///
+/// # Errors
+///
+/// [`Error::Database`], also where one cannot be opened.
+pub async fn holds(pool: &Pool, secrets: &[Moved]) -> Result<bool, Error> {
+    let mut session = begin(pool).await?;
+    for moved in secrets {
+        if !secrets::is_here(&mut session, moved).await? {
+            return Ok(false);
+        }
+    }
+    session.rollback().await?;
+    Ok(true)
 }
 
 async fn begin(pool: &Pool) -> Result<Session, Error> {

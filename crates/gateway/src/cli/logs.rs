@@ -74,13 +74,15 @@ impl Logs {
         let mut tail = Tail::default();
         tail.read(&newer, &mut keep)?;
         last.iter().try_for_each(|line| self.show(line))?;
-        while self.follow {
+        if !self.follow {
+            return Ok(());
+        }
+        loop {
             std::thread::sleep(PAUSE);
             let mut fresh = Vec::new();
             tail.read(&newer, &mut |line| fresh.push(line))?;
             fresh.iter().filter(|line| self.is_wanted(line)).try_for_each(|line| self.show(line))?;
         }
-        Ok(())
     }
 
     fn is_wanted(&self, line: &str) -> bool {

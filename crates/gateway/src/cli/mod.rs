@@ -4,6 +4,7 @@ mod api;
 mod completion;
 mod config;
 mod db;
+mod import;
 mod keys;
 mod logs;
 mod secrets;
@@ -11,6 +12,8 @@ mod serve;
 mod sessions;
 mod status;
 mod users;
+
+pub(crate) use api::escaped;
 
 use std::fmt::Display;
 use std::io::{IsTerminal, Read, Write, stderr, stdin, stdout};
@@ -85,6 +88,8 @@ enum Command {
     Sessions(sessions::Sessions),
     /// Show what the server has logged.
     Logs(logs::Logs),
+    /// Take over a live Supabase.
+    Import(import::Import),
     /// Print completions for a shell.
     Completion(completion::Completion),
     /// Show the version.
@@ -146,6 +151,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Users(users) => users.run(),
         Command::Sessions(sessions) => sessions.run(),
         Command::Logs(logs) => logs.run(),
+        Command::Import(import) => import.run(),
         Command::Completion(completion) => completion.run(),
         Command::Version => print(&format!("basalt {}", env!("CARGO_PKG_VERSION"))),
     };
@@ -190,6 +196,11 @@ impl<E: std::error::Error + Send + Sync + 'static> From<E> for Failure {
 fn wait<T, E: Into<Failure>>(work: impl Future<Output = Result<T, E>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(work).map_err(Into::into)
+}
+
+/// Tells a person something beside the result.
+fn note(text: &str) {
+    let _ = writeln!(stderr(), "{text}");
 }
 
 /// Asks a person before something is lost; a program has to say `--yes`.

@@ -278,3 +278,52 @@ pub(crate) async fn take_over(session: &mut Session, id: &str, content: &Secret)
     const SQL: &str = "update vault.secrets set secret = vault._seal(id, $2) where id = $1::text::uuid";
     session.execute(SQL, &[&id, &content.expose()]).await.map(drop)
 }
+
+/// A secret that comes from another vault.
+#[derive(Clone, Debug)]
+pub struct Moved {
+    /// Its id there and here.
+    pub id: String,
+    /// Its name, if it has one.
+    pub name: Option<String>,
+    /// What it is for.
+    pub description: String,
+    /// Its content.
+    pub content: Secret,
+    /// When it was made, as Postgres writes it.
+    pub created_at: String,
+    /// When it was last written, as Postgres writes it.
+    pub updated_at: String,
+}
+
+/// Whether this very secret is here.
+pub(crate) async fn is_here(session: &mut Session, moved: &Moved) -> Result<bool, Error> {
+    const SQL: &str = "
+        select exists (
+          select from vault.decrypted_secrets
+          where id = $1::text::uuid and name is not distinct from $2 and description = $3 and decrypted_secret = $4
+        )";
+    let params: [db::Param<'_>; 4] = [&moved.id, &moved.name, &moved.description, &moved.content.expose()];
+    Ok(session.query_one(SQL, &params).await?.try_get(0)?)
+}
+
+/// Seals it here under its id; whatever else has its name goes.
+pub(crate) async fn settle(session: &mut Session, moved: &Moved) -> Result<(), Error> {
+    const OTHER: &str = "delete from vault.secrets where name = $1 and id <> $2::text::uuid";
+    const SQL: &str = "
+        insert into vault.secrets (id, name, description, secret, created_at, updated_at)
+        values ($1::text::uuid, $2, $3, vault._seal($1::text::uuid, $4), $5::text::timestamptz, $6::text::timestamptz)
+        on conflict (id) do update
+        set name = excluded.name, description = excluded.description, secret = excluded.secret,
+            created_at = excluded.created_at, updated_at = excluded.updated_at";
+    session.execute(OTHER, &[&moved.name, &moved.id]).await?;
+    let params: [db::Param<'_>; 6] = [
+        &moved.id,
+        &moved.name,
+        &moved.description,
+        &moved.content.expose(),
+        &moved.created_at,
+        &moved.updated_at,
+    ];
+    session.execute(SQL, &params).await.map(drop)
+}

@@ -149,3 +149,32 @@ async fn secrets_of_the_original_are_adopted() {
     // A second time changes nothing.
     assert_eq!(admin::adopt(&pool, &RootKey::parse(KEY).unwrap()).await.unwrap().opened, 0);
 }
+
+#[tokio::test]
+async fn secrets_of_another_vault_are_taken_in_once() {
+    let database = ready().await;
+    let pool = pool(&database);
+    let moved = |n: u8, content: &str| admin::Moved {
+        id: format!("00000000-0000-4000-8000-00000000000{n}"),
+        name: (n > 1).then(|| format!("name {n}")),
+        description: String::new(),
+        content: Secret::new(content),
+        created_at: "2025-01-02 03:04:05+00".to_owned(),
+        updated_at: "2025-01-02 03:04:05+00".to_owned(),
+    };
+    // One of the same name, which came about here.
+    admin::write(&pool, "name 2", &Secret::new("ours"), None).await.unwrap();
+    let mut secrets = vec![moved(1, ""), moved(2, "two"), moved(3, "three")];
+    assert!(!admin::holds(&pool, &secrets).await.unwrap());
+    assert_eq!(admin::take_in(&pool, &secrets).await.unwrap(), 3);
+    assert!(admin::holds(&pool, &secrets).await.unwrap());
+    assert_eq!(admin::take_in(&pool, &secrets).await.unwrap(), 0);
+    assert_eq!(admin::read(&pool, "name 2").await.unwrap().expose(), "two");
+    assert_eq!(admin::list(&pool).await.unwrap().len(), 3);
+    secrets[2] = moved(3, "changed");
+    // One that was damaged here is sealed anew.
+    let mut owner = database.admin().await;
+    owner.batch("update vault.secrets set secret = 'b1:AAAA' where name = 'name 2'").await.unwrap();
+    assert_eq!(admin::take_in(&pool, &secrets).await.unwrap(), 2);
+    assert!(admin::holds(&pool, &secrets).await.unwrap());
+}

@@ -1,0 +1,142 @@
+//! `basalt import`
+
+use clap::Args;
+use db::Target;
+use kernel::{Clock, Secret};
+use serde_json::json;
+
+use super::api::reachable;
+use super::{Failure, Format, Place, note, print, wait};
+use crate::import::{self, Here, Move, Storage};
+use crate::secrets::Secrets;
+use crate::settings;
+
+/// Take over a live Supabase, hosted or self-hosted: schemas, rows, accounts, sessions, files and secrets.
+#[derive(Args)]
+#[command(after_help = AFTER_HELP)]
+pub(super) struct Import {
+    /// URL of the source's database, as the role `postgres` or a superuser: the direct one, or a pooler in session mode.
+    #[arg(long, value_name = "URL", env = "BASALT_IMPORT_DATABASE_URL", hide_env_values = true)]
+    database_url: String,
+    /// URL of the source's API (https://….supabase.co): its files come too.
+    #[arg(long, value_name = "URL", env = "BASALT_IMPORT_API_URL", requires = "service_key")]
+    api_url: Option<String>,
+    /// A key of the source's service role, for its files.
+    #[arg(long, value_name = "KEY", env = "BASALT_IMPORT_SERVICE_KEY", hide_env_values = true)]
+    service_key: Option<String>,
+    /// The source's JWT secret: with it, keys that applications have and sessions that are open go on here.
+    #[arg(long, value_name = "SECRET", env = "BASALT_IMPORT_JWT_SECRET", hide_env_values = true)]
+    jwt_secret: Option<String>,
+    /// Compare both sides and change nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// The last run: if both sides are equal then, no other import can follow.
+    #[arg(long)]
+    cut_over: bool,
+    /// Throw away what this installation holds.
+    #[arg(long)]
+    replace: bool,
+    #[command(flatten)]
+    place: Place,
+    /// For people or for programs.
+    #[arg(short, long, value_name = "FORMAT", default_value = "pretty")]
+    output: Format,
+}
+
+const AFTER_HELP: &str = "\
+Examples:
+  export BASALT_IMPORT_DATABASE_URL=postgresql://postgres:…@db.….supabase.co:5432/postgres
+  export BASALT_IMPORT_SERVICE_KEY=… BASALT_IMPORT_JWT_SECRET=…
+  basalt import --dry-run                            what is there, and what has no place here
+  basalt import --api-url https://….supabase.co      as often as you like
+  basalt import --api-url https://….supabase.co --cut-over
+
+The server has to run. A run that was interrupted is run again and goes on. For the last one, stop writing to the
+source first. As flags, secrets would show in the list of processes.";
+
+impl Import {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let loaded = self.place.load()?;
+        let none = || Failure::NoInstallation(self.place.data_dir.clone());
+        let secrets = Secrets::existing(&self.place.data_dir)?.ok_or_else(none)?;
+        let secrets = secrets.with_settings(&loaded.settings)?;
+        let installation = self.place.installation()?;
+        let fail = |text: String| Failure::Failed(anyhow::anyhow!(text));
+        let address =
+            installation.listen.first().ok_or_else(|| fail("the server listens nowhere".to_owned()))?;
+        let storage = match (&self.api_url, &self.service_key) {
+            (Some(url), Some(key)) => Some(Storage {
+                url: format!("{}/storage/v1", url.trim_end_matches('/')),
+                key: Secret::new(key),
+            }),
+            _ => None,
+        };
+        if let Some(secret) = &self.jwt_secret
+            && !self.dry_run
+        {
+            take_over_secret(&self.place, &loaded.settings, &Secret::new(secret))?;
+        }
+        let secret_key = secrets.secret_key.clone();
+        let source = Target::parse(&self.database_url)?.with_application_name("basalt import");
+        let plan = Move {
+            source,
+            url: Secret::new(&self.database_url),
+            administrator: installation.database.administrator()?,
+            storage,
+            here: Here { url: format!("http://{}/storage/v1", reachable(*address)), key: secret_key },
+            programs: programs(&loaded.settings.database.bin_dir),
+            dry_run: self.dry_run,
+            cut_over: self.cut_over,
+            replace: self.replace,
+        };
+        let mut report =
+            wait(async { import::run(&plan, &mut |text| note(text)).await.map_err(Failure::Failed) })?;
+        if self.jwt_secret.is_some() && !self.dry_run {
+            let text = "restart the server once, so that signed URLs of the source are good here";
+            report.notes.push(text.to_owned());
+        }
+        match self.output {
+            Format::Json => print(&format!("{:#}", json!({ "equal": report.is_equal(), "report": report })))?,
+            Format::Pretty => print(&report.text())?,
+        }
+        if self.dry_run || report.is_equal() {
+            Ok(())
+        } else {
+            Err(fail("the sides are not equal".to_owned()))
+        }
+    }
+}
+
+/// Tokens and keys that the source signed are good here from now on.
+fn take_over_secret(place: &Place, settings: &settings::Settings, secret: &Secret) -> Result<(), Failure> {
+    let fail = |text: &str| Failure::Failed(anyhow::anyhow!(text.to_owned()));
+    if !settings.jwt.secret.is_empty() {
+        let same = settings.jwt.secret == *secret;
+        return if same {
+            Ok(())
+        } else {
+            Err(fail("jwt.secret is set to another secret than the source's"))
+        };
+    }
+    if secret.expose().len() < 16 {
+        return Err(fail("the JWT secret is too short to be one"));
+    }
+    let changed = Secrets::change(&place.data_dir, |secrets| {
+        if secrets.jwt_secret != *secret {
+            secrets.sign_with(secret.clone(), Clock::system().unix())?;
+        }
+        Ok::<_, crate::secrets::SecretsError>(())
+    })?;
+    changed.ok_or_else(|| Failure::NoInstallation(place.data_dir.clone()))
+}
+
+/// Where pg_dump may be: beside the server, in the PATH, where Debian puts it.
+fn programs(bin_dir: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let environment = settings::environment();
+    let path = environment.get("PATH").map(String::as_str).unwrap_or_default();
+    let mut directories = vec![bin_dir.to_owned()];
+    directories.extend(std::env::split_paths(path));
+    directories.extend(glob::glob("/usr/lib/postgresql/*/bin").into_iter().flatten().flatten());
+    directories.retain(|directory| directory.is_absolute());
+    directories.iter().map(|directory| directory.join("pg_dump")).collect()
+}

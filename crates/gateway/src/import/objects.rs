@@ -1,0 +1,305 @@
+//! Files: read from the source's storage API with its service key, written to ours with our secret key, so that every
+//! rule of a file's way to disk holds. Afterwards the row here gets what only the source knows: id, owner, times, and
+//! what users said about the file.
+
+use std::collections::HashMap;
+
+use anyhow::{Context, anyhow, bail};
+use db::Session;
+use futures_util::{StreamExt, stream};
+use kernel::Secret;
+use reqwest::{Body, Client};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::cli::escaped;
+
+/// Files whose rows are written together; what is under way when a run is killed is brought again.
+const PAGE: i64 = 200;
+/// Files under way at once.
+const AT_ONCE: usize = 8;
+/// How often one is tried.
+const TRIES: usize = 3;
+/// Failures that are told; the others are counted.
+const TOLD: usize = 20;
+
+/// The source's storage.
+pub(crate) struct Storage {
+    /// Its URL, with `/storage/v1` and without a slash at the end.
+    pub(crate) url: String,
+    /// A key of the service role.
+    pub(crate) key: Secret,
+}
+
+/// Our own.
+pub(crate) struct Here {
+    /// Its URL, with `/storage/v1` and without a slash at the end.
+    pub(crate) url: String,
+    /// Our secret key.
+    pub(crate) key: Secret,
+}
+
+/// How files stand.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Compared {
+    pub(crate) there: usize,
+    /// Those of them that are here, and the same.
+    pub(crate) here: usize,
+    /// Of those that are the same.
+    pub(crate) bytes: i64,
+    pub(crate) copied: usize,
+    /// Here and no longer there.
+    pub(crate) removed: usize,
+    pub(crate) failed: Vec<String>,
+    pub(crate) equal: bool,
+}
+
+/// Brings them, and compares all.
+pub(super) async fn bring(
+    source: &mut Session,
+    here: &mut Session,
+    storage: &Storage,
+    target: &Here,
+    tell: &mut dyn FnMut(&str),
+) -> anyhow::Result<Compared> {
+    let client = Client::builder().no_proxy().connect_timeout(std::time::Duration::from_secs(10)).build()?;
+    let mut compared = Compared::default();
+    let mut after = (String::new(), String::new());
+    loop {
+        let page = page(source, &after).await?;
+        let Some(last) = page.last() else { break };
+        after = (last.bucket().to_owned(), last.name().to_owned());
+        let own = same(here, &page).await?;
+        let missing: Vec<&Object> = page.iter().filter(|object| !object.is(own.get(&object.key()))).collect();
+        let copies = stream::iter(missing.iter().map(|object| copy(&client, object, storage, target)));
+        let outcomes: Vec<_> = copies.buffered(AT_ONCE).collect().await;
+        let mut done = Vec::new();
+        for (object, outcome) in missing.iter().zip(outcomes) {
+            match outcome {
+                Ok(()) => done.push(&object.0),
+                Err(error) => {
+                    compared.failed.push(format!("{}/{}: {error:#}", object.bucket(), object.name()))
+                }
+            }
+        }
+        compared.copied += done.len();
+        take_over(here, &done).await.context("rows of files")?;
+        compared.there += page.len();
+        tell(&format!("files: {} looked at, {} copied", compared.there, compared.copied));
+    }
+    compared.removed = remove_others(source, here, &client, target).await?;
+    let failures = compared.failed.len();
+    if failures > TOLD {
+        compared.failed.truncate(TOLD);
+        compared.failed.push(format!("and {} more", failures - TOLD));
+    }
+    count(source, here, &mut compared).await?;
+    compared.equal = failures == 0 && compared.here == compared.there;
+    Ok(compared)
+}
+
+/// A row of `storage.objects`, whatever columns it has.
+struct Object(Value);
+
+impl Object {
+    fn text(&self, name: &str) -> &str {
+        self.0[name].as_str().unwrap_or_default()
+    }
+
+    fn bucket(&self) -> &str {
+        self.text("bucket_id")
+    }
+
+    fn name(&self) -> &str {
+        self.text("name")
+    }
+
+    fn key(&self) -> (String, String) {
+        (self.bucket().to_owned(), self.name().to_owned())
+    }
+
+    fn size(&self) -> i64 {
+        self.0["metadata"]["size"].as_i64().unwrap_or_default()
+    }
+
+    /// The MD5 of the content, where the store knows it: files that came in parts have another tag.
+    fn md5(&self) -> Option<&str> {
+        let tag = self.0["metadata"]["eTag"].as_str()?.trim_matches('"');
+        (tag.len() == 32 && tag.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(tag)
+    }
+
+    /// Whether `own` is this very file.
+    fn is(&self, own: Option<&Self>) -> bool {
+        own.is_some_and(|own| {
+            let same_content = match (self.md5(), own.md5()) {
+                (Some(there), Some(here)) => there == here,
+                _ => true,
+            };
+            same_content
+                && self.size() == own.size()
+                && self.text("id") == own.text("id")
+                && self.text("updated_at") == own.text("updated_at")
+        })
+    }
+
+    fn path(&self) -> String {
+        let name: Vec<_> = self.name().split('/').map(escaped).collect();
+        format!("{}/{}", escaped(self.bucket()), name.join("/"))
+    }
+}
+
+async fn page(session: &mut Session, after: &(String, String)) -> Result<Vec<Object>, db::Error> {
+    const SQL: &str = "
+        select to_jsonb(o) from storage.objects o
+         where (o.bucket_id collate \"C\", o.name collate \"C\") > ($1, $2)
+         order by o.bucket_id collate \"C\", o.name collate \"C\"
+         limit $3";
+    let rows = session.query(SQL, &[&after.0, &after.1, &PAGE]).await?;
+    rows.iter().map(|row| Ok(Object(row.try_get(0)?))).collect()
+}
+
+/// The rows here of the same names.
+async fn same(here: &mut Session, page: &[Object]) -> Result<HashMap<(String, String), Object>, db::Error> {
+    const SQL: &str = "
+        select to_jsonb(o) from storage.objects o
+          join unnest($1::text[], $2::text[]) as wanted (bucket_id, name)
+            on o.bucket_id = wanted.bucket_id and o.name = wanted.name";
+    let buckets: Vec<&str> = page.iter().map(Object::bucket).collect();
+    let names: Vec<&str> = page.iter().map(Object::name).collect();
+    // Times look alike on both sides.
+    super::begin(here).await?;
+    let rows = here.query(SQL, &[&buckets, &names]).await;
+    let rows = super::end(here, rows).await?;
+    rows.iter()
+        .map(|row| {
+            let object = Object(row.try_get(0)?);
+            Ok((object.key(), object))
+        })
+        .collect()
+}
+
+async fn copy(client: &Client, object: &Object, storage: &Storage, target: &Here) -> anyhow::Result<()> {
+    let mut last = anyhow!("it was not tried");
+    for _ in 0..TRIES {
+        match copy_once(client, object, storage, target).await {
+            Ok(()) => return Ok(()),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+async fn copy_once(client: &Client, object: &Object, storage: &Storage, target: &Here) -> anyhow::Result<()> {
+    let path = object.path();
+    let from = client
+        .get(format!("{}/object/authenticated/{path}", storage.url))
+        .header("apikey", storage.key.expose())
+        .bearer_auth(storage.key.expose())
+        .send()
+        .await
+        .map_err(reqwest::Error::without_url)?;
+    if !from.status().is_success() {
+        bail!("the source answered {}", from.status());
+    }
+    let metadata = &object.0["metadata"];
+    let kind = metadata["mimetype"].as_str().unwrap_or("application/octet-stream");
+    let mut to = client
+        .post(format!("{}/object/{path}", target.url))
+        .header("apikey", target.key.expose())
+        .bearer_auth(target.key.expose())
+        .header("x-upsert", "true")
+        .header("content-type", kind);
+    if let Some(cache) = metadata["cacheControl"].as_str() {
+        to = to.header("cache-control", cache);
+    }
+    if let Some(length) = from.content_length() {
+        to = to.header("content-length", length);
+    }
+    let answer =
+        to.body(Body::wrap_stream(from.bytes_stream())).send().await.map_err(reqwest::Error::without_url)?;
+    if answer.status().is_success() {
+        return Ok(());
+    }
+    let status = answer.status();
+    let body: Value = serde_json::from_slice(&answer.bytes().await?).unwrap_or_default();
+    bail!("{} ({status})", body["message"].as_str().unwrap_or("it was refused"))
+}
+
+/// Puts what only the source knows into rows of ours.
+async fn take_over(here: &mut Session, objects: &[&Value]) -> Result<(), db::Error> {
+    const SQL: &str = "
+        update storage.objects o
+           set id = s.id, owner = s.owner, owner_id = s.owner_id, created_at = s.created_at,
+               updated_at = s.updated_at, last_accessed_at = s.last_accessed_at, user_metadata = s.user_metadata
+          from jsonb_to_recordset($1) as s (bucket_id text, name text, id uuid, owner uuid, owner_id text,
+               created_at timestamptz, updated_at timestamptz, last_accessed_at timestamptz, user_metadata jsonb)
+         where o.bucket_id = s.bucket_id and o.name = s.name";
+    if objects.is_empty() {
+        return Ok(());
+    }
+    let rows = Value::from(objects.iter().map(|object| (*object).clone()).collect::<Vec<_>>());
+    super::begin(here).await?;
+    let done = here.execute(SQL, &[&rows]).await;
+    super::end(here, done).await.map(drop)
+}
+
+/// Deletes what was brought before and is gone there.
+async fn remove_others(
+    source: &mut Session,
+    here: &mut Session,
+    client: &Client,
+    target: &Here,
+) -> anyhow::Result<usize> {
+    let mut removed = 0;
+    let mut after = (String::new(), String::new());
+    loop {
+        let own = page(here, &after).await?;
+        let Some(last) = own.last() else { return Ok(removed) };
+        after = last.key();
+        let there = same_names(source, &own).await?;
+        for object in own.iter().filter(|object| !there.contains(&object.key())) {
+            let answer = client
+                .delete(format!("{}/object/{}", target.url, object.path()))
+                .header("apikey", target.key.expose())
+                .bearer_auth(target.key.expose())
+                .send()
+                .await
+                .map_err(reqwest::Error::without_url)?;
+            if !answer.status().is_success() {
+                bail!("{}/{} could not be deleted: {}", object.bucket(), object.name(), answer.status());
+            }
+            removed += 1;
+        }
+    }
+}
+
+async fn same_names(
+    source: &mut Session,
+    page: &[Object],
+) -> Result<std::collections::HashSet<(String, String)>, db::Error> {
+    const SQL: &str = "
+        select o.bucket_id, o.name from storage.objects o
+          join unnest($1::text[], $2::text[]) as wanted (bucket_id, name)
+            on o.bucket_id = wanted.bucket_id and o.name = wanted.name";
+    let buckets: Vec<&str> = page.iter().map(Object::bucket).collect();
+    let names: Vec<&str> = page.iter().map(Object::name).collect();
+    let rows = source.query(SQL, &[&buckets, &names]).await?;
+    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
+}
+
+/// Looks at all once more, when all has been done.
+async fn count(source: &mut Session, here: &mut Session, compared: &mut Compared) -> Result<(), db::Error> {
+    (compared.there, compared.here, compared.bytes) = (0, 0, 0);
+    let mut after = (String::new(), String::new());
+    loop {
+        let there = page(source, &after).await?;
+        let Some(last) = there.last() else { return Ok(()) };
+        after = last.key();
+        let own = same(here, &there).await?;
+        let equal = there.iter().filter(|object| object.is(own.get(&object.key())));
+        let sizes: Vec<i64> = equal.map(Object::size).collect();
+        compared.there += there.len();
+        compared.here += sizes.len();
+        compared.bytes += sizes.iter().sum::<i64>();
+    }
+}

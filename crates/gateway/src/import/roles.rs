@@ -1,0 +1,66 @@
+//! Extensions and roles that the project's schemas speak of.
+
+use db::{Session, ident};
+
+use super::source::Facts;
+
+/// Extensions that the platform brings itself, or whose work it does.
+const OURS: &[&str] =
+    &["plpgsql", "supabase_vault", "pgsodium", "pg_graphql", "pg_net", "pg_cron", "pgmq", "pgjwt", "pg_tle"];
+
+/// Makes those that are missing. Returns what could not be made and what is to be done by hand.
+pub(super) async fn bring(here: &mut Session, facts: &Facts) -> anyhow::Result<Vec<String>> {
+    let mut notes = Vec::new();
+    for (name, schema) in &facts.extensions {
+        if OURS.contains(&name.as_str()) {
+            continue;
+        }
+        let there = "select from pg_catalog.pg_extension where extname = $1";
+        if here.query_opt(there, &[name]).await?.is_some() {
+            continue;
+        }
+        let make = [
+            "create schema if not exists ",
+            &ident(schema),
+            "; create extension ",
+            &ident(name),
+            " schema ",
+            &ident(schema),
+            " cascade",
+        ];
+        if let Err(error) = here.batch(&make.concat()).await {
+            let why = error.server().map_or_else(|| error.to_string(), |server| server.message.clone());
+            notes.push(format!("the extension {name} is missing here: {why}"));
+        }
+    }
+    for role in &facts.roles {
+        let there = "select from pg_catalog.pg_roles where rolname = $1";
+        if here.query_opt(there, &[&role.name]).await?.is_some() {
+            continue;
+        }
+        let attribute = |has: bool, yes, no| if has { yes } else { no };
+        let make = [
+            "create role ",
+            &ident(&role.name),
+            attribute(role.can_login, " login", " nologin"),
+            attribute(role.inherits, " inherit", " noinherit"),
+            attribute(role.bypasses_policies, " bypassrls", " nobypassrls"),
+        ];
+        here.batch(&make.concat()).await?;
+        if role.can_login {
+            notes.push(format!("the role {} has no password here", role.name));
+        }
+    }
+    // Once all are there.
+    for role in &facts.roles {
+        let granted = role.member_of.iter().map(|group| (group, &role.name));
+        for (group, member) in granted.chain(role.members.iter().map(|member| (&role.name, member))) {
+            let both =
+                "select count(*) = 2 from pg_catalog.pg_roles where rolname in ($1, $2) and not rolsuper";
+            if here.query_one(both, &[group, member]).await?.try_get(0)? {
+                here.batch(&["grant ", &ident(group), " to ", &ident(member)].concat()).await?;
+            }
+        }
+    }
+    Ok(notes)
+}
