@@ -71,10 +71,9 @@ impl Import {
             }),
             _ => None,
         };
-        if let Some(secret) = &self.jwt_secret
-            && !self.dry_run
-        {
-            take_over_secret(&self.place, &loaded.settings, &Secret::new(secret))?;
+        let jwt_secret = self.jwt_secret.as_ref().filter(|secret| !secret.is_empty()).map(Secret::new);
+        if let Some(secret) = &jwt_secret {
+            check_secret(&loaded.settings, secret)?;
         }
         let secret_key = secrets.secret_key.clone();
         let source = Target::parse(&self.database_url)?.with_application_name("basalt import");
@@ -91,7 +90,9 @@ impl Import {
         };
         let mut report =
             wait(async { import::run(&plan, &mut |text| note(text)).await.map_err(Failure::Failed) })?;
-        if self.jwt_secret.is_some() && !self.dry_run {
+        // Not before: an installation that an import is refused to keeps its secret.
+        if let (Some(secret), false) = (&jwt_secret, self.dry_run) {
+            take_over_secret(&self.place, secret)?;
             let text = "restart the server once, so that signed URLs of the source are good here";
             report.notes.push(text.to_owned());
         }
@@ -107,20 +108,20 @@ impl Import {
     }
 }
 
-/// Tokens and keys that the source signed are good here from now on.
-fn take_over_secret(place: &Place, settings: &settings::Settings, secret: &Secret) -> Result<(), Failure> {
-    let fail = |text: &str| Failure::Failed(anyhow::anyhow!(text.to_owned()));
-    if !settings.jwt.secret.is_empty() {
-        let same = settings.jwt.secret == *secret;
-        return if same {
-            Ok(())
-        } else {
-            Err(fail("jwt.secret is set to another secret than the source's"))
-        };
+/// Whether this can be the secret here.
+fn check_secret(settings: &settings::Settings, secret: &Secret) -> Result<(), Failure> {
+    let fail = |text: &str| Err(Failure::Failed(anyhow::anyhow!(text.to_owned())));
+    if !settings.jwt.secret.is_empty() && settings.jwt.secret != *secret {
+        return fail("jwt.secret is set to another secret than the source's");
     }
     if secret.expose().len() < 16 {
-        return Err(fail("the JWT secret is too short to be one"));
+        return fail("the JWT secret is too short to be one");
     }
+    Ok(())
+}
+
+/// Tokens and keys that the source signed are good here from now on.
+fn take_over_secret(place: &Place, secret: &Secret) -> Result<(), Failure> {
     let changed = Secrets::change(&place.data_dir, |secrets| {
         if secrets.jwt_secret != *secret {
             secrets.sign_with(secret.clone(), Clock::system().unix())?;
