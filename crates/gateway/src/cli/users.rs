@@ -264,7 +264,7 @@ impl Who {
 impl Delete {
     async fn run(self) -> Result<(), Failure> {
         let (api, user) = self.who.find().await?;
-        confirm(&format!("delete the account {}", name(&user)), self.yes)?;
+        confirm(&format!("take the account {} away", name(&user)), self.yes)?;
         let body = json!({ "should_soft_delete": self.soft });
         api.call(Method::DELETE, &of(&user, ""), Some(&body)).await?;
         match self.who.common.output {
