@@ -57,6 +57,11 @@ bench-auth: setup-test build ## measure sign-ins, refreshes and what others noti
 	cargo build --release --locked -p tests --bin bench-auth
 	BASALT_BIN=$(TARGET)/release/basalt $(TARGET)/release/bench-auth $(ARGS)
 
+.PHONY: bench-realtime
+bench-realtime: setup-test build ## measure sockets, broadcasts, presence and row changes; ARGS="--seconds 10 --only fan-out"
+	cargo build --release --locked -p tests --bin bench-realtime
+	BASALT_BIN=$(TARGET)/release/basalt $(TARGET)/release/bench-realtime $(ARGS)
+
 .PHONY: bench-rest
 bench-rest: setup-test build ## measure the data API beside pgbench; ARGS="--seconds 5 --only embed --peer URL"
 	cargo build --release --locked -p tests --bin bench-rest

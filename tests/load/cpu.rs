@@ -32,6 +32,12 @@ impl Cpu {
     }
 }
 
+/// CPU time that this process used so far.
+#[must_use]
+pub fn own() -> Duration {
+    on_cpu(std::process::id())
+}
+
 /// Time that the threads of a process spent running, to the nanosecond.
 fn on_cpu(pid: u32) -> Duration {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();

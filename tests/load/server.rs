@@ -1,5 +1,6 @@
 //! The server under test, in a directory of its own.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -45,6 +46,12 @@ impl Basalt {
     /// On an empty directory, with more in its environment.
     #[must_use]
     pub fn start_with(environment: &[(&str, &str)]) -> Self {
+        Self::start_with_services("auth,rest", environment)
+    }
+
+    /// On an empty directory, with these services.
+    #[must_use]
+    pub fn start_with_services(services: &str, environment: &[(&str, &str)]) -> Self {
         let program =
             std::env::var_os("BASALT_BIN").map_or_else(|| "target/release/basalt".into(), PathBuf::from);
         let directory = std::env::temp_dir().join(format!("basalt-bench-{}", std::process::id()));
@@ -55,7 +62,7 @@ impl Basalt {
             .arg("serve")
             .args([
                 "--services",
-                "auth,rest",
+                services,
                 "--listen",
                 &listen.to_string(),
                 "--db-listen",
@@ -102,6 +109,12 @@ impl Basalt {
     #[must_use]
     pub fn key(&self, name: &str) -> &str {
         self.keys[name].as_str().unwrap_or_else(|| panic!("basalt status prints {name}"))
+    }
+
+    /// The address of the server.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
     }
 
     /// The address of the data API.
@@ -200,10 +213,45 @@ impl Basalt {
         assert!(status.unwrap().success(), "psql failed");
     }
 
+    /// A session that runs statements one after the other, without anybody waiting for them.
+    #[must_use]
+    pub fn psql_session(&self) -> PsqlSession {
+        let mut process = Command::new("psql")
+            .args(["--quiet", "--no-psqlrc", "--set", "ON_ERROR_STOP=1"])
+            .arg(self.database_url())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let input = process.stdin.take().expect("its input is a pipe");
+        PsqlSession { process, input: Some(input) }
+    }
+
     /// Where it keeps everything.
     #[must_use]
     pub fn directory(&self) -> &PathBuf {
         &self.directory
+    }
+}
+
+/// A `psql` that runs what it is given; ended when dropped.
+pub struct PsqlSession {
+    process: Child,
+    input: Option<std::process::ChildStdin>,
+}
+
+impl PsqlSession {
+    /// Hands over a statement.
+    pub fn run(&mut self, sql: &str) {
+        let input = self.input.as_mut().expect("it is open");
+        writeln!(input, "{sql}").expect("psql reads");
+    }
+}
+
+impl Drop for PsqlSession {
+    fn drop(&mut self) {
+        drop(self.input.take());
+        let _ = self.process.wait();
     }
 }
 
