@@ -99,7 +99,7 @@ enum Flow {
 pub(crate) async fn run(
     link: Rc<Link>,
     opening: Opening,
-    mut deliveries: mpsc::UnboundedReceiver<Delivery>,
+    mut deliveries: mpsc::UnboundedReceiver<Box<Delivery>>,
 ) -> Ending {
     let is_joined = Rc::clone(&opening.is_joined);
     // The checks need much more memory than a channel that has passed them.
@@ -128,7 +128,7 @@ pub(crate) async fn run(
 }
 
 impl Channel {
-    async fn serve(mut self, deliveries: &mut mpsc::UnboundedReceiver<Delivery>) {
+    async fn serve(mut self, deliveries: &mut mpsc::UnboundedReceiver<Box<Delivery>>) {
         let mut flow = self.greet();
         let mut check_at = self.check_at();
         let mut stands = self.link.service.stands.subscribe();
@@ -177,7 +177,7 @@ impl Channel {
         Flow::On
     }
 
-    async fn handle(&mut self, delivery: Delivery) -> Flow {
+    async fn handle(&mut self, delivery: Box<Delivery>) -> Flow {
         let message = &delivery.message;
         let address = Address {
             // Answers name the join even to clients that do not.

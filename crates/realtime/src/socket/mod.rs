@@ -80,7 +80,8 @@ pub(crate) struct Address {
     pub(crate) topic: Box<str>,
 }
 
-/// A message on its way to a channel, with its share of what may wait.
+/// A message on its way to a channel, with its share of what may wait. Queues hold it boxed: they keep room for
+/// 32 of whatever they hold, and there is one for each channel of an idle client.
 pub(crate) struct Delivery {
     pub(crate) message: Message,
     _share: OwnedSemaphorePermit,
@@ -91,7 +92,7 @@ struct Handle {
     /// Which of the joins of its topic this is.
     serial: u64,
     join_ref: Option<Ref>,
-    deliveries: mpsc::UnboundedSender<Delivery>,
+    deliveries: mpsc::UnboundedSender<Box<Delivery>>,
     task: JoinHandle<()>,
     /// The join was answered with success.
     is_joined: Rc<Cell<bool>>,
@@ -107,8 +108,8 @@ struct Ended {
 
 /// Says it even if the channel panics.
 struct Farewell {
-    ended: Option<Ended>,
-    to: mpsc::UnboundedSender<Ended>,
+    ended: Option<Box<Ended>>,
+    to: mpsc::UnboundedSender<Box<Ended>>,
 }
 
 impl Drop for Farewell {
@@ -127,7 +128,7 @@ pub(crate) struct Socket {
     channels: HashMap<Box<str>, Handle>,
     joins: u64,
     waiting: Arc<Semaphore>,
-    ended: (mpsc::UnboundedSender<Ended>, mpsc::UnboundedReceiver<Ended>),
+    ended: (mpsc::UnboundedSender<Box<Ended>>, mpsc::UnboundedReceiver<Box<Ended>>),
     heard_at: Instant,
     /// Since when there is no channel.
     alone_since: Instant,
@@ -163,8 +164,9 @@ impl Socket {
         loop {
             let deadline = self.deadline();
             let flow = tokio::select! {
-                incoming = self.inbox.next() => self.take(incoming).await,
-                Some(ended) = self.ended.1.recv() => self.bury(ended),
+                // What handles a message needs more memory than a socket that waits for one.
+                incoming = self.inbox.next() => Box::pin(self.take(incoming)).await,
+                Some(ended) = self.ended.1.recv() => self.bury(*ended),
                 () = self.link.outbox.ended() => END,
                 () = tokio::time::sleep_until(deadline) => self.look_at_the_clock(),
             };
@@ -266,7 +268,7 @@ impl Socket {
                 // It is never closed.
                 if let Ok(share) = Arc::clone(&self.waiting).acquire_many_owned(share).await {
                     // A channel that is just ending takes nothing any more.
-                    let _ = handle.deliveries.send(Delivery { message, _share: share });
+                    let _ = handle.deliveries.send(Box::new(Delivery { message, _share: share }));
                 }
             }
             None if event == "phx_leave" => self.link.reply(&address, true, "{}"),
@@ -298,7 +300,7 @@ impl Socket {
             is_joined: Rc::clone(&is_joined),
         };
         let (deliveries, receiver) = mpsc::unbounded_channel();
-        let ended = Ended { topic: address.topic.clone(), serial, how: None };
+        let ended = Box::new(Ended { topic: address.topic.clone(), serial, how: None });
         let mut farewell = Farewell { ended: Some(ended), to: self.ended.0.clone() };
         let link = Rc::clone(&self.link);
         let task = actix_web::rt::spawn(async move {
