@@ -49,8 +49,20 @@ pub struct Config {
     pub private_only: bool,
     /// Days for which messages are kept, today not counted.
     pub retention_days: u32,
+    /// The way to other instances that serve the same database. An instance that is alone sends nothing along it.
+    pub relay: Relay,
     /// Over how long the goodbyes to all sockets are spread when the server stops.
     pub drain: Span,
+}
+
+/// A way to other instances.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Relay {
+    /// Through the database.
+    Postgres,
+    /// None: this is the only instance.
+    None,
 }
 
 impl Default for Config {
@@ -73,6 +85,7 @@ impl Default for Config {
             join_backoff: Span::secs(5),
             private_only: false,
             retention_days: 3,
+            relay: Relay::Postgres,
             drain: Span::secs(10),
         }
     }

@@ -2,14 +2,16 @@
 //!
 //! - `http/`: one file per URL; `websocket` turns a request into a socket.
 //! - [`socket`]: one task per connection, with a bounded queue; [`channel`]: one task per joined topic.
-//! - [`hub`]: who is on which topic, and getting a message to all of them; presence lives there too.
+//! - [`hub`]: who is on which topic, and getting a message to all of them; presence lives there too, and the way
+//!   to other instances on the same database.
 //! - [`protocol`]: frames and messages as values, pure.
 //! - [`wal`]: the stream of what happens in the database; messages written there are broadcasts.
 //! - [`token`], [`authz`]: who somebody is, and what policies let them do; [`limit`]: how much of it.
 //! - `store/`: the SQL of schema `realtime`, one file per table; `task/`: background work.
 //!
 //! Its connections log in as `supabase_realtime_admin`, who owns that schema and may become the roles of the
-//! API to ask policies what they allow. A message between sockets touches neither the database nor a broker.
+//! API to ask policies what they allow. While an instance is alone, a message between its sockets touches neither the
+//! database nor a broker.
 //! Refused: holding anything without a bound, dropping single messages for a slow client (its socket is closed
 //! instead), and saying more to a refused client than upstream does.
 //!
@@ -37,7 +39,7 @@ use db::{Fleet, Pool, Target};
 use jwt::{ApiKeys, Verifier};
 use kernel::{Clock, Health, Task};
 
-pub use crate::config::{Config, Problem};
+pub use crate::config::{Config, Problem, Relay};
 pub use crate::http::MAX_BODY;
 use crate::hub::Hub;
 use crate::limit::Counters;
@@ -143,7 +145,9 @@ impl Realtime {
     /// Background work, to be supervised.
     #[must_use]
     pub fn tasks(&self) -> Vec<Task> {
-        vec![task::partitions::task(&self.0), wal::stream::task(&self.0)]
+        let mut tasks = vec![task::partitions::task(&self.0), wal::stream::task(&self.0)];
+        tasks.extend((self.0.config.relay == Relay::Postgres).then(|| hub::relay::task(&self.0)));
+        tasks
     }
 
     /// Whether the service can serve. Public channels do without a database, private ones do not.

@@ -1,12 +1,14 @@
 //! Who is on which topic, and getting a message to all of them.
 //!
 //! - [`topic`]: the channels on one topic and what they receive; [`presence`]: who says to be there.
+//! - [`relay`]: the other instances that serve the same database, if there are any.
 //!
 //! A message is encoded once per version and its bytes are shared; delivering it is putting a pointer into
-//! the queue of each socket. Nobody waits for anybody: queues are bounded by their sockets. Nothing here
-//! touches the database.
+//! the queue of each socket. Nobody waits for anybody: queues are bounded by their sockets. While this is the
+//! only instance nothing here touches the database; with others, what is sent is queued for them as well.
 
 pub(crate) mod presence;
+pub(crate) mod relay;
 pub(crate) mod topic;
 
 use std::collections::HashMap;
@@ -19,6 +21,9 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::protocol::outgoing::{Frame, Shared};
+use presence::{Presences, Who};
+use relay::Relay;
+use relay::envelope::{Entry as Present, Envelope};
 use topic::{But, Member, Topic};
 
 /// Locks over which the topics are spread.
@@ -35,8 +40,12 @@ pub(crate) struct Key {
 
 type Shard = Mutex<HashMap<Key, Arc<Topic>>>;
 
-/// All topics with at least one channel.
+/// All topics with at least one channel, or with somebody present at another instance.
 pub(crate) struct Hub {
+    /// Names this instance.
+    id: u64,
+    /// What goes to the others.
+    pub(crate) relay: Relay,
     shards: Vec<Shard>,
     hasher: RandomState,
     members: AtomicU64,
@@ -45,7 +54,14 @@ pub(crate) struct Hub {
 impl Hub {
     pub(crate) fn new() -> Arc<Self> {
         let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
-        Arc::new(Self { shards, hasher: RandomState::new(), members: AtomicU64::new(0) })
+        Arc::new(Self {
+            // As a number of Postgres, which knows no unsigned ones.
+            id: rand::random::<u64>() >> 1,
+            relay: Relay::default(),
+            shards,
+            hasher: RandomState::new(),
+            members: AtomicU64::new(0),
+        })
     }
 
     fn shard(&self, key: &Key) -> MutexGuard<'_, HashMap<Key, Arc<Topic>>> {
@@ -62,19 +78,68 @@ impl Hub {
         Membership { hub: Arc::clone(self), topic: Arc::clone(topic), id, presence: None }
     }
 
-    /// Sends a message to all who are on a topic; how many they were.
+    /// Sends a message to all who are on a topic, here and elsewhere; how many they were here.
     pub(crate) fn broadcast(&self, key: &Key, message: &Shared) -> u64 {
+        self.relay.pass_on(|| Envelope::Message { key: key.clone(), message: message.clone() });
+        self.deliver(key, message)
+    }
+
+    /// Sends a message to all who are on a topic here; how many they were.
+    fn deliver(&self, key: &Key, message: &Shared) -> u64 {
         let topic = self.shard(key).get(key).map(Arc::clone);
         topic.map_or(0, |topic| topic.broadcast(message, But::Nobody))
     }
 
-    /// Sends a message that is a row of the database, to whom it was not replayed; how many they were.
+    /// Sends a message that is a row of the database to all who are on a topic here and to whom it was not
+    /// replayed; how many they were. Other instances hear of the row themselves.
     pub(crate) fn broadcast_row(&self, key: &Key, message: &Shared, id: Uuid) -> u64 {
         let topic = self.shard(key).get(key).map(Arc::clone);
         topic.map_or(0, |topic| topic.broadcast(message, But::Replayed(id)))
     }
 
-    /// Topics with at least one channel.
+    /// Those of another instance who are present on a topic: only `entries`.
+    fn adopt(&self, key: &Key, instance: u64, entries: Vec<Present>) -> u64 {
+        self.change(key, |presences| presences.replace(instance, entries))
+    }
+
+    /// Changes who is present on a topic, whether or not somebody is on it here; how many were told.
+    fn change(&self, key: &Key, change: impl FnOnce(&mut Presences) -> Option<presence::Diff>) -> u64 {
+        let mut shard = self.shard(key);
+        let topic = shard.entry(key.clone()).or_insert_with(|| Arc::new(Topic::new(key.clone())));
+        let told = topic.change(change);
+        if topic.is_empty() {
+            shard.remove(key);
+        }
+        told
+    }
+
+    /// The topics there are.
+    fn keys(&self) -> Vec<Key> {
+        let keys = |shard: &Shard| -> Vec<Key> {
+            shard.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+        };
+        self.shards.iter().flat_map(keys).collect()
+    }
+
+    /// Tells the others who is present here.
+    fn census(&self) {
+        self.relay.push(Envelope::Census);
+        for key in self.keys() {
+            let topic = self.shard(&key).get(&key).map(Arc::clone);
+            if let Some(topic) = topic {
+                // At a moment between two changes, which are queued behind it or are part of it.
+                topic.presences(|presences| {
+                    let entries = presences.of(self.id);
+                    if !entries.is_empty() {
+                        self.relay.push(Envelope::Topic { key, entries });
+                    }
+                });
+            }
+        }
+        self.relay.push(Envelope::Counted);
+    }
+
+    /// Topics there are.
     #[cfg(test)]
     pub(crate) fn topics(&self) -> usize {
         self.shards.iter().map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner).len()).sum()
@@ -91,34 +156,57 @@ pub(crate) struct Membership {
 }
 
 impl Membership {
-    /// Sends a message to the others, and to the sender too if it wants; how many they were.
+    /// Sends a message to the others, and to the sender too if it wants; how many they were here.
     pub(crate) fn broadcast(&self, message: &Shared, to_self: bool) -> u64 {
+        let key = || self.topic.key().clone();
+        self.hub.relay.pass_on(|| Envelope::Message { key: key(), message: message.clone() });
         self.topic.broadcast(message, if to_self { But::Nobody } else { But::Member(self.id) })
     }
 
-    /// Is present under `key` from now on, with `payload`; how many were told.
-    pub(crate) fn track(&mut self, key: &str, payload: Map<String, Value>) -> u64 {
-        self.presence = Some(key.into());
-        self.topic.track(self.id, key, payload)
+    fn who(&self) -> Who {
+        Who { instance: self.hub.id, member: self.id }
+    }
+
+    /// Is present under `name` from now on, with `payload`; how many were told.
+    pub(crate) fn track(&mut self, name: &str, payload: Map<String, Value>) -> u64 {
+        self.presence = Some(name.into());
+        let (who, key) = (self.who(), self.topic.key());
+        self.topic.change(|presences| {
+            let (diff, saying) = presences.say(name, who, payload)?;
+            let entry = || Present { name: name.into(), member: who.member, saying };
+            self.hub.relay.pass_on(|| Envelope::Present { key: key.clone(), entry: entry() });
+            Some(diff)
+        })
     }
 
     /// Is present no longer; how many were told.
     pub(crate) fn untrack(&mut self) -> u64 {
-        self.presence.take().map_or(0, |key| self.topic.untrack(self.id, &key))
+        let Some(name) = self.presence.take() else { return 0 };
+        let (who, key) = (self.who(), self.topic.key());
+        self.topic.change(|presences| {
+            let diff = presences.remove(&name, who)?;
+            self.hub.relay.pass_on(|| Envelope::Absent { key: key.clone(), name, member: who.member });
+            Some(diff)
+        })
     }
 
     /// Who is present, as JSON, handed to `send` at a moment between two changes.
     pub(crate) fn presence_state<R>(&self, send: impl FnOnce(String) -> R) -> R {
-        self.topic.presence_state(send)
+        // A change needs the topic for itself, so its diff is queued behind the state.
+        self.topic.presences(|presences| send(presences.to_json()))
     }
 }
 
 impl Drop for Membership {
     fn drop(&mut self) {
-        let mut shard = self.hub.shard(self.topic.key());
-        let is_empty = self.topic.remove(self.id, self.presence.take().as_deref());
+        let hub = Arc::clone(&self.hub);
+        let mut shard = hub.shard(self.topic.key());
+        self.topic.remove(self.id);
+        self.untrack();
         // Under the shard's lock nobody can have joined in between.
-        if is_empty && let Entry::Occupied(entry) = shard.entry(self.topic.key().clone()) {
+        if self.topic.is_empty()
+            && let Entry::Occupied(entry) = shard.entry(self.topic.key().clone())
+        {
             entry.remove();
         }
     }

@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use bytes::Bytes;
-use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::Key;
@@ -110,16 +109,17 @@ impl Topic {
         state.members.push((id, member));
     }
 
-    /// True if nobody is left.
-    pub(super) fn remove(&self, id: u64, presence: Option<&str>) -> bool {
+    pub(super) fn remove(&self, id: u64) {
         let mut state = self.write();
         if let Some(index) = state.members.iter().position(|(member, _)| *member == id) {
             state.members.swap_remove(index);
         }
-        if let Some(diff) = presence.and_then(|key| state.presences.untrack(key, id)) {
-            self.tell(&state, &diff);
-        }
-        state.members.is_empty()
+    }
+
+    /// True if nobody is on it, here or elsewhere.
+    pub(super) fn is_empty(&self) -> bool {
+        let state = self.read();
+        state.members.is_empty() && state.presences.is_empty()
     }
 
     pub(super) fn broadcast(&self, message: &Shared, but: But) -> u64 {
@@ -131,20 +131,15 @@ impl Topic {
         deliver(&encoder, receivers)
     }
 
-    pub(super) fn track(&self, id: u64, key: &str, payload: Map<String, Value>) -> u64 {
+    /// Changes who is present; how many were told.
+    pub(super) fn change(&self, change: impl FnOnce(&mut Presences) -> Option<Diff>) -> u64 {
         let mut state = self.write();
-        state.presences.track(key, id, payload).map_or(0, |diff| self.tell(&state, &diff))
+        change(&mut state.presences).map_or(0, |diff| self.tell(&state, &diff))
     }
 
-    pub(super) fn untrack(&self, id: u64, key: &str) -> u64 {
-        let mut state = self.write();
-        state.presences.untrack(key, id).map_or(0, |diff| self.tell(&state, &diff))
-    }
-
-    pub(super) fn presence_state<R>(&self, send: impl FnOnce(String) -> R) -> R {
-        // A change needs the lock for itself, so its diff is queued behind the state.
-        let state = self.read();
-        send(state.presences.to_json())
+    /// Shows who is present.
+    pub(super) fn presences<R>(&self, show: impl FnOnce(&Presences) -> R) -> R {
+        show(&self.read().presences)
     }
 
     /// On public topics everybody is told, also those who did not ask for presence: upstream's rule.

@@ -113,7 +113,7 @@ pub(crate) fn push(
 }
 
 /// Something for many receivers.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Shared {
     /// An event with its payload, JSON text: goes out as text whatever the version.
     Event { event: &'static str, payload: Bytes },

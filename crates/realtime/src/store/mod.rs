@@ -3,3 +3,4 @@
 pub(crate) mod message;
 pub(crate) mod partition;
 pub(crate) mod publication;
+pub(crate) mod relay;

@@ -6,12 +6,15 @@ mod broadcast;
 mod client;
 mod database;
 mod http;
+mod instances;
 mod limits;
 mod presence;
 mod private;
 mod schema;
 mod socket;
 mod token;
+
+use std::sync::Arc;
 
 use actix_web::{App, HttpServer, web};
 use db::{Fleet, Pool, PoolOptions};
@@ -26,12 +29,13 @@ pub(crate) const PUBLISHABLE: &str = "sb_publishable_AAAAAAAAAAAAAAAAAAAAAA_x";
 
 /// A running instance with a database of its own.
 pub(crate) struct Server {
-    pub(crate) database: Database,
+    pub(crate) database: Arc<Database>,
     pub(crate) realtime: Realtime,
     pub(crate) address: std::net::SocketAddr,
     handle: actix_web::dev::ServerHandle,
     stop: kernel::task::StopHandle,
     stopped: kernel::Stop,
+    tasks: Vec<tokio::task::JoinHandle<()>>,
 }
 
 /// Settings under which nothing is held back.
@@ -50,7 +54,11 @@ impl Server {
     }
 
     pub(crate) async fn with(config: Config, clock: Clock) -> Self {
-        let database = testkit::database(&[realtime::migrations()]).await;
+        Self::on(Arc::new(testkit::database(&[realtime::migrations()]).await), config, clock).await
+    }
+
+    /// One more instance on a database that others may serve too.
+    pub(crate) async fn on(database: Arc<Database>, config: Config, clock: Clock) -> Self {
         let login = database.target_as("supabase_realtime_admin").with_option("timezone", "UTC");
         let options = PoolOptions { size: 4, ..PoolOptions::default() };
         let anon = RoleName::parse("anon").unwrap();
@@ -85,18 +93,42 @@ impl Server {
         let handle = server.handle();
         tokio::spawn(server);
         let (stop, stopped) = kernel::Stop::pair();
-        Self { database, realtime, address, handle, stop, stopped }
+        Self { database, realtime, address, handle, stop, stopped, tasks: Vec::new() }
     }
 
     /// With its background work.
     pub(crate) async fn working() -> Self {
-        let server = Self::start().await;
+        Self::start().await.at_work().await
+    }
+
+    /// Another instance on the same database, with its background work.
+    pub(crate) async fn beside(&self) -> Self {
+        Self::on(Arc::clone(&self.database), config(), Clock::system()).await.at_work().await
+    }
+
+    async fn at_work(self) -> Self {
+        let mut server = self;
         let administrator = Pool::new(&server.database.target(), PoolOptions::default());
         realtime::prepare(&administrator).await.unwrap();
         for task in server.realtime.tasks() {
-            tokio::spawn(task.run(server.stopped.clone()));
+            server.tasks.push(tokio::spawn(task.run(server.stopped.clone())));
         }
         server
+    }
+
+    /// Ends as a process does that is killed: without a word.
+    pub(crate) fn kill(self) {
+        self.tasks.iter().for_each(tokio::task::JoinHandle::abort);
+        // Its sockets end with it.
+        drop(self.handle.stop(false));
+    }
+
+    /// Ends its background work as it is ended when the server stops.
+    pub(crate) async fn retire(&mut self) {
+        self.stop.stop();
+        for task in self.tasks.drain(..) {
+            task.await.unwrap();
+        }
     }
 }
 
