@@ -78,12 +78,12 @@ bench-soak: setup-test build ## watch the memory of the server under ten minutes
 	BASALT_BIN=$(TARGET)/release/basalt $(TARGET)/release/bench-soak $(ARGS)
 
 .PHONY: fuzz
-fuzz: setup ## feed what the data API reads with anything at all, ten minutes each; ARGS="60" for seconds
+fuzz: setup ## feed what the data API and sockets read with anything at all, ten minutes each; ARGS="60" for seconds
 	cargo fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz
-	cd crates/rest/fuzz && for target in $$(cargo fuzz list); do \
+	for crate in rest realtime; do cd $(CURDIR)/crates/$$crate/fuzz && for target in $$(cargo fuzz list); do \
 	mkdir -p corpus/$$target; \
 	RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none $$target corpus/$$target seeds/$$target -- \
-	-max_total_time=$(or $(ARGS),600) -rss_limit_mb=2048 -max_len=4096 -timeout=5; done
+	-max_total_time=$(or $(ARGS),600) -rss_limit_mb=2048 -max_len=4096 -timeout=5; done; done
 
 .PHONY: fmt
 fmt: ## format the Rust code

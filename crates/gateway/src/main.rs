@@ -8,7 +8,7 @@
 //! project/   migrations and seeds of a folder   import/   a live Supabase taken over
 //! edge/      what every request passes          rotation   signing keys changed and taken over
 //! api_keys   keys of applications changed       log_file   the log that is kept
-//! health supervisor banner installation certificate
+//! health metrics supervisor banner installation certificate
 //! ```
 
 mod api_keys;
@@ -24,6 +24,7 @@ mod import;
 mod installation;
 mod keys;
 mod log_file;
+mod metrics;
 mod project;
 mod rotation;
 mod routes;

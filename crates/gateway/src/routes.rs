@@ -60,6 +60,7 @@ const fn exactly(prefix: &'static str, service: Service, key: KeyRule) -> Route 
 /// The rows; more specific ones first.
 pub(crate) const ROUTES: &[Route] = &[
     exactly("/health", Service::Gateway, KeyRule::Open),
+    exactly("/metrics", Service::Gateway, KeyRule::Service),
     exactly("/auth/v1/verify", Service::Auth, KeyRule::Open),
     exactly("/auth/v1/callback", Service::Auth, KeyRule::Open),
     exactly("/auth/v1/authorize", Service::Auth, KeyRule::Open),
@@ -104,6 +105,7 @@ mod tests {
         let check = |path: &str, expected: Option<(Service, KeyRule)>| {
             assert_eq!(find(path).map(|route| (route.service, route.key)), expected, "{path}");
         };
+        check("/metrics", Some((Service::Gateway, KeyRule::Service)));
         check("/auth/v1/token", Some((Service::Auth, KeyRule::Any)));
         check("/auth/v1/verify", Some((Service::Auth, KeyRule::Open)));
         check("/auth/v1/verify/x", Some((Service::Auth, KeyRule::Any)));

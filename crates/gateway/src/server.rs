@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::edge::refusal::Refusal;
 use crate::edge::{self, Edge};
 use crate::health::Health;
+use crate::metrics;
 
 /// Settings of the HTTP server.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -174,6 +175,8 @@ fn mount(app: &mut web::ServiceConfig, services: &Services, bare: bool) {
     }
     let health = services.health.clone();
     app.route("/health", web::get().to(move || answer(health.clone())));
+    let measured = services.clone();
+    app.route("/metrics", web::get().to(move || std::future::ready(metrics::answer(&measured))));
     let (ready, live) = (services.health.clone(), HttpResponse::Ok);
     app.route("/rest-admin/v1/ready", web::get().to(move || answer(ready.clone())));
     app.route("/rest-admin/v1/live", web::get().to(move || async move { live().finish() }));

@@ -23,6 +23,19 @@ pub(crate) enum ConnectError {
     Unusable,
 }
 
+impl ConnectError {
+    /// Upstream's name of it, for those who run the server.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::NoKey => "MissingAPIKey",
+            Self::Token(refused) => refused.code(),
+            Self::TooManySockets => "ConnectionRateLimitReached",
+            Self::TooManyJoins => "JoinsRateLimitReached",
+            Self::Unusable => "ErrorConnectingToWebsocket",
+        }
+    }
+}
+
 /// Before the upgrade nobody is told how long ago a token ended.
 fn short(refused: &Refused) -> String {
     match refused {
@@ -79,6 +92,24 @@ pub(crate) enum JoinError {
 }
 
 impl JoinError {
+    /// What its text begins with.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::NoTopic => "TopicNameRequired",
+            Self::PrivateOnly => "PrivateOnly",
+            Self::TooManyChannels => "ChannelRateLimitReached",
+            Self::TooManyJoins => "ClientJoinRateLimitReached",
+            Self::Token(refused) => refused.code(),
+            Self::Unauthorized(_) => "Unauthorized",
+            Self::Busy => "IncreaseConnectionPool",
+            Self::Unreachable => "UnableToConnectToProject",
+            Self::Cancelled(_) => "QueryCanceled",
+            Self::NoPartition => "MissingPartition",
+            Self::Restarting => "RealtimeRestarting",
+            Self::Replay | Self::ReplayParameters | Self::ReplayOfPublic => "UnableToReplayMessages",
+        }
+    }
+
     /// For a caller whose rights to `topic` could not be found out.
     pub(crate) fn unanswered(error: Unanswered, topic: &str) -> Self {
         match error {

@@ -6,7 +6,8 @@
 //!   to other instances on the same database.
 //! - [`protocol`]: frames and messages as values, pure.
 //! - [`wal`]: the stream of what happens in the database; messages written there are broadcasts.
-//! - [`token`], [`authz`]: who somebody is, and what policies let them do; [`limit`]: how much of it.
+//! - [`token`], [`authz`]: who somebody is, and what policies let them do; [`limit`]: how much of it;
+//!   [`metric`]: how much there was.
 //! - `store/`: the SQL of schema `realtime`, one file per table; `task/`: background work.
 //!
 //! Its connections log in as `supabase_realtime_admin`, who owns that schema and may become the roles of the
@@ -21,9 +22,12 @@ mod authz;
 mod channel;
 mod config;
 mod error;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod http;
 mod hub;
 mod limit;
+mod metric;
 mod protocol;
 mod service;
 mod socket;
@@ -128,6 +132,7 @@ impl Realtime {
             pool: deps.pool,
             hub: Hub::new(),
             counters: Counters::default(),
+            metrics: Arc::default(),
             sockets: Sockets::default(),
             stream: deps.stream,
             stands: tokio::sync::watch::Sender::new(false),
@@ -157,6 +162,12 @@ impl Realtime {
             Ok(()) => Health::Ready,
             Err(error) => Health::NotReady(error.to_string()),
         }
+    }
+
+    /// Figures, as Prometheus reads them.
+    #[must_use]
+    pub fn metrics(&self) -> String {
+        metric::text(&self.0)
     }
 
     /// Says goodbye to all sockets and refuses new channels: the server is about to stop. Returns when

@@ -18,6 +18,8 @@ pub(crate) struct Rate {
     buckets: [AtomicU64; BUCKETS],
     /// The latest bucket, in buckets since 1970.
     latest: AtomicI64,
+    /// All events there ever were.
+    total: AtomicU64,
 }
 
 impl Rate {
@@ -25,12 +27,18 @@ impl Rate {
     pub(crate) fn add(&self, now: i64, events: u64) {
         self.turn(now);
         self.bucket(now.div_euclid(BUCKET)).fetch_add(events, Ordering::Relaxed);
+        self.total.fetch_add(events, Ordering::Relaxed);
     }
 
     /// Events per second over the last minute.
     pub(crate) fn average(&self, now: i64) -> u64 {
         self.turn(now);
         self.buckets.iter().map(|bucket| bucket.load(Ordering::Relaxed)).sum::<u64>() / WINDOW
+    }
+
+    /// All events there ever were.
+    pub(crate) fn total(&self) -> u64 {
+        self.total.load(Ordering::Relaxed)
     }
 
     fn bucket(&self, index: i64) -> &AtomicU64 {
@@ -92,8 +100,7 @@ pub(crate) struct Seat(Arc<AtomicUsize>);
 
 impl Counters {
     /// Sockets that are open.
-    #[cfg(test)]
-    fn sockets(&self) -> usize {
+    pub(crate) fn sockets(&self) -> usize {
         self.sockets.load(Ordering::Relaxed)
     }
 
@@ -125,6 +132,7 @@ mod tests {
         assert_eq!(rate.average(1059), 20);
         assert_eq!(rate.average(1060), 10, "the first half is a minute old");
         assert_eq!(rate.average(5000), 0);
+        assert_eq!(rate.total(), 1200);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use crate::config::Config;
 use crate::hub::Hub;
 use crate::limit::Counters;
+use crate::metric::Metrics;
 use crate::socket::outbox::Outbox;
 use crate::token::Tokens;
 
@@ -29,6 +30,7 @@ pub(crate) struct Service {
     pub(crate) pool: Pool,
     pub(crate) hub: Arc<Hub>,
     pub(crate) counters: Counters,
+    pub(crate) metrics: Arc<Metrics>,
     pub(crate) sockets: Sockets,
     /// Where the changes of the database are streamed from.
     pub(crate) stream: Target,

@@ -49,6 +49,7 @@ impl Channel {
             }
             return Flow::On;
         }
+        service.metrics.broadcasts.add(message.len());
         let delivered = self.membership.broadcast(message, self.to_self);
         service.counters.events.add(service.now(), 1 + delivered);
         if self.ack {

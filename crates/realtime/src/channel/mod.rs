@@ -110,6 +110,7 @@ pub(crate) async fn run(
             Ending::Channel
         }
         Err(error) => {
+            link.service.metrics.error(error.code());
             tracing::info!(%error, "a join was refused");
             sleep(link.service.config.join_backoff.0).await;
             link.refuse(&opening.address, &error.to_string());

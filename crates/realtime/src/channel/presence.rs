@@ -118,6 +118,7 @@ impl Channel {
         if service.counters.presence.average(now) > service.config.max_presence_events_per_second {
             return Err(Denied::Shut("Too many presence messages per second"));
         }
+        service.metrics.presences.add(size);
         self.presence.is_wanted = true;
         let told = self.membership.track(&self.presence.key, said);
         service.counters.presence.add(now, 1 + told);

@@ -54,6 +54,7 @@ pub(super) async fn post(
         if message.key.private && rights.get(name) != Some(&true) {
             continue;
         }
+        service.metrics.broadcasts.add(message.payload.len());
         let shared = Shared::Event { event: "broadcast", payload: message.payload };
         let delivered = service.hub.broadcast(&message.key, &shared);
         service.counters.events.add(service.now(), 1 + delivered);

@@ -40,6 +40,7 @@ pub(super) async fn post(
             return Err(Error::Forbidden);
         }
     }
+    service.metrics.broadcasts.add(content.len());
     let message = Shared::Broadcast { event: event.into(), metadata: Bytes::new(), content };
     let delivered = service.hub.broadcast(&key, &message);
     service.counters.events.add(service.now(), 1 + delivered);

@@ -27,6 +27,7 @@ pub(super) async fn get(
     let (version, caller, seat) = match admit(&request, &service) {
         Ok(admitted) => admitted,
         Err(error) => {
+            service.metrics.error(error.code());
             // Clients that are refused try again at once.
             tokio::time::sleep(service.config.connect_backoff.0).await;
             return Err(error.into());
@@ -44,7 +45,7 @@ pub(super) async fn get(
     let inbox = Inbox::new(payload, service.config.max_frame.get());
     let entry = Sockets::enter(&service, &outbox);
     actix_web::rt::spawn(Socket::new(link, inbox, seat, entry).run());
-    let body: BoxBody = BodyStream::new(Outflow::new(&outbox)).boxed();
+    let body: BoxBody = BodyStream::new(Outflow::new(&outbox, &service.metrics)).boxed();
     Ok(response.message_body(body)?.into())
 }
 

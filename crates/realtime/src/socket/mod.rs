@@ -175,6 +175,7 @@ impl Socket {
             }
         }
         if self.link.outbox.is_overrun() {
+            self.link.service.metrics.overrun.add(1);
             tracing::info!("a client did not keep up with its messages; its socket was closed");
         }
         for channel in self.channels.values() {
@@ -199,6 +200,10 @@ impl Socket {
 
     async fn take(&mut self, incoming: Incoming) -> Flow {
         self.heard_at = Instant::now();
+        let metrics = &self.link.service.metrics;
+        if let Incoming::Text(bytes) | Incoming::Binary(bytes) = &incoming {
+            metrics.input.add(bytes.len() as u64);
+        }
         let message = match incoming {
             Incoming::Text(bytes) => text::decode(self.link.version, &bytes),
             Incoming::Binary(bytes) => self.binary(&bytes),
@@ -220,6 +225,7 @@ impl Socket {
         match message {
             Ok(message) => self.dispatch(message).await,
             Err(error) => {
+                metrics.error("MalformedWebSocketMessage");
                 tracing::info!(%error, error_code = "MalformedWebSocketMessage", "a frame was dropped")
             }
         }
@@ -334,6 +340,7 @@ impl Socket {
                 END
             }
             None => {
+                self.link.service.metrics.error("UnknownErrorOnChannel");
                 tracing::error!(error_code = "UnknownErrorOnChannel", "a channel panicked");
                 let frame = ending(self.link.version, handle.join_ref.as_ref(), &topic, "phx_error");
                 self.link.push(&frame);

@@ -16,6 +16,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
 use tokio::sync::Notify;
 
+use crate::metric::Metrics;
 use crate::protocol::outgoing::Frame;
 
 /// How long a client may be behind.
@@ -129,11 +130,14 @@ impl Outbox {
 }
 
 /// The reading end: the body of the answer that became the socket.
-pub(crate) struct Outflow(Arc<Outbox>);
+pub(crate) struct Outflow {
+    outbox: Arc<Outbox>,
+    metrics: Arc<Metrics>,
+}
 
 impl Outflow {
-    pub(crate) fn new(outbox: &Arc<Outbox>) -> Self {
-        Self(Arc::clone(outbox))
+    pub(crate) fn new(outbox: &Arc<Outbox>, metrics: &Arc<Metrics>) -> Self {
+        Self { outbox: Arc::clone(outbox), metrics: Arc::clone(metrics) }
     }
 }
 
@@ -141,9 +145,12 @@ impl Stream for Outflow {
     type Item = Result<Bytes, Infallible>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let mut queue = self.0.queue();
+        let mut queue = self.outbox.queue();
         match queue.take_chunk() {
-            Some(chunk) => Poll::Ready(Some(Ok(chunk))),
+            Some(chunk) => {
+                self.metrics.output.add(chunk.len() as u64);
+                Poll::Ready(Some(Ok(chunk)))
+            }
             None if queue.is_closed => Poll::Ready(None),
             None => {
                 queue.reader = Some(cx.waker().clone());
@@ -179,12 +186,12 @@ impl Queue {
 impl Drop for Outflow {
     fn drop(&mut self) {
         // The connection is gone, whoever ended it.
-        let mut queue = self.0.queue();
+        let mut queue = self.outbox.queue();
         queue.is_closed = true;
         queue.frames = VecDeque::new();
         queue.bytes = 0;
         drop(queue);
-        self.0.ended.notify_one();
+        self.outbox.ended.notify_one();
     }
 }
 
@@ -203,7 +210,7 @@ mod tests {
     #[test]
     fn frames_that_wait_leave_together() {
         let outbox = outbox();
-        let mut flow = Outflow::new(&outbox);
+        let mut flow = Outflow::new(&outbox, &Arc::default());
         assert!(flow.next().now_or_never().is_none());
         for text in ["a", "b"] {
             assert!(outbox.push(&Frame::text(text)));
@@ -219,7 +226,7 @@ mod tests {
     #[test]
     fn who_is_far_behind_is_told_to_come_back() {
         let outbox = outbox();
-        let mut flow = Outflow::new(&outbox);
+        let mut flow = Outflow::new(&outbox, &Arc::default());
         for _ in 0..4 {
             assert!(outbox.push(&Frame::text("x")));
         }
@@ -233,14 +240,14 @@ mod tests {
     #[test]
     fn one_large_message_is_not_slowness() {
         let outbox = outbox();
-        let _flow = Outflow::new(&outbox);
+        let _flow = Outflow::new(&outbox, &Arc::default());
         assert!(outbox.push(&Frame::text(&"x".repeat(100_000))));
     }
 
     #[test]
     fn a_lost_connection_ends_the_queue() {
         let outbox = outbox();
-        drop(Outflow::new(&outbox));
+        drop(Outflow::new(&outbox, &Arc::default()));
         assert!(!outbox.push(&Frame::text("x")));
         assert!(outbox.ended().now_or_never().is_some());
     }

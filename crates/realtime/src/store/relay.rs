@@ -1,4 +1,4 @@
-//! Rows of `realtime.relay`: batches that instances write for each other, numbered by each of them.
+//! Rows of `realtime.basalt_relay`: batches that instances write for each other, numbered by each of them.
 
 use bytes::Bytes;
 use db::{Error, Session};
@@ -7,19 +7,19 @@ use db::{Error, Session};
 pub(crate) const CHANNEL: &str = "basalt_relay";
 
 const INSERT: &str = "
-    with sent as (insert into realtime.relay (sender, number, body) values ($1, $2, $3))
+    with sent as (insert into realtime.basalt_relay (sender, number, body) values ($1, $2, $3))
     select pg_catalog.pg_notify($4, $5)";
 
 const LIST: &str = "
     select r.number, r.body
-      from realtime.relay r
+      from realtime.basalt_relay r
      where r.sender = $1 and r.number > $2
      order by r.number
      limit $3";
 
-const DELETE: &str = "delete from realtime.relay where sender = $1 and number <= $2";
+const DELETE: &str = "delete from realtime.basalt_relay where sender = $1 and number <= $2";
 
-const SWEEP: &str = "delete from realtime.relay where sent_at < now() - interval '1 hour'";
+const SWEEP: &str = "delete from realtime.basalt_relay where sent_at < now() - interval '1 hour'";
 
 /// Writes a batch and tells that it is there.
 pub(crate) async fn insert(

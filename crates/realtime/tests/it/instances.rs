@@ -198,8 +198,11 @@ async fn an_instance_that_is_alone_writes_nothing() {
     client.settled().await;
     let mut admin = server.database.admin().await;
     // The greeting of the start may be there, and holds nothing of this.
-    let rows: i64 =
-        admin.query_one("select count(*) from realtime.relay where number > 1", &[]).await.unwrap().get(0);
+    let rows: i64 = admin
+        .query_one("select count(*) from realtime.basalt_relay where number > 1", &[])
+        .await
+        .unwrap()
+        .get(0);
     assert_eq!(rows, 0);
 }
 
@@ -208,7 +211,9 @@ async fn nobody_but_the_server_speaks_for_an_instance() {
     let (first, _second) = two().await;
     for role in ["anon", "authenticated", "service_role"] {
         let mut caller = first.database.caller(role, "{}").await;
-        for sql in ["select 1 from realtime.relay", "insert into realtime.relay values (1, 1, '')"] {
+        for sql in
+            ["select 1 from realtime.basalt_relay", "insert into realtime.basalt_relay values (1, 1, '')"]
+        {
             let error = caller.batch(sql).await.unwrap_err();
             assert_eq!(error.code(), Some("42501"), "{role}: {sql}");
             caller = first.database.caller(role, "{}").await;

@@ -183,3 +183,72 @@ async fn there_are_partitions_for_the_days_around() {
     let today = format!("realtime.messages_{}", Utc::now().format("%Y_%m_%d"));
     assert_eq!(names[1], today, "yesterday, today, and three days more");
 }
+
+/// The tables that the founding documents describe: with their columns (`!` marks NOT NULL, `=` a default, `#` an
+/// identity, `~` a generated column), the columns of their primary keys, and whether row security is on.
+const FOUNDING: &[(&str, &str, &str, bool)] = &[
+    (
+        "subscription",
+        "id:int8!# subscription_id:uuid! entity:regclass! filters:_user_defined_filter!= claims:jsonb! \
+         claims_role:regrole!~ created_at:timestamp!=",
+        "id",
+        false,
+    ),
+    (
+        "messages",
+        "id:uuid!= topic:text! extension:text! payload:jsonb event:text private:bool= updated_at:timestamp!= \
+         inserted_at:timestamp!=",
+        "id inserted_at",
+        true,
+    ),
+    ("schema_migrations", "version:int8! inserted_at:timestamp", "version", false),
+];
+
+/// What upstream added since, and what is ours.
+const LATER: &[(&str, &str)] = &[
+    ("subscription", "action_filter:text= selected_columns:_text"),
+    ("messages", "binary_payload:bytea"),
+    ("basalt_relay", "sender:int8! number:int8! body:bytea! sent_at:timestamptz!="),
+];
+
+#[actix_web::test]
+async fn every_table_and_column_of_the_catalogue_is_there_and_no_other() {
+    let server = Server::start().await;
+    let mut admin = server.database.admin().await;
+    let columns = "
+        select c.table_name::text, c.column_name || ':' || c.udt_name
+                 || case c.is_nullable when 'NO' then '!' else '' end
+                 || case when c.is_identity = 'YES' then '#' when c.is_generated = 'ALWAYS' then '~'
+                         when c.column_default is not null then '=' else '' end
+          from information_schema.columns c
+          join pg_class t on t.oid = format('%I.%I', c.table_schema, c.table_name)::regclass
+         where c.table_schema = 'realtime' and not t.relispartition";
+    let rows = admin.query(columns, &[]).await.unwrap();
+    let mut found: Vec<(String, String)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+    let founding = FOUNDING.iter().map(|(table, columns, ..)| (table, columns));
+    let all = founding.chain(LATER.iter().map(|(table, columns)| (table, columns)));
+    let mut wanted: Vec<(String, String)> = all
+        .flat_map(|(table, columns)| columns.split_whitespace().map(|c| ((*table).to_owned(), c.to_owned())))
+        .collect();
+    found.sort();
+    wanted.sort();
+    assert_eq!(found, wanted);
+    let facts = "
+        select t.relrowsecurity, string_agg(a.attname, ' ' order by a.attname)
+          from pg_class t
+          join pg_constraint k on k.conrelid = t.oid and k.contype = 'p'
+          join pg_attribute a on a.attrelid = t.oid and a.attnum = any (k.conkey)
+         where t.oid = format('realtime.%I', $1::text)::regclass
+         group by 1";
+    for (table, _, key, is_secured) in FOUNDING {
+        let row = admin.query_one(facts, &[table]).await.unwrap();
+        assert_eq!(
+            (row.get::<_, bool>(0), row.get::<_, String>(1)),
+            (*is_secured, (*key).to_owned()),
+            "{table}"
+        );
+    }
+    let versions: i64 =
+        admin.query_one("select count(*) from realtime.schema_migrations", &[]).await.unwrap().get(0);
+    assert!(versions >= 62, "tools compare them with upstream's");
+}

@@ -6,6 +6,7 @@
 
 mod gotrue;
 mod postgrest;
+mod realtime;
 mod supabase;
 
 use std::collections::BTreeMap;
@@ -39,6 +40,7 @@ pub(super) fn translate(
     supabase::translate(&mut into);
     gotrue::translate(&mut into);
     postgrest::translate(&mut into, alone);
+    realtime::translate(&mut into);
     let Names { mut out, unused, .. } = into;
     if !unused.is_empty() {
         out.notes.push(format!("set, but without effect in this version: {}", unused.join(", ")));
@@ -164,11 +166,33 @@ mod tests {
     #[test]
     fn every_row_names_a_setting() {
         let known = Known::read();
-        let rows = supabase::ROWS.iter().chain(gotrue::ROWS).chain(postgrest::ROWS);
+        let rows = supabase::ROWS.iter().chain(gotrue::ROWS).chain(postgrest::ROWS).chain(realtime::ROWS);
         let wrong = rows
             .filter(|(_, path, _)| !known.leaves.contains_key(*path))
             .map(|(name, path, _)| (*name, *path));
         assert_eq!(wrong.collect::<Vec<_>>(), Vec::<(&str, &str)>::new());
+    }
+
+    #[test]
+    fn limits_of_realtime() {
+        check(
+            &[
+                ("TENANT_MAX_CONCURRENT_USERS", "500"),
+                ("TENANT_MAX_EVENTS_PER_SECOND", "100"),
+                ("CLIENT_PRESENCE_WINDOW_MS", "30000"),
+                ("NO_CHANNEL_TIMEOUT_IN_MS", "600000"),
+                ("PORT", "4000"),
+            ],
+            false,
+            &[
+                ("realtime.max_sockets", json!(500)),
+                ("realtime.max_events_per_second", json!(100)),
+                ("realtime.presence_window", json!("30000ms")),
+                ("realtime.no_channel_timeout", json!("600000ms")),
+            ],
+        );
+        let (_, notes) = meaning(&[("RUN_JANITOR", "true"), ("GEN_RPC_TCP_SERVER_PORT", "5369")], false);
+        assert_eq!(notes, ["set, but without effect in this version: RUN_JANITOR, GEN_RPC_TCP_SERVER_PORT"]);
     }
 
     #[test]

@@ -56,13 +56,15 @@ pub(crate) struct Relay {
     others: AtomicUsize,
     queue: Mutex<Queue>,
     filled: Notify,
+    /// Envelopes that were ever given up.
+    lost: AtomicUsize,
 }
 
 #[derive(Default)]
 struct Queue {
     envelopes: VecDeque<Envelope>,
     bytes: usize,
-    /// Envelopes that were given up.
+    /// Envelopes that were given up since the last batch.
     lost: usize,
 }
 
@@ -70,6 +72,11 @@ impl Relay {
     /// How many other instances there are.
     pub(crate) fn others(&self) -> usize {
         self.others.load(Ordering::SeqCst)
+    }
+
+    /// Envelopes that were ever given up.
+    pub(crate) fn lost(&self) -> usize {
+        self.lost.load(Ordering::Relaxed)
     }
 
     /// Queues what `make` makes, if anybody is there to hear it.
@@ -90,6 +97,7 @@ impl Relay {
         queue.envelopes.push_back(envelope);
         if queue.bytes > WAITING {
             queue.lost += queue.envelopes.len();
+            self.lost.fetch_add(queue.envelopes.len(), Ordering::Relaxed);
             queue.envelopes.clear();
             queue.bytes = 0;
         }

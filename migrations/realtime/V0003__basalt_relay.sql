@@ -4,7 +4,7 @@
 set local role supabase_realtime_admin;
 set local search_path to '';
 
-create unlogged table if not exists realtime.relay (
+create unlogged table if not exists realtime.basalt_relay (
   sender bigint not null,
   number bigint not null,
   body bytea not null,
@@ -12,4 +12,4 @@ create unlogged table if not exists realtime.relay (
   primary key (sender, number)
 );
 
-comment on table realtime.relay is 'Messages between several servers of one database; kept for a minute.';
+comment on table realtime.basalt_relay is 'Messages between several servers of one database; kept for a minute.';

@@ -1,0 +1,88 @@
+//! Entries for the fuzzer: what strangers send, and what must be true of it.
+//!
+//! Anything may be refused; nothing may panic, and whatever is passed on to others must be readable by them.
+#![allow(clippy::missing_panics_doc)]
+
+use bytes::Bytes;
+use serde_json::Value;
+
+use crate::hub::relay::envelope;
+use crate::protocol::join::{Join, Replay};
+use crate::protocol::message::{Body, Malformed, Message};
+use crate::protocol::outgoing::{Encoder, Shared};
+use crate::protocol::{Version, binary, text};
+
+/// A text frame, in both versions.
+pub fn text_frame(data: &[u8]) {
+    let frame = Bytes::copy_from_slice(data);
+    for version in [Version::V1, Version::V2] {
+        passed_on(text::decode(version, &frame));
+    }
+}
+
+/// A binary frame.
+pub fn binary_frame(data: &[u8]) {
+    passed_on(binary::decode(&Bytes::copy_from_slice(data)));
+}
+
+/// What a message becomes for its receivers.
+fn passed_on(message: Result<Message, Malformed>) {
+    let Ok(Message { join_ref, reference, topic, body }) = message else { return };
+    for reference in [join_ref, reference].into_iter().flatten() {
+        assert!(
+            serde_json::from_str::<Value>(reference.as_json()).is_ok(),
+            "{reference:?} is echoed as JSON"
+        );
+    }
+    let (message, may_be_bytes) = match body {
+        Body::Event { payload, .. } => (Shared::Event { event: "broadcast", payload }, false),
+        Body::Broadcast { event, metadata, content } => {
+            (Shared::Broadcast { event, metadata, content }, true)
+        }
+    };
+    let encoder = Encoder::new(&message, &topic);
+    for version in [Version::V1, Version::V2] {
+        let Some(frame) = encoder.frame(version) else { continue };
+        let (opcode, payload) = unframed(frame.bytes());
+        if opcode == 1 {
+            assert!(serde_json::from_slice::<Value>(payload).is_ok(), "text frames are JSON");
+        } else {
+            assert!(may_be_bytes && version == Version::V2);
+            let [4, topic, event, metadata, ..] = payload else { panic!("kind 4 and its lengths") };
+            let head = 5 + usize::from(*topic) + usize::from(*event) + usize::from(*metadata);
+            assert_eq!(payload.len(), head + message.len());
+        }
+    }
+}
+
+/// Opcode and payload of a frame.
+fn unframed(frame: &[u8]) -> (u8, &[u8]) {
+    let (head, length) = match frame[1] {
+        126 => (4, usize::from(u16::from_be_bytes([frame[2], frame[3]]))),
+        127 => (10, frame.len() - 10),
+        short => (2, usize::from(short)),
+    };
+    assert_eq!(frame.len(), head + length);
+    (frame[0] & 0x0f, &frame[head..])
+}
+
+/// The payload of a join.
+pub fn join(data: &[u8]) {
+    let join = Join::parse(data);
+    if let Some(Replay::Since { limit, .. }) = join.replay {
+        assert!((1..=25).contains(&limit));
+    }
+    if let Some(key) = join.presence_key {
+        assert!(!key.is_empty() && key.len() <= 1024);
+    }
+}
+
+/// A batch of another instance.
+pub fn batch(data: &[u8]) {
+    let mut batch = Bytes::copy_from_slice(data);
+    while let Some(read) = envelope::read(&mut batch) {
+        let mut again = bytes::BytesMut::new();
+        read.write(&mut again);
+        assert_eq!(envelope::read(&mut again.freeze()), Some(read));
+    }
+}
