@@ -49,6 +49,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("anyhow", &["gateway"]),
     ("reqwest", &["auth", "functions", "gateway"]),
     ("lettre", &["auth"]),
+    ("async-nats", &["realtime"]),
     ("jsonwebtoken", &["jwt"]),
     ("actix-web", &["kernel", "auth", "rest", "realtime", "storage", "vault", "functions", "gateway"]),
 ];

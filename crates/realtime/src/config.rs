@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use kernel::Secret;
 use kernel::units::{Bytes, Span};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -51,6 +52,10 @@ pub struct Config {
     pub retention_days: u32,
     /// The way to other instances that serve the same database. An instance that is alone sends nothing along it.
     pub relay: Relay,
+    /// Where NATS is: `nats://user:password@host:4222`, or several with commas.
+    pub nats_url: Secret,
+    /// The subject on which instances speak there. Installations that share a NATS need different ones.
+    pub nats_subject: String,
     /// Over how long the goodbyes to all sockets are spread when the server stops.
     pub drain: Span,
 }
@@ -61,6 +66,8 @@ pub struct Config {
 pub enum Relay {
     /// Through the database.
     Postgres,
+    /// Through NATS, for more messages than a database should see. Needs a program built with the feature `nats`.
+    Nats,
     /// None: this is the only instance.
     None,
 }
@@ -86,6 +93,8 @@ impl Default for Config {
             private_only: false,
             retention_days: 3,
             relay: Relay::Postgres,
+            nats_url: Secret::default(),
+            nats_subject: "basalt.realtime".to_owned(),
             drain: Span::secs(10),
         }
     }
@@ -104,7 +113,24 @@ impl Config {
     /// What cannot be used.
     #[must_use]
     pub fn check(&self) -> Vec<Problem> {
+        let is_nats = self.relay == Relay::Nats;
+        let is_subject = |text: &str| {
+            text.split('.').all(|word| {
+                !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
+            })
+        };
         let checks = [
+            (
+                is_nats && !cfg!(feature = "nats"),
+                "relay",
+                "this program was built without NATS (cargo build --features nats)",
+            ),
+            (is_nats && self.nats_url.is_empty(), "nats_url", "must be set for relay = \"nats\""),
+            (
+                !is_subject(&self.nats_subject),
+                "nats_subject",
+                "must be words of letters and digits with dots between them",
+            ),
             (self.max_frame.0 > 64 << 20, "max_frame", "more than 64 MiB for one message is not possible"),
             (self.max_frame < self.max_payload, "max_frame", "must not be smaller than max_payload"),
             (self.queue_messages == 0, "queue_messages", "must be 1 or more"),

@@ -151,7 +151,7 @@ impl Realtime {
     #[must_use]
     pub fn tasks(&self) -> Vec<Task> {
         let mut tasks = vec![task::partitions::task(&self.0), wal::stream::task(&self.0)];
-        tasks.extend((self.0.config.relay == Relay::Postgres).then(|| hub::relay::task(&self.0)));
+        tasks.extend(hub::relay::task(&self.0));
         tasks
     }
 

@@ -4,6 +4,7 @@ mod api;
 mod completion;
 mod config;
 mod db;
+mod figures;
 mod import;
 mod keys;
 mod logs;

@@ -1,12 +1,9 @@
 //! `basalt status`
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
-use std::time::Duration;
-
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value};
 
-use super::{Failure, Place, print};
+use super::{Failure, Place, figures, print};
 use crate::installation::Installation;
 use crate::secrets::Secrets;
 use crate::settings::Settings;
@@ -44,7 +41,7 @@ impl Status {
         let installation = self.place.installation()?;
         let values = values(&installation, &secrets, &loaded.settings);
         match self.output {
-            Format::Pretty => print(&pretty(&values, &installation)),
+            Format::Pretty => print(&pretty(&values, &installation, &secrets)),
             Format::Json => {
                 let object: Map<_, _> =
                     values.into_iter().map(|(name, value)| (name.to_owned(), Value::from(value))).collect();
@@ -84,19 +81,23 @@ fn values(
     ]
 }
 
-fn pretty(values: &[(&str, String)], installation: &Installation) -> String {
-    let state = if answers(installation) { "running" } else { "not running" };
-    let width = values.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
-    let lines: Vec<_> = values.iter().map(|(name, value)| format!("  {name:width$}  {value}")).collect();
-    format!("Basalt is {state}.\n\n{}", lines.join("\n"))
+fn pretty(values: &[(&str, String)], installation: &Installation, secrets: &Secrets) -> String {
+    let stream = figures::connect(installation);
+    let state = if stream.is_some() { "running" } else { "not running" };
+    let mut text = format!("Basalt is {state}.\n\n{}", table(values));
+    let figures = stream.map(|stream| figures::ask(stream, &secrets.service_role_key)).unwrap_or_default();
+    if !figures.is_empty() {
+        let rows: Vec<_> =
+            figures.iter().map(|one| (one.name.as_str(), format!("{} of {}", one.used, one.most))).collect();
+        text.push_str(&format!("\n\nRealtime uses:\n\n{}", table(&rows)));
+    }
+    text
 }
 
-/// True if something listens where the server should.
-fn answers(installation: &Installation) -> bool {
-    installation.listen.iter().any(|address| {
-        let ip = if address.ip().is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { address.ip() };
-        TcpStream::connect_timeout(&SocketAddr::new(ip, address.port()), Duration::from_millis(300)).is_ok()
-    })
+fn table(rows: &[(&str, String)]) -> String {
+    let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
+    let lines: Vec<_> = rows.iter().map(|(name, value)| format!("  {name:width$}  {value}")).collect();
+    lines.join("\n")
 }
 
 /// In double quotes, for shells and `.env` files alike.

@@ -5,6 +5,7 @@
 mod broadcast;
 mod client;
 mod database;
+mod faults;
 mod http;
 mod instances;
 mod limits;

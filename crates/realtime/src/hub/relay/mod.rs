@@ -1,7 +1,7 @@
 //! The other instances that serve the same database: what is sent on one reaches the sockets of all.
 //!
 //! - [`envelope`]: what is said, as bytes; [`peers`]: who the others are, and what became of what they said.
-//! - [`postgres`]: the way there that needs nothing else; [`Way`]: what any way must do.
+//! - [`postgres`]: the way there that needs nothing else; `nats`: a quicker one, with the feature of that name; [`Way`]: what any way must do.
 //!
 //! An instance that starts says hello. While nobody answers it is alone: it listens, and says nothing more. As soon
 //! as there is another one, both write down what they send, in batches that are numbered by their sender, and say
@@ -13,6 +13,8 @@
 //! Limits and counters are each instance's own.
 
 pub(crate) mod envelope;
+#[cfg(feature = "nats")]
+mod nats;
 mod peers;
 mod postgres;
 
@@ -27,6 +29,7 @@ use kernel::{Stop, Task};
 use tokio::sync::Notify;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
+use crate::config;
 use crate::service::Service;
 use envelope::Envelope;
 use peers::Peers;
@@ -133,8 +136,8 @@ trait Way {
     /// Where they come from.
     type In: Inlet;
 
-    /// Both ends, for the instance `own`.
-    fn open(self, own: u64) -> (Self::Out, Self::In);
+    /// Both ends, for the instance `own`. The error is for the log.
+    fn open(self, own: u64) -> impl Future<Output = Result<(Self::Out, Self::In), String>> + Send;
 }
 
 /// The end that speaks.
@@ -154,23 +157,43 @@ trait Inlet: Send {
 enum Heard {
     /// From now on everything is heard.
     Connected,
-    /// A batch of another instance. Those of one sender come in its order.
-    Batch { sender: u64, batch: Bytes },
-    /// Something of another instance was missed.
-    Missed { sender: u64 },
+    /// A batch of another instance. Those of one sender come in its order; `is_behind_gap` if some were missed.
+    Batch { sender: u64, batch: Bytes, is_behind_gap: bool },
 }
 
-/// The task that keeps in touch.
-pub(crate) fn task(service: &Arc<Service>) -> Task {
+/// The task that keeps in touch, if anybody is to be kept in touch with.
+pub(crate) fn task(service: &Arc<Service>) -> Option<Task> {
+    let way = service.config.relay;
     let service = Arc::clone(service);
-    Task::new("realtime relay", move |stop| {
-        let service = Arc::clone(&service);
-        async move { keep(&service, postgres::Postgres::of(&service), stop).await }
+    (way != config::Relay::None).then(|| {
+        Task::new("realtime relay", move |stop| {
+            let service = Arc::clone(&service);
+            async move {
+                match way {
+                    #[cfg(feature = "nats")]
+                    config::Relay::Nats => keep(&service, nats::Nats::of(&service), stop).await,
+                    config::Relay::Postgres => keep(&service, postgres::Postgres::of(&service), stop).await,
+                    // Settings are refused that name a way which was not built in.
+                    _ => {}
+                }
+            }
+        })
     })
 }
 
 async fn keep<W: Way>(service: &Service, way: W, mut stop: Stop) {
-    let (mut outlet, mut inlet) = way.open(service.hub.id);
+    let (mut outlet, mut inlet) = match way.open(service.hub.id).await {
+        Ok(ends) => ends,
+        Err(error) => {
+            tracing::error!(error, "there is no way to other instances");
+            // The supervisor begins anew.
+            tokio::select! {
+                () = sleep(LONGEST_PAUSE) => {}
+                () = stop.stopped() => {}
+            }
+            return;
+        }
+    };
     let mut peers = Peers::new(service);
     tokio::select! {
         () = speak(service, &mut outlet) => {}
@@ -215,10 +238,12 @@ async fn hear(peers: &mut Peers<'_>, inlet: &mut impl Inlet) {
         tokio::select! {
             heard = inlet.next() => match heard {
                 Heard::Connected => peers.greet(),
-                Heard::Batch { sender, batch } => peers.take(sender, batch),
-                Heard::Missed { sender } => {
-                    tracing::warn!(sender, "something that another instance said was missed");
-                    peers.greet();
+                Heard::Batch { sender, batch, is_behind_gap } => {
+                    if is_behind_gap {
+                        tracing::warn!(sender, "something that another instance said was missed");
+                        peers.greet();
+                    }
+                    peers.take(sender, batch);
                 }
             },
             _ = look.tick() => peers.drop_silent(),

@@ -48,7 +48,7 @@ impl Way for Postgres {
     type Out = Rows;
     type In = Hints;
 
-    fn open(self, own: u64) -> (Rows, Hints) {
+    async fn open(self, own: u64) -> Result<(Rows, Hints), String> {
         let own = own.cast_signed();
         let listener = Listener::start(self.direct, &[relay::CHANNEL]);
         let rows = Rows {
@@ -67,7 +67,7 @@ impl Way for Postgres {
             hinted: HashMap::new(),
             ready: VecDeque::new(),
         };
-        (rows, hints)
+        Ok((rows, hints))
     }
 }
 
@@ -170,10 +170,8 @@ impl Hints {
         for (number, batch) in rows {
             let seen = self.seen.insert(sender, number);
             let sender = sender.cast_unsigned();
-            if seen.is_some_and(|seen| seen.saturating_add(1) != number) {
-                self.ready.push_back(Heard::Missed { sender });
-            }
-            self.ready.push_back(Heard::Batch { sender, batch });
+            let is_gap = seen.is_some_and(|seen| seen.saturating_add(1) != number);
+            self.ready.push_back(Heard::Batch { sender, batch, is_behind_gap: is_gap });
             if let Some(hinted) = self.hinted.get_mut(&sender.cast_signed()) {
                 *hinted = number;
             }

@@ -1,0 +1,209 @@
+//! Between instances through NATS: every batch is published on one subject, which all instances subscribe to.
+//!
+//! A server of NATS takes messages of a bounded size (1 MiB unless it was told otherwise), so a batch travels in
+//! pieces. Pieces are numbered by their sender: NATS keeps the order of one sender, and loses what it cannot deliver
+//! at once, which is seen by the gap.
+
+use std::collections::HashMap;
+use std::str::FromStr;
+use std::time::Duration;
+
+use async_nats::{Client, ConnectOptions, Event, ServerAddr, Subscriber};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use futures_util::StreamExt;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use super::{Heard, Inlet, Outlet, Way};
+use crate::service::Service;
+
+/// What stands before a piece: its sender, its number, its place.
+const HEAD: usize = 8 + 8 + 1;
+
+const FIRST: u8 = 1;
+const LAST: u8 = 2;
+
+/// Bytes of a message, for a server that does not say how many it takes.
+const USUAL: usize = 1024 * 1024;
+
+/// Bytes of a batch that is put together at most.
+const LARGEST: usize = 64 * 1024 * 1024;
+
+/// How long a batch may take to be handed over.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The way through NATS.
+pub(super) struct Nats {
+    url: String,
+    subject: String,
+}
+
+impl Nats {
+    pub(super) fn of(service: &Service) -> Self {
+        let config = &service.config;
+        Self { url: config.nats_url.expose().to_owned(), subject: config.nats_subject.clone() }
+    }
+}
+
+impl Way for Nats {
+    type Out = Publisher;
+    type In = Listening;
+
+    async fn open(self, own: u64) -> Result<(Publisher, Listening), String> {
+        let servers = self.url.split(',').map(|url| ServerAddr::from_str(url.trim()));
+        let servers = servers.collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
+        let (events, connected) = mpsc::unbounded_channel();
+        let options =
+            ConnectOptions::new().name("basalt").retry_on_initial_connect().event_callback(move |event| {
+                match event {
+                    // Nobody listens any more when the service ends.
+                    Event::Connected => drop(events.send(())),
+                    event => tracing::warn!(%event, "the way to other instances"),
+                }
+                std::future::ready(())
+            });
+        let client = options.connect(servers).await.map_err(|error| error.to_string())?;
+        let subscriber = client.subscribe(self.subject.clone()).await.map_err(|error| error.to_string())?;
+        let publisher = Publisher { client, subject: self.subject, own, number: 0 };
+        Ok((publisher, Listening { subscriber, connected, own, senders: HashMap::new() }))
+    }
+}
+
+/// Publishes batches.
+pub(super) struct Publisher {
+    client: Client,
+    subject: String,
+    own: u64,
+    /// Of the last piece.
+    number: u64,
+}
+
+impl Outlet for Publisher {
+    async fn send(&mut self, batch: &Bytes) -> Result<(), String> {
+        let most = Some(self.client.server_info().max_payload).filter(|most| *most > HEAD).unwrap_or(USUAL);
+        let all = async {
+            let mut rest = batch.clone();
+            let mut place = FIRST;
+            loop {
+                let piece = rest.split_to(rest.len().min(most - HEAD));
+                place |= if rest.is_empty() { LAST } else { 0 };
+                self.number += 1;
+                let message = piece_of(self.own, self.number, place, &piece);
+                self.client
+                    .publish(self.subject.clone(), message)
+                    .await
+                    .map_err(|error| error.to_string())?;
+                if place & LAST != 0 {
+                    break;
+                }
+                place = 0;
+            }
+            self.client.flush().await.map_err(|error| error.to_string())
+        };
+        timeout(PATIENCE, all).await.unwrap_or_else(|_| Err("NATS takes nothing".to_owned()))
+    }
+}
+
+fn piece_of(sender: u64, number: u64, place: u8, piece: &[u8]) -> Bytes {
+    let mut message = BytesMut::with_capacity(HEAD + piece.len());
+    message.put_u64(sender);
+    message.put_u64(number);
+    message.put_u8(place);
+    message.put_slice(piece);
+    message.freeze()
+}
+
+/// Puts batches together.
+pub(super) struct Listening {
+    subscriber: Subscriber,
+    connected: mpsc::UnboundedReceiver<()>,
+    own: u64,
+    senders: HashMap<u64, Sender>,
+}
+
+/// What came of one sender.
+#[derive(Default)]
+struct Sender {
+    /// Of the last piece; 0 if there was none.
+    number: u64,
+    pieces: BytesMut,
+    /// A piece is missing, up to the next first one.
+    is_broken: bool,
+    /// Something was missed since the last batch.
+    has_missed: bool,
+}
+
+impl Inlet for Listening {
+    async fn next(&mut self) -> Heard {
+        loop {
+            tokio::select! {
+                Some(()) = self.connected.recv() => return Heard::Connected,
+                message = self.subscriber.next() => match message {
+                    Some(message) => {
+                        if let Some(heard) = take(&mut self.senders, self.own, message.payload) {
+                            return heard;
+                        }
+                    }
+                    // The client has ended, and with it the service.
+                    None => std::future::pending().await,
+                },
+            }
+        }
+    }
+}
+
+/// The batch that a piece completes.
+fn take(senders: &mut HashMap<u64, Sender>, own: u64, mut message: Bytes) -> Option<Heard> {
+    let (sender, number, place) =
+        (message.try_get_u64().ok()?, message.try_get_u64().ok()?, message.try_get_u8().ok()?);
+    if sender == own {
+        return None;
+    }
+    let known = senders.entry(sender).or_default();
+    let is_gap = known.number != 0 && known.number.saturating_add(1) != number;
+    known.number = number;
+    known.has_missed |= is_gap;
+    if place & FIRST != 0 {
+        known.pieces.clear();
+        known.is_broken = false;
+    } else if is_gap || known.pieces.len() + message.len() > LARGEST {
+        known.is_broken = true;
+    }
+    if known.is_broken {
+        return None;
+    }
+    known.pieces.extend_from_slice(&message);
+    (place & LAST != 0).then(|| Heard::Batch {
+        sender,
+        batch: std::mem::take(&mut known.pieces).freeze(),
+        is_behind_gap: std::mem::take(&mut known.has_missed),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_are_put_together_and_gaps_are_seen() {
+        let mut senders = HashMap::new();
+        let mut take =
+            |number, place, piece: &str| take(&mut senders, 1, piece_of(7, number, place, piece.as_bytes()));
+        let batch = |text: &'static str, is_behind_gap| {
+            Some(Heard::Batch { sender: 7, batch: text.into(), is_behind_gap })
+        };
+        let expected = batch("whole", false);
+        assert_eq!(take(5, FIRST | LAST, "whole"), expected, "what was before is nothing to a newcomer");
+        assert_eq!(take(6, FIRST, "a"), None);
+        assert_eq!(take(7, 0, "b"), None);
+        assert_eq!(take(8, LAST, "c"), batch("abc", false));
+        assert_eq!(take(9, FIRST, "a"), None);
+        assert_eq!(take(11, LAST, "c"), None);
+        assert_eq!(take(12, FIRST, "sent"), None);
+        assert_eq!(take(13, FIRST | LAST, "sent again"), batch("sent again", true));
+        assert_eq!(take(14, FIRST | LAST, "x"), batch("x", false));
+        let mut none = HashMap::new();
+        assert_eq!(super::take(&mut none, 7, piece_of(7, 1, FIRST | LAST, b"own")), None);
+        assert_eq!(super::take(&mut none, 7, Bytes::from_static(b"short")), None);
+    }
+}
