@@ -9,6 +9,8 @@ mod faults;
 mod http;
 mod instances;
 mod limits;
+#[cfg(feature = "nats")]
+mod nats;
 mod presence;
 mod private;
 mod schema;
