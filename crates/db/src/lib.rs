@@ -8,6 +8,7 @@
 //! - [`flight`]: a caller's whole transaction in one round trip.
 //! - [`journey`]: several statements of a caller in one transaction.
 //! - [`Trial`]: what a caller's statement would do, of which nothing is kept.
+//! - [`Question`]: the same to many callers, in one round trip.
 //! - [`Listener`]: `LISTEN`, reconnecting.
 //! - [`Replication`]: the stream of changes.
 //! - [`migrate`]: the schemas of all owners.
@@ -28,6 +29,7 @@ mod quote;
 mod replication;
 mod session;
 mod statements;
+mod survey;
 mod target;
 mod text;
 mod tls;
@@ -44,6 +46,7 @@ pub use pool::{Pool, PoolOptions, PoolStatus};
 pub use quote::{ident, literal, push_ident};
 pub use replication::{Lsn, Replication, Streamed};
 pub use session::{Param, Session};
+pub use survey::{Answer, Question};
 pub use target::Target;
 pub use text::Text;
 pub use tokio_postgres::Row;

@@ -56,6 +56,15 @@ pub struct Config {
     pub nats_url: Secret,
     /// The subject on which instances speak there. Installations that share a NATS need different ones.
     pub nats_subject: String,
+    /// The publication whose tables clients may subscribe to.
+    pub publication: String,
+    /// How often the tables of the publication are looked at: subscriptions follow.
+    pub publication_check: Span,
+    /// A row that changed is told without its large values if it has more bytes than this.
+    pub max_change: Bytes,
+    /// Ask policies about a row as it was committed and not as it is when they are asked: a row that changes
+    /// again at once is told each time.
+    pub check_image: bool,
     /// Over how long the goodbyes to all sockets are spread when the server stops.
     pub drain: Span,
 }
@@ -95,6 +104,10 @@ impl Default for Config {
             relay: Relay::Postgres,
             nats_url: Secret::default(),
             nats_subject: "basalt.realtime".to_owned(),
+            publication: "supabase_realtime".to_owned(),
+            publication_check: Span::secs(60),
+            max_change: Bytes::mib(1),
+            check_image: false,
             drain: Span::secs(10),
         }
     }
@@ -136,6 +149,8 @@ impl Config {
             (self.queue_messages == 0, "queue_messages", "must be 1 or more"),
             (self.queue_bytes.0 == 0, "queue_bytes", "must be 1 or more"),
             (self.idle_timeout.0 < Duration::from_secs(1), "idle_timeout", "must be a second or more"),
+            (self.publication.is_empty(), "publication", "must name a publication"),
+            (self.publication_check.0.is_zero(), "publication_check", "must be longer than nothing"),
             (self.retention_days == 0, "retention_days", "must be 1 or more"),
             (self.retention_days > 3650, "retention_days", "must be 3650 or less"),
         ];

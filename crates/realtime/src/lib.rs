@@ -6,6 +6,7 @@
 //!   to other instances on the same database.
 //! - [`protocol`]: frames and messages as values, pure.
 //! - [`wal`]: the stream of what happens in the database; messages written there are broadcasts.
+//! - [`changes`]: rows that were written, to those who subscribed and may see them.
 //! - [`token`], [`authz`]: who somebody is, and what policies let them do; [`limit`]: how much of it;
 //!   [`metric`]: how much there was.
 //! - `store/`: the SQL of schema `realtime`, one file per table; `task/`: background work.
@@ -15,10 +16,9 @@
 //! database nor a broker.
 //! Refused: holding anything without a bound, dropping single messages for a slow client (its socket is closed
 //! instead), and saying more to a refused client than upstream does.
-//!
-//! Not here yet: row changes. A client that asks for them is told that it cannot subscribe.
 
 mod authz;
+mod changes;
 mod channel;
 mod config;
 mod error;
@@ -134,7 +134,16 @@ impl Realtime {
             counters: Counters::default(),
             metrics: Arc::default(),
             sockets: Sockets::default(),
-            stream: deps.stream,
+            changes: changes::Changes::new(&deps.stream),
+            follow: wal::stream::Follow::default(),
+            // The texts of values are read by their form.
+            stream: deps
+                .stream
+                .with_option("timezone", "UTC")
+                .with_option("datestyle", "ISO")
+                .with_option("intervalstyle", "postgres")
+                .with_option("bytea_output", "hex")
+                .with_option("extra_float_digits", "1"),
             stands: tokio::sync::watch::Sender::new(false),
             config,
         });
@@ -150,7 +159,12 @@ impl Realtime {
     /// Background work, to be supervised.
     #[must_use]
     pub fn tasks(&self) -> Vec<Task> {
-        let mut tasks = vec![task::partitions::task(&self.0), wal::stream::task(&self.0)];
+        let mut tasks = vec![
+            task::partitions::task(&self.0),
+            wal::stream::task(&self.0),
+            changes::task(&self.0),
+            changes::watch::task(&self.0),
+        ];
         tasks.extend(hub::relay::task(&self.0));
         tasks
     }

@@ -9,12 +9,14 @@ use db::{Fleet, Pool, Target};
 use kernel::Clock;
 use tokio::sync::watch;
 
+use crate::changes::Changes;
 use crate::config::Config;
 use crate::hub::Hub;
 use crate::limit::Counters;
 use crate::metric::Metrics;
 use crate::socket::outbox::Outbox;
 use crate::token::Tokens;
+use crate::wal::stream::Follow;
 
 /// The service is going away; clients connect again.
 const RESTART: u16 = 1012;
@@ -36,6 +38,10 @@ pub(crate) struct Service {
     pub(crate) stream: Target,
     /// Whether that stream stands.
     pub(crate) stands: watch::Sender<bool>,
+    /// More about that stream.
+    pub(crate) follow: Follow,
+    /// Row changes.
+    pub(crate) changes: Changes,
 }
 
 impl Service {

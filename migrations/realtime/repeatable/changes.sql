@@ -28,12 +28,10 @@ begin
   elsif op::text = 'isdistinct' then
     execute pg_catalog.format('select %L::%s is distinct from %L::%s', val_1, type_, val_2, type_) into result;
   elsif op::text = 'is' then
-    if pg_catalog.lower(val_2) = 'null' then
-      return val_1 is null;
-    elsif pg_catalog.lower(val_2) not in ('true', 'false', 'unknown') or type_ <> 'pg_catalog.bool'::regtype then
-      raise exception 'invalid value for is: %', val_2;
+    if val_2 not in ('null', 'true', 'false', 'unknown') then
+      raise exception 'invalid value for is filter: must be null, true, false, or unknown';
     end if;
-    execute pg_catalog.format('select %L::%s is %s', val_1, type_, pg_catalog.lower(val_2)) into result;
+    execute pg_catalog.format('select %L::%s is %s', val_1, type_, val_2) into result;
   elsif op::text in ('like', 'ilike', 'match', 'imatch') then
     execute pg_catalog.format('select %L::%s operator(pg_catalog.%s) %L', val_1, type_, symbol, val_2) into result;
   else
@@ -90,13 +88,17 @@ begin
   raise exception 'row changes are streamed by the server, not by this function' using errcode = 'feature_not_supported';
 end $$;
 
+-- Who subscribes may have types of its own, in schemas that the owner of this function cannot look into: what is cast
+-- is cast as the subscriber.
 create or replace function realtime.subscription_check_filters() returns trigger
   language plpgsql set search_path to '' as $$
 declare
   subscriber text := new.claims ->> 'role';
+  before text := pg_catalog.current_setting('role');
   filter realtime.user_defined_filter;
   selected text;
   type_ regtype;
+  items int;
 begin
   foreach filter in array new.filters loop
     select a.atttypid::regtype into type_
@@ -106,8 +108,41 @@ begin
     if not found then
       raise exception 'invalid column for filter %', filter.column_name;
     end if;
-    -- Fails here rather than at the first change.
-    perform realtime.check_equality_op(filter.op, type_, null, filter.value);
+    -- Each fails here rather than at the first change.
+    if filter.op::text = 'is' then
+      if filter.value not in ('null', 'true', 'false', 'unknown') then
+        raise exception 'invalid value for is filter: must be null, true, false, or unknown';
+      end if;
+      if filter.value <> 'null' and type_ <> 'pg_catalog.bool'::regtype then
+        raise exception 'is % filter requires a boolean column, got %', filter.value, type_::text;
+      end if;
+    elsif filter.op::text in ('like', 'ilike') then
+      if not exists (select from pg_catalog.pg_operator o where o.oprname = '~~' and o.oprleft = type_) then
+        raise exception 'operator % requires a text-compatible column type, got %', filter.op, type_::text;
+      end if;
+    elsif filter.op::text in ('match', 'imatch') then
+      if not exists (select from pg_catalog.pg_operator o
+                      where o.oprname = case filter.op::text when 'match' then '~' else '~*' end
+                        and o.oprleft = type_ and o.oprright = type_ and o.oprresult = 'pg_catalog.bool'::regtype) then
+        raise exception 'operator % requires a text-compatible column type, got %', filter.op, type_::text;
+      end if;
+      begin
+        perform '' operator(pg_catalog.~) filter.value;
+      exception when others then
+        raise exception 'invalid regular expression for % filter: %', filter.op, sqlerrm;
+      end;
+    else
+      perform pg_catalog.set_config('role', subscriber, true);
+      if filter.op::text = 'in' then
+        execute pg_catalog.format('select pg_catalog.cardinality(%L::%s[])', filter.value, type_) into items;
+        if items > 100 then
+          raise exception 'too many values for `in` filter. Maximum 100';
+        end if;
+      else
+        execute pg_catalog.format('select %L::%s', filter.value, type_);
+      end if;
+      perform pg_catalog.set_config('role', before, true);
+    end if;
   end loop;
   foreach selected in array coalesce(new.selected_columns, '{}') loop
     if not exists (select from pg_catalog.pg_attribute a
@@ -118,6 +153,7 @@ begin
   end loop;
   -- One spelling for one set, so that a doubled subscription is seen as one.
   new.filters := coalesce((select array_agg(f order by f.column_name, f.op, f.value, f.negate) from unnest(new.filters) f), '{}');
+  new.selected_columns := (select array_agg(c order by c) from unnest(new.selected_columns) c);
   return new;
 end $$;
 

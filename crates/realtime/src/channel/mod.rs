@@ -1,10 +1,12 @@
 //! One task for each channel: it joins a topic, handles what its client sends there, and leaves.
 //!
-//! - [`opening`]: the checks of a join; [`replay`]: the past, for those who ask; [`broadcast`], [`presence`]: messages; [`refresh`]: a new token.
+//! - [`opening`]: the checks of a join; [`replay`]: the past, for those who ask; [`broadcast`], [`presence`]: messages;
+//!   [`changes`]: rows that were written; [`refresh`]: a new token.
 //!
 //! What others send does not come through here: the topic puts it into the socket's queue itself.
 
 mod broadcast;
+mod changes;
 mod opening;
 mod presence;
 mod refresh;
@@ -16,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use serde_json::{Map, Value, json};
+use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
@@ -75,7 +77,8 @@ struct Channel {
     calls: Window,
     /// The client wants to be told when messages of the database flow.
     wants_stream: bool,
-    changes: Vec<Map<String, Value>>,
+    /// The rows that it wants to hear of, if any.
+    changes: Option<Box<changes::Changes>>,
     membership: Membership,
 }
 
@@ -141,6 +144,10 @@ impl Channel {
                     // The sender lives as long as the service.
                     self.tell_of_stream(matches!(stands, Ok(Ok(_))))
                 }
+                happened = next_of(&mut self.changes) => {
+                    Box::pin(self.changes_happened(happened)).await;
+                    Flow::On
+                }
                 delivery = deliveries.recv() => match delivery {
                     Some(delivery) => {
                         let before = self.caller.expires_at;
@@ -163,6 +170,7 @@ impl Channel {
         }
         // Nothing of the topic comes behind the end.
         drop(self.membership);
+        drop(self.changes);
         let version = self.link.version;
         self.link.push(&ending(version, self.join_ref.as_ref(), &self.topic, "phx_close"));
     }
@@ -172,9 +180,7 @@ impl Channel {
         if let flow @ Flow::Shut(_) = self.greet_with_presence() {
             return flow;
         }
-        for change in std::mem::take(&mut self.changes) {
-            self.refuse_change(&change);
-        }
+        self.greet_with_changes();
         Flow::On
     }
 
@@ -249,19 +255,12 @@ impl Channel {
         let version = self.link.version;
         self.link.push(&push(version, self.join_ref.as_ref(), &self.topic, "system", &payload.to_string()));
     }
+}
 
-    /// Row changes are not part of this version; a client that waits for them is told.
-    fn refuse_change(&self, change: &Map<String, Value>) {
-        let text = |name: &str, default: &'static str| {
-            change.get(name).and_then(Value::as_str).unwrap_or(default).to_owned()
-        };
-        let message = format!(
-            "Unable to subscribe to changes with given parameters. Please check Realtime is enabled for the given \
-             connect parameters: [event: {}, schema: {}, table: {}]",
-            text("event", "*"),
-            text("schema", "public"),
-            text("table", "*"),
-        );
-        self.system("postgres_changes", false, &message);
+/// What happens next to the changes of a channel, if it has any.
+async fn next_of(changes: &mut Option<Box<changes::Changes>>) -> changes::Happened {
+    match changes {
+        Some(changes) => changes.next().await,
+        None => std::future::pending().await,
     }
 }

@@ -7,10 +7,13 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use super::changes::{self, Changes};
 use super::presence::Presence;
 use super::replay::replay;
 use super::{Channel, Opening, Writable};
 use crate::authz::{Question, Readable, Unanswered};
+use crate::changes::registry::Destination;
+use crate::changes::wanted::Wanted;
 use crate::error::JoinError;
 use crate::hub::Key;
 use crate::hub::topic::{Member, Rights};
@@ -48,7 +51,9 @@ pub(super) async fn open(link: &Rc<Link>, opening: &Opening) -> Result<Channel, 
         replayed: replayed.rows.into(),
     };
     let address = &opening.address;
-    let echoed: Vec<Value> = join.changes.iter().map(with_id).collect();
+    let asked = if join.is_legacy { vec![Wanted::of_topic(&opening.name)] } else { join.changes };
+    let plan = changes::plan(service, &asked, &caller.identity).await;
+    let (ids, echoed): (Vec<u64>, Vec<Value>) = asked.iter().map(with_id).unzip();
     let response = json!({ "postgres_changes": echoed }).to_string();
     let greeting = reply(
         link.version,
@@ -58,7 +63,22 @@ pub(super) async fn open(link: &Rc<Link>, opening: &Opening) -> Result<Channel, 
         true,
         &response,
     );
-    let membership = service.hub.join(&key, member, &greeting);
+    let greet = || service.hub.join(&key, member, &greeting);
+    let (subscribed, membership) = match &plan {
+        Some(plan) if !plan.wanted.is_empty() => {
+            let to = Destination {
+                outbox: Arc::clone(&link.outbox),
+                version: link.version,
+                topic: address.topic.clone(),
+                is_legacy: join.is_legacy,
+            };
+            let wanted = ids.into_iter().zip(plan.wanted.iter().cloned()).collect();
+            let identity = plan.outcome.is_ok().then(|| Arc::clone(&caller.identity));
+            let (subscribed, membership) = service.changes.registry.enter(to, wanted, identity, greet);
+            (Some(subscribed), membership)
+        }
+        _ => (None, greet()),
+    };
     replayed.frames.iter().for_each(|frame| link.push(frame));
     let presence_key = join.presence_key.unwrap_or_else(|| Uuid::new_v4().to_string());
     Ok(Channel {
@@ -75,7 +95,7 @@ pub(super) async fn open(link: &Rc<Link>, opening: &Opening) -> Result<Channel, 
         may_write: Writable::default(),
         calls: Window::new(service.now()),
         wants_stream: join.replication_ready,
-        changes: join.changes,
+        changes: plan.map(|plan| Changes::new(link, plan, subscribed)),
         membership,
     })
 }
@@ -143,13 +163,14 @@ pub(super) fn log(error: &Unanswered) {
 }
 
 /// What was asked for, with an id: the same for the same parameters, never 0, and exact in JavaScript.
-fn with_id(change: &Map<String, Value>) -> Value {
+fn with_id(change: &Map<String, Value>) -> (u64, Value) {
     let digest = Sha256::digest(Value::Object(change.clone()).to_string());
     let mut id = [0; 8];
     for (to, from) in id.iter_mut().skip(2).zip(digest.iter()) {
         *to = *from;
     }
+    let id = u64::from_be_bytes(id) | 1;
     let mut change = change.clone();
-    change.insert("id".to_owned(), Value::from(u64::from_be_bytes(id) | 1));
-    Value::Object(change)
+    change.insert("id".to_owned(), Value::from(id));
+    (id, Value::Object(change))
 }

@@ -22,13 +22,14 @@ impl Channel {
         if is_opaque(&token) || *token == *self.caller.token {
             return Flow::On;
         }
+        let role_before = self.caller.identity.role.clone();
         match self.link.service.tokens.token(&token) {
             Ok(caller) => self.caller = caller,
             Err(refused) => return Flow::Shut(refused.to_string()),
         }
         self.may_write = Writable::default();
         if !self.is_private {
-            return Flow::On;
+            return self.refresh_changes(role_before.as_str()).await;
         }
         let before = Readable {
             broadcast: self.rights.may_read_broadcasts(),
@@ -36,7 +37,10 @@ impl Channel {
         };
         // Until it is known, what the last token allowed holds: nothing is to be lost by a refresh.
         match self.question().readable(self.presence.is_wanted).await {
-            Ok(now) => self.go_on(before, now),
+            Ok(now) => match self.go_on(before, now) {
+                Flow::On => self.refresh_changes(role_before.as_str()).await,
+                end => end,
+            },
             Err(error) => {
                 log(&error);
                 Flow::Shut(self.explained(error))

@@ -27,6 +27,8 @@ pub(crate) struct Join {
     pub(crate) changes: Vec<Map<String, Value>>,
     /// The token, from wherever the client put it.
     pub(crate) token: Option<String>,
+    /// The client is so old that its topic says which row changes it wants.
+    pub(crate) is_legacy: bool,
     /// The payload was not of the expected shape.
     pub(crate) is_odd: bool,
 }
@@ -65,6 +67,7 @@ impl Join {
             presence: flag(presence.get("enabled")),
             presence_key: presence.get("key").and_then(key),
             changes: objects(config.get("postgres_changes")),
+            is_legacy: !payload.contains_key("config"),
             token: text("access_token").or_else(|| text("user_token")),
             is_odd: config.is_odd || broadcast.is_odd || presence.is_odd,
         }

@@ -17,7 +17,7 @@ pub(crate) mod text;
 mod tests;
 
 /// The version of the protocol that a socket speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Version {
     /// JSON objects.
     V1,

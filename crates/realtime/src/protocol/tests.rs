@@ -154,7 +154,7 @@ fn joins_are_read_leniently() {
     assert_eq!((full.presence_key.as_deref(), full.token.as_deref()), (Some("me"), Some("t")));
     assert_eq!(full.changes.len(), 1);
 
-    assert_eq!(parse(json!({})), Join::default());
+    assert_eq!(parse(json!({})), Join { is_legacy: true, ..Join::default() });
     assert_eq!(parse(json!({ "config": null })), Join::default());
     let nulls = json!({ "config": { "presence": { "key": null }, "postgres_changes": null, "broadcast": { "replay": null } } });
     assert_eq!(parse(nulls), Join::default());

@@ -1,4 +1,4 @@
-//! The publication through which messages are heard of.
+//! Publications: the one through which messages are heard of, and that of row changes.
 
 use db::{Error, Session, ident};
 
@@ -24,4 +24,13 @@ pub(crate) async fn ensure(session: &mut Session) -> Result<(), Error> {
              create publication {name} for table realtime.messages with (publish = 'insert')"
         ))
         .await
+}
+
+const EXISTING: &str =
+    "select pubname::text from pg_catalog.pg_publication where pubname = any ($1) order by 1";
+
+/// Those of these publications that exist.
+pub(crate) async fn existing(session: &mut Session, names: &[&str]) -> Result<Vec<String>, Error> {
+    let rows = session.query(EXISTING, &[&names]).await?;
+    rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }

@@ -1,9 +1,10 @@
 //! Messages of `pgoutput`, version 1 of its protocol, as values.
 //!
 //! A row is a list of columns in the order in which its relation was described. Values are texts, as Postgres
-//! prints them.
+//! prints them. Types, origins, truncations and messages of applications are read over: nobody here needs them.
 
 use bytes::{Buf, Bytes};
+use chrono::{DateTime, Utc};
 use thiserror::Error;
 
 /// Something that is no message of `pgoutput`.
@@ -21,6 +22,10 @@ pub(crate) enum Undecodable {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Column {
     pub(crate) name: String,
+    /// It is part of what identifies a row (`replica identity`).
+    pub(crate) is_key: bool,
+    /// The type's OID.
+    pub(crate) kind: u32,
 }
 
 /// A table, described before the first of its rows and after every change of it.
@@ -41,16 +46,71 @@ pub(crate) enum Cell {
     Text(Bytes),
 }
 
+impl Cell {
+    /// The value as text; none for null and for what was not sent.
+    pub(crate) fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(bytes) => std::str::from_utf8(bytes).ok(),
+            Self::Null | Self::Unchanged => None,
+        }
+    }
+}
+
 /// A row.
 pub(crate) type Tuple = Vec<Cell>;
 
-/// What happened.
+/// A row as it was before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Old {
+    /// What identifies it; the other columns are null and mean nothing.
+    Key(Tuple),
+    /// All of it.
+    Whole(Tuple),
+}
+
+/// What happened to a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Row {
+    Insert {
+        new: Tuple,
+    },
+    /// Without an old row if what identifies it did not change.
+    Update {
+        old: Option<Old>,
+        new: Tuple,
+    },
+    Delete {
+        old: Old,
+    },
+}
+
+impl Row {
+    /// The bytes of its values.
+    pub(crate) fn size(&self) -> usize {
+        let size = |tuple: &Tuple| {
+            let bytes = |cell: &Cell| if let Cell::Text(bytes) = cell { bytes.len() } else { 0 };
+            tuple.iter().map(bytes).sum::<usize>()
+        };
+        let of_old = |(Old::Key(tuple) | Old::Whole(tuple)): &Old| size(tuple);
+        match self {
+            Self::Insert { new } => size(new),
+            Self::Update { old, new } => size(new) + old.as_ref().map_or(0, of_old),
+            Self::Delete { old } => of_old(old),
+        }
+    }
+}
+
+/// A message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Message {
+    /// A transaction that was committed at this time.
+    Begin {
+        at: DateTime<Utc>,
+    },
     Relation(Relation),
-    Insert {
+    Row {
         relation: u32,
-        new: Tuple,
+        row: Row,
     },
     /// Something that nobody here needs.
     Other,
@@ -64,31 +124,74 @@ pub(crate) enum Message {
 pub(crate) fn decode(message: &Bytes) -> Result<Message, Undecodable> {
     let mut rest = Reader(message.clone());
     match rest.u8()? {
+        b'B' => {
+            // Where the transaction ends in the log.
+            rest.u64()?;
+            Ok(Message::Begin { at: moment(rest.u64()?) })
+        }
         b'R' => relation(&mut rest).map(Message::Relation),
         b'I' => {
             let relation = rest.u32()?;
             match rest.u8()? {
-                b'N' => Ok(Message::Insert { relation, new: tuple(&mut rest)? }),
+                b'N' => Ok(Message::Row { relation, row: Row::Insert { new: tuple(&mut rest)? } }),
                 _ => Err(Undecodable::Unknown('I')),
             }
+        }
+        b'U' => update(&mut rest),
+        b'D' => {
+            let relation = rest.u32()?;
+            let kind = rest.u8()?;
+            let old = old(kind, &mut rest)?.ok_or(Undecodable::Unknown('D'))?;
+            Ok(Message::Row { relation, row: Row::Delete { old } })
         }
         _ => Ok(Message::Other),
     }
 }
 
+fn update(rest: &mut Reader) -> Result<Message, Undecodable> {
+    let relation = rest.u32()?;
+    let mut kind = rest.u8()?;
+    let old = old(kind, rest)?;
+    if old.is_some() {
+        kind = rest.u8()?;
+    }
+    match kind {
+        b'N' => Ok(Message::Row { relation, row: Row::Update { old, new: tuple(rest)? } }),
+        _ => Err(Undecodable::Unknown('U')),
+    }
+}
+
+/// The old row that begins with `kind`, if one does.
+fn old(kind: u8, rest: &mut Reader) -> Result<Option<Old>, Undecodable> {
+    match kind {
+        b'K' => tuple(rest).map(Old::Key).map(Some),
+        b'O' => tuple(rest).map(Old::Whole).map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// A time of Postgres: microseconds since the beginning of the year 2000.
+fn moment(micros: u64) -> DateTime<Utc> {
+    const UNIX_TO_2000: i64 = 946_684_800_000_000;
+    let micros = micros.cast_signed().saturating_add(UNIX_TO_2000);
+    DateTime::from_timestamp_micros(micros).unwrap_or_default()
+}
+
 fn relation(rest: &mut Reader) -> Result<Relation, Undecodable> {
     let (id, schema, name) = (rest.u32()?, rest.text()?, rest.text()?);
-    // Which columns make up the identity.
+    // How rows are identified; the columns say it, too.
     rest.u8()?;
     let mut columns = Vec::new();
     for _ in 0..rest.u16()? {
-        // Flags before the name; type and modifier behind it.
-        rest.u8()?;
+        let is_key = rest.u8()? & 1 != 0;
         let name = rest.text()?;
+        let kind = rest.u32()?;
+        // The modifier of the type.
         rest.u32()?;
-        rest.u32()?;
-        columns.push(Column { name });
+        columns.push(Column { name, is_key, kind });
     }
+    // Relations of `pg_catalog` come without their schema.
+    let schema = if schema.is_empty() { "pg_catalog".to_owned() } else { schema };
     Ok(Relation { id, schema, name, columns })
 }
 
@@ -123,6 +226,10 @@ impl Reader {
         self.0.try_get_u32().map_err(|_| Undecodable::Short)
     }
 
+    fn u64(&mut self) -> Result<u64, Undecodable> {
+        self.0.try_get_u64().map_err(|_| Undecodable::Short)
+    }
+
     fn bytes(&mut self, length: usize) -> Result<Bytes, Undecodable> {
         if self.0.len() < length { Err(Undecodable::Short) } else { Ok(self.0.split_to(length)) }
     }
@@ -140,6 +247,7 @@ impl Reader {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use bytes::{BufMut, BytesMut};
     use proptest::prelude::*;
 
     use super::*;
@@ -148,20 +256,95 @@ mod tests {
     fn a_table_and_a_row() {
         let message =
             b"R\0\0\0\x07public\0t\0d\0\x02\x01id\0\0\0\0\x14\xff\xff\xff\xff\0a\0\0\0\0\x19\xff\xff\xff\xff";
-        let columns = ["id", "a"].map(|name| Column { name: name.to_owned() }).into();
+        let column = |name: &str, is_key, kind| Column { name: name.to_owned(), is_key, kind };
+        let columns = vec![column("id", true, 20), column("a", false, 25)];
         let expected = Relation { id: 7, schema: "public".into(), name: "t".into(), columns };
         assert_eq!(decode(&Bytes::from_static(message)), Ok(Message::Relation(expected)));
         let message = b"I\0\0\0\x07N\0\x03t\0\0\0\x0242nu";
         let new = vec![Cell::Text(Bytes::from_static(b"42")), Cell::Null, Cell::Unchanged];
-        assert_eq!(decode(&Bytes::from_static(message)), Ok(Message::Insert { relation: 7, new }));
+        let row = Row::Insert { new };
+        assert_eq!(row.size(), 2);
+        assert_eq!(decode(&Bytes::from_static(message)), Ok(Message::Row { relation: 7, row }));
         assert_eq!(decode(&Bytes::from_static(b"I\0\0\0\x07N\0\x03t\0\0\0\x09")), Err(Undecodable::Short));
         assert_eq!(decode(&Bytes::from_static(b"C\0")), Ok(Message::Other));
     }
 
+    #[test]
+    fn a_transaction_has_the_time_of_its_commit() {
+        let mut message = BytesMut::from(&b"B"[..]);
+        message.put_u64(1);
+        message.put_i64(1_500_000);
+        message.put_u32(7);
+        let Ok(Message::Begin { at }) = decode(&message.freeze()) else { panic!("a beginning") };
+        assert_eq!(at.to_rfc3339(), "2000-01-01T00:00:01.500+00:00");
+    }
+
+    fn write(tuple: &Tuple, to: &mut BytesMut) {
+        to.put_u16(tuple.len().try_into().unwrap());
+        for cell in tuple {
+            match cell {
+                Cell::Null => to.put_u8(b'n'),
+                Cell::Unchanged => to.put_u8(b'u'),
+                Cell::Text(bytes) => {
+                    to.put_u8(b't');
+                    to.put_u32(bytes.len().try_into().unwrap());
+                    to.put_slice(bytes);
+                }
+            }
+        }
+    }
+
+    fn tuples() -> impl Strategy<Value = Tuple> {
+        let cell = prop_oneof![
+            Just(Cell::Null),
+            Just(Cell::Unchanged),
+            "\\PC{0,9}".prop_map(|text| Cell::Text(Bytes::from(text)))
+        ];
+        prop::collection::vec(cell, 0..6)
+    }
+
+    fn olds() -> impl Strategy<Value = Old> {
+        prop_oneof![tuples().prop_map(Old::Key), tuples().prop_map(Old::Whole)]
+    }
+
     proptest! {
         #[test]
+        fn what_is_written_is_read(relation: u32, old in prop::option::of(olds()), new in prop::option::of(tuples())) {
+            let mut message = BytesMut::new();
+            let row = match (old, new) {
+                (None, None) => return Ok(()),
+                (None, Some(new)) if relation % 2 == 0 => Row::Insert { new },
+                (old, Some(new)) => Row::Update { old, new },
+                (Some(old), None) => Row::Delete { old },
+            };
+            let put_old = |old: &Old, message: &mut BytesMut| {
+                let (Old::Key(tuple) | Old::Whole(tuple)) = old;
+                message.put_u8(if matches!(old, Old::Key(_)) { b'K' } else { b'O' });
+                write(tuple, message);
+            };
+            message.put_u8(match row {
+                Row::Insert { .. } => b'I',
+                Row::Update { .. } => b'U',
+                Row::Delete { .. } => b'D',
+            });
+            message.put_u32(relation);
+            if let Row::Update { old: Some(old), .. } | Row::Delete { old } = &row {
+                put_old(old, &mut message);
+            }
+            if let Row::Insert { new } | Row::Update { new, .. } = &row {
+                message.put_u8(b'N');
+                write(new, &mut message);
+            }
+            let message = message.freeze();
+            for end in 0..message.len() {
+                prop_assert!(decode(&message.slice(..end)).is_err(), "nothing is read from a part");
+            }
+            prop_assert_eq!(decode(&message), Ok(Message::Row { relation, row }));
+        }
+
+        #[test]
         fn no_bytes_break_it(
-            kind in prop::sample::select(b"RIX".to_vec()), rest in prop::collection::vec(any::<u8>(), 0..200),
+            kind in prop::sample::select(b"BCRIUDTYOMX".to_vec()), rest in prop::collection::vec(any::<u8>(), 0..200),
         ) {
             let _ = decode(&Bytes::from([&[kind], &rest[..]].concat()));
         }

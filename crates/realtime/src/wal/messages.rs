@@ -89,7 +89,8 @@ mod tests {
     use super::*;
 
     fn relation(columns: &[&str]) -> Relation {
-        let columns = columns.iter().map(|name| Column { name: (*name).to_owned() }).collect();
+        let columns =
+            columns.iter().map(|name| Column { name: (*name).to_owned(), is_key: false, kind: 25 }).collect();
         Relation { id: 1, schema: "realtime".into(), name: "messages_2026_01_01".into(), columns }
     }
 

@@ -5,16 +5,19 @@
 //! is filled by a reader that is gone.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use db::{Error, Lsn, Replication, Streamed};
 use kernel::{Stop, Task};
-use tokio::time::{Instant, sleep};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep, sleep_until};
 
-use super::decode::{Message, Relation, Undecodable, decode};
+use super::decode::{Message, Relation, Row, Undecodable, decode};
 use super::messages;
 use crate::service::Service;
+use crate::store::publication;
 
 /// The publication of the messages.
 pub(crate) const MESSAGES: &str = "supabase_realtime_messages_publication";
@@ -27,6 +30,25 @@ const CONFIRM: Duration = Duration::from_secs(10);
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// What others know of the stream and may do to it.
+#[derive(Default)]
+pub(crate) struct Follow {
+    /// Makes it begin anew.
+    pub(crate) restart: Notify,
+    slot: Mutex<Option<String>>,
+}
+
+impl Follow {
+    /// The slot that is in use.
+    pub(crate) fn slot(&self) -> Option<String> {
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set_slot(&self, slot: Option<String>) {
+        *self.slot.lock().unwrap_or_else(PoisonError::into_inner) = slot;
+    }
+}
 
 /// Why the stream ended.
 #[derive(Debug, thiserror::Error)]
@@ -51,10 +73,14 @@ async fn keep(service: &Service, mut stop: Stop) {
     while !stop.is_stopped() {
         let begun = Instant::now();
         let broken = tokio::select! {
-            Err(broken) = follow(service) => broken,
+            Err(broken) = follow(service) => Some(broken),
+            // Whoever wants that has said why.
+            () = service.follow.restart.notified() => None,
             () = stop.stopped() => break,
         };
+        service.follow.set_slot(None);
         service.stands.send_replace(false);
+        let Some(broken) = broken else { continue };
         if begun.elapsed() > LONGEST_PAUSE {
             (pause, is_new) = (FIRST_PAUSE, true);
         }
@@ -85,23 +111,47 @@ fn code(broken: &Broken) -> &'static str {
 }
 
 async fn follow(service: &Service) -> Result<std::convert::Infallible, Broken> {
+    let wanted = [MESSAGES, service.config.publication.as_str()];
+    // One that does not exist would end the stream at the first change.
+    let existing = publication::existing(&mut service.pool.session().await?, &wanted).await?;
+    for missing in wanted.iter().filter(|wanted| !existing.iter().any(|name| name == *wanted)) {
+        tracing::warn!(
+            publication = missing,
+            error_code = "StartReplicationFailed",
+            "a publication is missing; what it would bring is not heard of until it is there"
+        );
+    }
     let mut stream = Replication::connect(&service.stream).await?;
-    stream.start(&format!("{SLOT}_{:08x}", rand::random::<u32>()), &[MESSAGES]).await?;
+    let slot = format!("{SLOT}_{:08x}", rand::random::<u32>());
+    stream.start(&slot, &existing.iter().map(String::as_str).collect::<Vec<_>>()).await?;
+    service.follow.set_slot(Some(slot));
     service.stands.send_replace(true);
     tracing::debug!("the stream of changes stands");
-    let mut relations: HashMap<u32, Relation> = HashMap::new();
+    let mut reader = Reader { service, relations: HashMap::new(), at: DateTime::UNIX_EPOCH };
     let mut seen = Lsn::default();
     let mut confirm_at = Instant::now() + CONFIRM;
     loop {
         let streamed = tokio::select! {
             streamed = stream.next() => Some(streamed?),
-            () = tokio::time::sleep_until(confirm_at) => None,
+            () = sleep_until(confirm_at) => None,
         };
         let mut is_asked = streamed.is_none();
         match streamed {
             Some(Streamed::Change { message, end }) => {
+                if let Some((relation, row)) = reader.take(decode(&message)?) {
+                    // The server must hear from us even when nobody keeps up with it.
+                    let share = loop {
+                        tokio::select! {
+                            share = service.changes.room(&row) => break share,
+                            () = sleep_until(confirm_at) => {
+                                stream.confirm(seen).await?;
+                                confirm_at = Instant::now() + CONFIRM;
+                            }
+                        }
+                    };
+                    service.changes.put(&relation, row, reader.at, share);
+                }
                 seen = seen.max(end);
-                take(service, &mut relations, decode(&message)?);
             }
             Some(Streamed::Alive { end, wants_answer }) => {
                 // Also what does not concern us must be confirmed, or the server keeps its log for us.
@@ -117,16 +167,35 @@ async fn follow(service: &Service) -> Result<std::convert::Infallible, Broken> {
     }
 }
 
-fn take(service: &Service, relations: &mut HashMap<u32, Relation>, message: Message) {
-    match message {
-        Message::Relation(relation) => {
-            relations.insert(relation.id, relation);
-        }
-        Message::Insert { relation, new } => {
-            if let Some(relation) = relations.get(&relation).filter(|relation| messages::is_about(relation)) {
-                messages::send(service, relation, &new);
+/// Reads messages in their order.
+struct Reader<'a> {
+    service: &'a Service,
+    relations: HashMap<u32, Arc<Relation>>,
+    /// When the transaction that is being read was committed.
+    at: DateTime<Utc>,
+}
+
+impl Reader<'_> {
+    /// Takes a message; a change that somebody may want comes back.
+    fn take(&mut self, message: Message) -> Option<(Arc<Relation>, Row)> {
+        match message {
+            Message::Begin { at } => self.at = at,
+            Message::Relation(relation) => {
+                self.relations.insert(relation.id, Arc::new(relation));
             }
+            Message::Row { relation, row } => {
+                let relation = self.relations.get(&relation)?;
+                // They are on no publication but ours, which brings insertions only.
+                if messages::is_about(relation) {
+                    if let Row::Insert { new } = &row {
+                        messages::send(self.service, relation, new);
+                    }
+                } else if self.service.changes.is_wanted() {
+                    return Some((Arc::clone(relation), row));
+                }
+            }
+            Message::Other => {}
         }
-        Message::Other => {}
+        None
     }
 }
