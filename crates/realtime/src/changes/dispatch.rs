@@ -269,10 +269,13 @@ impl Dispatcher {
             return Truth::False;
         };
         let Some(view) = known.view(case.identity.role.as_str()) else { return Truth::False };
-        let claims = self.memory.claims.get(&*case.who);
-        let claims =
-            known.conditions.claims.iter().map(|claim| claims.and_then(|claims| claims.get(claim)?.as_ref()));
-        let image = Image { told: &told, claims: claims.collect() };
+        let of_caller = self.memory.claims.get(&*case.who);
+        let claims = known.conditions.claims.iter();
+        let claims: Option<Vec<_>> =
+            claims.map(|claim| of_caller.and_then(|claims| claims.get(claim)?.as_ref())).collect();
+        // An expression that fails would fail the query of whoever looks.
+        let Some(claims) = claims else { return Truth::Unsure };
+        let image = Image { told: &told, claims };
         known.conditions.judge(&known.table, &view.policies, &image)
     }
 
@@ -479,7 +482,7 @@ fn passes(told: &Told<'_>, view: &View, filters: &[Filter], asked: &mut Asked) -
 /// The values of a row that was committed, and of somebody's claims.
 struct Image<'a> {
     told: &'a Told<'a>,
-    claims: Vec<Option<&'a Option<String>>>,
+    claims: Vec<&'a Option<String>>,
 }
 
 impl Values for Image<'_> {
@@ -493,7 +496,7 @@ impl Values for Image<'_> {
     }
 
     fn claim(&self, index: usize) -> Value<'_> {
-        match self.claims.get(index).copied().flatten() {
+        match self.claims.get(index) {
             Some(Some(text)) => Value::Text(text),
             Some(None) => Value::Null,
             None => Value::Unknown,

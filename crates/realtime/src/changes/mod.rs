@@ -73,6 +73,8 @@ pub(crate) struct Change {
 /// Row changes of a running instance.
 pub(crate) struct Changes {
     pub(crate) registry: Arc<Registry>,
+    /// Whether the stream stands and its tables are known.
+    pub(crate) flows: signal::Sender<bool>,
     /// Moves when the tables of the publication are others than before.
     pub(crate) publication: signal::Sender<u64>,
     /// For questions, as callers.
@@ -89,6 +91,7 @@ impl Changes {
         let login = login.clone().with_option("timezone", "UTC").with_option("statement_timeout", "5s");
         Self {
             registry: Arc::default(),
+            flows: signal::Sender::new(false),
             publication: signal::Sender::new(0),
             fleet: Fleet::new(&login, PoolOptions { size: CONNECTIONS, ..PoolOptions::default() }),
             waiting: Arc::new(Semaphore::new(WAITING as usize)),

@@ -69,9 +69,9 @@ pub(super) async fn plan(
         Ok(wanted) => wanted,
         Err(message) => return Some(Plan { wanted: Vec::new(), outcome: Err(Impossible::Asked(message)) }),
     };
-    let mut stands = service.stands.subscribe();
-    // A stream that does not stand is told of after the answer.
-    let _ = timeout(PATIENCE, stands.wait_for(|stands| *stands)).await;
+    let mut flows = service.changes.flows.subscribe();
+    // If they do not flow, that is told after the answer.
+    let _ = timeout(PATIENCE, flows.wait_for(|flows| *flows)).await;
     let outcome = check(service, &wanted, caller).await;
     Some(Plan { wanted, outcome })
 }
@@ -150,14 +150,14 @@ pub(super) struct Changes {
     /// None if what was asked for cannot be read.
     subscribed: Option<Subscribed>,
     outcome: Result<(), Impossible>,
-    stands: watch::Receiver<bool>,
+    flows: watch::Receiver<bool>,
     publication: watch::Receiver<u64>,
     again_at: Option<Instant>,
 }
 
 /// What may happen to the changes of a channel.
 pub(super) enum Happened {
-    /// The stream stands, or not any more.
+    /// Changes flow, or not any more.
     Stream(bool),
     /// They may be possible now, or not any more.
     Recheck,
@@ -170,7 +170,7 @@ impl Changes {
             wanted: plan.wanted,
             subscribed,
             outcome: plan.outcome,
-            stands: service.stands.subscribe(),
+            flows: service.changes.flows.subscribe(),
             publication: service.changes.publication.subscribe(),
             again_at: None,
             service,
@@ -188,8 +188,9 @@ impl Changes {
         };
         // The senders live as long as the service.
         tokio::select! {
-            _ = self.stands.changed() => Happened::Stream(*self.stands.borrow_and_update()),
+            biased;
             _ = self.publication.changed() => Happened::Recheck,
+            _ = self.flows.changed() => Happened::Stream(*self.flows.borrow_and_update()),
             () = again => Happened::Recheck,
         }
     }
@@ -199,15 +200,15 @@ impl Channel {
     /// Tells the client whether its changes flow, right behind the answer to its join.
     pub(super) fn greet_with_changes(&mut self) {
         let Some(changes) = &mut self.changes else { return };
-        let stands = *changes.stands.borrow_and_update();
-        self.tell_of_changes(stands);
+        let flows = *changes.flows.borrow_and_update();
+        self.tell_of_changes(flows);
     }
 
     pub(super) async fn changes_happened(&mut self, happened: Happened) {
         match happened {
-            Happened::Stream(stands) => {
+            Happened::Stream(flows) => {
                 if self.changes.as_ref().is_some_and(|changes| changes.outcome.is_ok()) {
-                    self.tell_of_changes(stands);
+                    self.tell_of_changes(flows);
                 }
             }
             Happened::Recheck => self.recheck_changes().await,
@@ -215,7 +216,7 @@ impl Channel {
     }
 
     /// Says how it is.
-    fn tell_of_changes(&mut self, stands: bool) {
+    fn tell_of_changes(&mut self, flows: bool) {
         let Some(changes) = &mut self.changes else { return };
         let told = match &changes.outcome {
             Err(impossible) => {
@@ -223,7 +224,7 @@ impl Channel {
                     .then(|| Instant::now() + Duration::from_millis(rand::random_range(AGAIN)));
                 Err(impossible.message().to_owned())
             }
-            Ok(()) if stands => Ok(()),
+            Ok(()) if flows => Ok(()),
             Ok(()) => Err(INTERRUPTED.to_owned()),
         };
         match told {
@@ -252,8 +253,8 @@ impl Channel {
             // What held before holds until it is known.
             Err(Impossible::Unanswered) => {}
         }
-        let stands = *changes.stands.borrow();
-        self.tell_of_changes(stands);
+        let flows = *changes.flows.borrow();
+        self.tell_of_changes(flows);
     }
 
     /// Takes a new token over to the changes. What may be subscribed to depends on the role alone.
@@ -267,8 +268,8 @@ impl Channel {
         if let Some(subscribed) = &changes.subscribed {
             subscribed.set_identity(Some(identity));
         }
-        let stands = *changes.stands.borrow();
-        self.tell_of_changes(stands);
+        let flows = *changes.flows.borrow();
+        self.tell_of_changes(flows);
         Flow::On
     }
 }

@@ -12,11 +12,14 @@ mod instances;
 mod limits;
 #[cfg(feature = "nats")]
 mod nats;
+mod policies;
 mod presence;
 mod private;
 mod schema;
 mod socket;
+mod stream;
 mod token;
+mod values;
 
 use std::sync::Arc;
 
@@ -108,6 +111,11 @@ impl Server {
     /// Another instance on the same database, with its background work.
     pub(crate) async fn beside(&self) -> Self {
         Self::on(Arc::clone(&self.database), config(), Clock::system()).await.at_work().await
+    }
+
+    /// With settings of its own.
+    pub(crate) async fn working_with(config: Config, clock: Clock) -> Self {
+        Self::with(config, clock).await.at_work().await
     }
 
     async fn at_work(self) -> Self {

@@ -1,0 +1,93 @@
+//! The stream of changes when things happen to it: tables come and go, it is cut, the publication is missing.
+
+use kernel::Clock;
+use kernel::units::Span;
+use realtime::Config;
+use serde_json::{Value, json};
+
+use crate::changes::{sql, subscribe, subscribed, table};
+use crate::client::{Client, Received};
+use crate::{Server, anon, config};
+
+const TABLES: &str = "
+    create table public.t (id int primary key);
+    create table public.late (id int primary key);
+    grant select on public.t, public.late to anon;
+    alter publication supabase_realtime add table public.t;";
+
+async fn server() -> Server {
+    let config = Config { publication_check: Span(std::time::Duration::from_millis(50)), ..config() };
+    let server = Server::working_with(config, Clock::system()).await;
+    sql(&server, TABLES).await;
+    server
+}
+
+fn is_change(message: &Received) -> bool {
+    message.event == "postgres_changes"
+}
+
+async fn id(client: &mut Client) -> Value {
+    client.take(is_change).await.payload["data"]["record"]["id"].take()
+}
+
+/// Waits until the client has been told that its changes flow, or that they do not.
+async fn told(client: &mut Client, status: &str) -> Value {
+    client.take(|message| message.event == "system" && message.payload["status"] == status).await.payload
+}
+
+#[actix_web::test]
+async fn subscriptions_follow_the_publication() {
+    let server = server().await;
+    let mut all = subscribed(&server, &anon(), json!([{ "event": "INSERT", "schema": "public" }])).await;
+    let mut late = Client::open(&server, 2, &anon()).await;
+    let (_, refused) = subscribe(&mut late, "late", &anon(), json!([table("late", "*")])).await;
+    assert_eq!(refused["status"], "error");
+    sql(&server, "alter publication supabase_realtime add table public.late").await;
+    assert_eq!(told(&mut late, "ok").await["message"], "Subscribed to PostgreSQL");
+    told(&mut all, "ok").await;
+    sql(&server, "insert into public.late values (1)").await;
+    assert_eq!(id(&mut late).await, 1);
+    assert_eq!(id(&mut all).await, 1);
+    sql(&server, "alter publication supabase_realtime drop table public.late").await;
+    told(&mut late, "error").await;
+    told(&mut all, "ok").await;
+    sql(&server, "insert into public.late values (2); insert into public.t values (3)").await;
+    assert_eq!(id(&mut all).await, 3);
+}
+
+#[actix_web::test]
+async fn a_stream_that_is_cut_comes_back_and_channels_stay() {
+    let server = server().await;
+    let mut client = subscribed(&server, &anon(), json!([table("t", "*")])).await;
+    let cut = "select pg_terminate_backend(active_pid) from pg_replication_slots
+                where database = current_database() and active_pid is not null";
+    sql(&server, cut).await;
+    let interrupted = told(&mut client, "error").await;
+    assert_eq!(interrupted["extension"], "postgres_changes");
+    assert_eq!(told(&mut client, "ok").await["message"], "Subscribed to PostgreSQL");
+    sql(&server, "insert into public.t values (1)").await;
+    assert_eq!(id(&mut client).await, 1);
+    let slots = "select count(*) from pg_replication_slots where database = current_database()";
+    let slots: i64 = server.database.admin().await.query_one(slots, &[]).await.unwrap().get(0);
+    assert_eq!(slots, 1, "the old one is gone");
+}
+
+#[actix_web::test]
+async fn without_its_publication_the_rest_goes_on() {
+    let server = server().await;
+    let mut client = subscribed(&server, &anon(), json!([table("t", "*")])).await;
+    client.join("chat", json!({})).await;
+    sql(&server, "drop publication supabase_realtime").await;
+    let is_gone = |message: &Received| {
+        message.payload["message"].as_str().is_some_and(|text| text.starts_with("Unable to subscribe"))
+    };
+    client.take(is_gone).await;
+    client.settled().await;
+    sql(&server, "create publication supabase_realtime for table public.t").await;
+    told(&mut client, "ok").await;
+    sql(&server, "insert into public.t values (1)").await;
+    assert_eq!(id(&mut client).await, 1);
+    let topic = "realtime:chat";
+    sql(&server, "select realtime.send('{\"a\": 1}', 'e', 'chat', false)").await;
+    assert_eq!(client.event("broadcast").await.topic, topic);
+}
