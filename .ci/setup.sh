@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what a fresh Debian or Ubuntu machine lacks. Says what it does; does nothing when all is there.
 #   setup.sh run    to build and run: C compiler, libraries for SAML, PostgreSQL server (15 or newer), Rust
-#   setup.sh test   that, Node.js (20 or newer) for the client tests, PgBouncer, and xmlsec1
+#   setup.sh test   that, Node.js (20 or newer) for the client tests, PgBouncer, xmlsec1, and clients of S3
 set -euo pipefail
 
 purpose="${1:-run}"
@@ -131,12 +131,21 @@ ensure_pgbouncer() {
 # Signs the documents that the tests of SAML verify.
 ensure_xmlsec() { have xmlsec1 && have openssl || apt_install xmlsec1 openssl; }
 
+# Tools that speak S3, for the tests of that protocol.
+ensure_s3_clients() {
+  local missing=()
+  have rclone || missing+=(rclone)
+  have aws || missing+=(awscli)
+  python3 -c 'import boto3' >/dev/null 2>&1 || missing+=(python3 python3-boto3)
+  if [ ${#missing[@]} -gt 0 ]; then apt_install "${missing[@]}"; fi
+}
+
 ensure_build_tools
 ensure_saml_libraries
 ensure_postgres
 ensure_rust
 case "$purpose" in
   run) ;;
-  test) ensure_node; ensure_pgbouncer; ensure_xmlsec ;;
+  test) ensure_node; ensure_pgbouncer; ensure_xmlsec; ensure_s3_clients ;;
   *) say "unknown purpose: $purpose"; exit 2 ;;
 esac

@@ -149,7 +149,9 @@ async fn start(plan: &ServePlan) -> anyhow::Result<Running> {
                 false => None,
             };
             let storage = match settings.runs(Service::Storage) {
-                true => Some(start_storage(plan, secrets, &storage_admin, &clock, &mut connections).await?),
+                true => {
+                    Some(start_storage(plan, secrets, &storage_admin, &keys, &clock, &mut connections).await?)
+                }
                 false => None,
             };
             let realtime = match settings.runs(Service::Realtime) {
@@ -313,6 +315,7 @@ async fn start_storage(
     plan: &ServePlan,
     secrets: &Secrets,
     login: &Target,
+    live: &LiveKeys,
     clock: &Clock,
     connections: &mut Connections,
 ) -> anyhow::Result<storage::Storage> {
@@ -330,7 +333,14 @@ async fn start_storage(
     let keys = jwt::KeySet::from_secret(secrets.jwt_secret.expose());
     // What is not set is better told by the request: it knows the proxy that it came through.
     let public_url = settings.server.public_url.trim_end_matches('/').to_owned();
-    let deps = storage::Deps { fleet, keys, clock: clock.clone(), public_url };
+    let s3 = storage::S3Keys {
+        access_key: secrets.s3_access_key_id.clone(),
+        secret: secrets.s3_access_key_secret.clone(),
+        session_secrets: vec![secrets.anon_key.clone(), secrets.publishable_key.clone()],
+        region: settings.keys.s3_region.clone(),
+        verifier: keys::verifier(settings, live.clone(), false)?,
+    };
+    let deps = storage::Deps { fleet, keys, s3, clock: clock.clone(), public_url };
     storage::Storage::start(config, deps).await.context("storage")
 }
 

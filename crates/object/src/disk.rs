@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::{Blob, Error, Incoming, Key, Labels, announced, blocking, incoming};
+use crate::{Blob, Error, Incoming, Key, Labels, Parts, announced, blocking, incoming};
 
 /// Drafts older than this belong to nobody any more.
 const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);
@@ -53,6 +53,12 @@ impl Disk {
     #[must_use]
     pub fn create(&self, key: Key) -> Incoming {
         Incoming::new(Arc::clone(&self.0), key)
+    }
+
+    /// Where pieces of files are kept until they are put together.
+    #[must_use]
+    pub fn parts(&self) -> Parts {
+        Parts::beside(&self.0)
     }
 
     /// Opens a file.

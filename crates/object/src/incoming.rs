@@ -179,6 +179,22 @@ pub(crate) fn copy(place: &Place, from: &Path, to: &Key, labels: &Labels) -> Res
     settle(place, draft, to)
 }
 
+/// Puts files together under a key. Returns its size and when it was written.
+pub(crate) fn join(
+    place: &Place,
+    from: &[PathBuf],
+    to: &Key,
+    labels: &Labels,
+) -> Result<(u64, SystemTime), Error> {
+    let mut draft = draft(place)?;
+    let mut size = 0;
+    for path in from {
+        size += std::io::copy(&mut File::open(path)?, &mut draft.file)?;
+    }
+    label(&draft.file, labels);
+    Ok((size, settle(place, draft, to)?))
+}
+
 /// The attributes under which Supabase Storage looks for them.
 pub(crate) fn label(file: &File, labels: &Labels) {
     use rustix::fs::{XattrFlags, fsetxattr};

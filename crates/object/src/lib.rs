@@ -7,6 +7,7 @@
 //!   key has all of its bytes or none; what is dropped on the way leaves nothing.
 //! - [`Partial`]: a file that comes in several requests, and survives the process between them.
 //! - [`Blob`]: a file on its way out, whole or in part.
+//! - [`Parts`]: pieces of files that are put together later.
 //!
 //! Bytes stream in both directions, in pieces of [`PIECE`]; nothing ever holds a whole file that is
 //! larger. Work on files is done off the async threads. Who may read or write what is not decided
@@ -19,6 +20,7 @@ mod incoming;
 mod key;
 mod outgoing;
 mod partial;
+mod parts;
 
 pub use disk::Disk;
 pub use error::Error;
@@ -26,6 +28,7 @@ pub use incoming::{Incoming, Labels, Stored};
 pub use key::Key;
 pub use outgoing::Blob;
 pub use partial::{Found, Partial, Progress, Tail};
+pub use parts::Parts;
 
 /// Bytes that are read or written at once.
 pub const PIECE: usize = 256 * 1024;

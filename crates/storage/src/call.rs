@@ -99,6 +99,18 @@ impl Call {
         })
     }
 
+    /// A call that somebody signed; the token is his, if he has one.
+    pub(crate) fn signed(
+        service: &Arc<Service>,
+        request: &HttpRequest,
+        operation: &'static str,
+        identity: Arc<Identity>,
+        token: String,
+    ) -> Self {
+        let facts = Facts { token, ..Facts::of(request, operation) };
+        Self { service: Arc::clone(service), identity: Some(identity), facts }
+    }
+
     /// As [`Call::caller`], for endpoints of the service role alone.
     ///
     /// # Errors
@@ -117,6 +129,16 @@ impl Call {
     /// True if a token proves who calls.
     pub(crate) fn is_authenticated(&self) -> bool {
         self.identity.is_some()
+    }
+
+    /// The role in which the caller comes.
+    pub(crate) fn role(&self) -> &str {
+        self.identity.as_ref().map_or("anon", |identity| identity.role.as_str())
+    }
+
+    /// True if the caller is one whom policies do not bind.
+    pub(crate) fn is_service(&self) -> bool {
+        self.role() == SERVICE_ROLE
     }
 
     /// Whose objects are that this call makes.

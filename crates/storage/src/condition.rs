@@ -2,7 +2,9 @@
 
 use std::time::SystemTime;
 
-use actix_web::http::header::{HeaderMap, HeaderName, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, RANGE};
+use actix_web::http::header::{
+    HeaderMap, HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE,
+};
 
 use crate::error::Error;
 
@@ -49,6 +51,36 @@ pub(crate) fn wanted(headers: &HeaderMap, facts: Facts<'_>) -> Result<Wanted, Er
     Ok(Wanted::Part { first, last })
 }
 
+/// Whether the conditions under which anything is to be sent at all hold (`If-Match`,
+/// `If-Unmodified-Since`).
+pub(crate) fn holds(headers: &HeaderMap, facts: Facts<'_>) -> bool {
+    match text(headers, IF_MATCH) {
+        Some(list) => matches_any(list, facts.etag),
+        None => older(text(headers, IF_UNMODIFIED_SINCE), facts),
+    }
+}
+
+/// Whether the conditions on the source of a copy hold: S3's headers for it.
+pub(crate) fn holds_for_copy(headers: &HeaderMap, facts: Facts<'_>) -> bool {
+    let get = |name: &'static str| text(headers, HeaderName::from_static(name));
+    let matches = match get("x-amz-copy-source-if-match") {
+        Some(list) => matches_any(list, facts.etag),
+        None => older(get("x-amz-copy-source-if-unmodified-since"), facts),
+    };
+    let differs = match get("x-amz-copy-source-if-none-match") {
+        Some(list) => !matches_any(list, facts.etag),
+        None => get("x-amz-copy-source-if-modified-since")
+            .and_then(|date| httpdate::parse_http_date(date).ok())
+            .is_none_or(|date| seconds(facts.modified) > seconds(date)),
+    };
+    matches && differs
+}
+
+fn older(date: Option<&str>, facts: Facts<'_>) -> bool {
+    let date = date.and_then(|date| httpdate::parse_http_date(date).ok());
+    date.is_none_or(|date| seconds(facts.modified) <= seconds(date))
+}
+
 fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok().filter(|value| !value.is_empty())
 }
@@ -63,7 +95,9 @@ fn matches_any(list: &str, etag: &str) -> bool {
     list.trim() == "*"
         || list.split(',').any(|tag| {
             let tag = tag.trim();
-            tag.strip_prefix("W/").unwrap_or(tag) == etag
+            let tag = tag.strip_prefix("W/").unwrap_or(tag);
+            // Some clients of S3 leave the quotes out.
+            tag == etag || (!tag.is_empty() && tag == etag.trim_matches('"'))
         })
 }
 

@@ -34,6 +34,33 @@ pub struct Config {
     pub empty_bucket_max: u64,
     /// How long a file outlives its object, so that downloads under way can end.
     pub removal_delay: Span,
+    /// The S3 protocol.
+    pub s3: S3,
+}
+
+/// The S3 protocol, below `/storage/v1/s3`. Its keys and region are in `[keys]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct S3 {
+    /// Whether it is spoken.
+    pub enabled: bool,
+    /// Whether signatures for other regions than ours are refused.
+    pub enforce_region: bool,
+    /// An upload in parts ends if no part has come for so long.
+    pub upload_expiry: Span,
+    /// Bytes that every part but the last must have. Amazon's is 5 MiB; Supabase Storage asks for none.
+    pub minimum_part_size: Bytes,
+}
+
+impl Default for S3 {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            enforce_region: false,
+            upload_expiry: Span::secs(24 * 60 * 60),
+            minimum_part_size: Bytes(0),
+        }
+    }
 }
 
 impl Default for Config {
@@ -50,6 +77,7 @@ impl Default for Config {
             idle_timeout: Span::secs(60),
             empty_bucket_max: 200_000,
             removal_delay: Span::secs(60),
+            s3: S3::default(),
         }
     }
 }

@@ -2,10 +2,11 @@
 //!
 //! - `http/`: one file per URL. It reads the request, calls a flow, shapes the answer.
 //! - Flows: [`upload`] takes a body in, [`resumable`] takes several, [`transfer`] moves and copies,
-//!   `http/object/download` sends.
+//!   [`removal`] and [`bucket`] delete, `http/object/download` sends.
 //! - [`call`]: how a request looks to Postgres. A call acts as its caller, whose policies decide, or as
 //!   the service.
 //! - Rules without IO: [`path`], [`limit`], [`robots`], [`condition`], [`signed`], [`file`].
+//! - [`s3`]: the S3 protocol without HTTP, whose endpoints are in `http/s3/`.
 //! - `store/`: the SQL of schema `storage`, one file per table; `task/`: background work.
 //!
 //! Its connections log in as `supabase_storage_admin`, who owns that schema. Who may do what with a
@@ -14,8 +15,9 @@
 //! service. A row never lacks its file, and files that no row needs any more are removed later
 //! (`storage.basalt_removals`).
 //!
-//! Not here yet: the S3 protocol, transformed images, webhooks, analytics and vectors.
+//! Not here yet: transformed images, webhooks, analytics and vectors.
 
+mod bucket;
 mod call;
 mod condition;
 mod config;
@@ -24,8 +26,10 @@ mod file;
 mod http;
 mod limit;
 mod path;
+mod removal;
 mod resumable;
 mod robots;
+mod s3;
 mod service;
 mod signed;
 mod store;
@@ -33,8 +37,9 @@ mod task;
 mod transfer;
 mod upload;
 
+use std::num::NonZeroUsize;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ::object::Disk;
@@ -42,9 +47,11 @@ use actix_web::web::ServiceConfig;
 use db::Fleet;
 use jwt::KeySet;
 use kernel::{Clock, Health, Task};
+use lru::LruCache;
 
-pub use crate::config::{Config, Problem};
+pub use crate::config::{Config, Problem, S3};
 pub use crate::error::{Error, Existing};
+pub use crate::s3::access::S3Keys;
 use crate::service::Service;
 
 mod embedded {
@@ -62,6 +69,9 @@ pub fn migrations() -> db::Migrations {
     db::Migrations::new(db::migrate::Owner::Storage, &embedded::migrations::runner(), repeatables)
 }
 
+/// Uploads in parts that are remembered when they are done.
+const REMEMBERED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4095);
+
 /// A running instance. Clones share it.
 #[derive(Clone)]
 pub struct Storage(Arc<Service>);
@@ -72,6 +82,8 @@ pub struct Deps {
     pub fleet: Fleet,
     /// Signs and verifies the tokens of signed URLs.
     pub keys: KeySet,
+    /// Who may sign requests of the S3 protocol.
+    pub s3: S3Keys,
     /// The time.
     pub clock: Clock,
     /// The URL under which clients reach the server, without a slash at its end. Empty: the one that
@@ -109,9 +121,21 @@ impl Storage {
         let within = Path::new(&config.bucket).join(&config.tenant);
         let disk = Disk::open(&config.path, &within)
             .map_err(|error| StartError::Directory { path: config.path.display().to_string(), error })?;
-        let Deps { fleet, keys, clock, public_url } = deps;
-        let seats = resumable::Seats::default();
-        Ok(Self(Arc::new(Service { config, fleet, disk, keys, clock, public_url, seats })))
+        let Deps { fleet, keys, s3, clock, public_url } = deps;
+        let (parts, seats) = (disk.parts(), resumable::Seats::default());
+        let completed = Mutex::new(LruCache::new(REMEMBERED));
+        Ok(Self(Arc::new(Service {
+            config,
+            fleet,
+            disk,
+            parts,
+            keys,
+            s3,
+            clock,
+            public_url,
+            seats,
+            completed,
+        })))
     }
 
     /// The endpoints, to be mounted below the prefix.
@@ -122,7 +146,7 @@ impl Storage {
     /// Background work, to be supervised.
     #[must_use]
     pub fn tasks(&self) -> Vec<Task> {
-        vec![task::removals::task(&self.0), task::resumable::task(&self.0)]
+        vec![task::removals::task(&self.0), task::resumable::task(&self.0), task::uploads::task(&self.0)]
     }
 
     /// Removes the files that are due now, which a task does every half minute. Returns how many.
@@ -152,6 +176,16 @@ impl Storage {
     /// What the disk said.
     pub async fn remove_expired(&self) -> Result<usize, Error> {
         resumable::sweep(&self.0).await.map_err(|error| Error::disk(error, ""))
+    }
+
+    /// Ends uploads in parts that nobody has gone on with, which a task does every quarter of an hour.
+    /// Returns how many.
+    ///
+    /// # Errors
+    ///
+    /// If the database does not answer.
+    pub async fn end_abandoned_uploads(&self) -> Result<usize, Error> {
+        task::uploads::once(&self.0).await
     }
 
     /// Whether the service can serve: it can if its database answers.

@@ -1,29 +1,48 @@
 //! What one running instance holds.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use db::{Fleet, Text};
 use jwt::KeySet;
 use kernel::Clock;
-use object::Disk;
+use lru::LruCache;
+use object::{Disk, Parts};
 
 use crate::config::Config;
 use crate::error::Error;
 use crate::path::{self, Alphabet};
 use crate::resumable::Seats;
+use crate::s3::access::S3Keys;
 
 /// One running instance.
 pub(crate) struct Service {
     pub(crate) config: Config,
     pub(crate) fleet: Fleet,
     pub(crate) disk: Disk,
+    /// Parts of uploads that are under way.
+    pub(crate) parts: Parts,
     /// Signs and verifies what is in signed URLs.
     pub(crate) keys: KeySet,
+    /// Verifies who signs requests of the S3 protocol.
+    pub(crate) s3: S3Keys,
     pub(crate) clock: Clock,
     /// Where clients reach the server; empty if only they know.
     pub(crate) public_url: String,
     /// Who writes to resumable uploads.
     pub(crate) seats: Seats,
+    /// Uploads in parts that are done, by id.
+    pub(crate) completed: Mutex<LruCache<String, Completed>>,
+}
+
+/// An upload in parts that is done: clients that have not heard so ask again.
+#[derive(Clone, Debug)]
+pub(crate) struct Completed {
+    pub(crate) bucket: String,
+    pub(crate) key: String,
+    /// Who it was.
+    pub(crate) by: String,
+    pub(crate) etag: String,
 }
 
 impl Service {
@@ -44,5 +63,15 @@ impl Service {
     /// When a resumable upload is given up that was last written to at a moment.
     pub(crate) fn resumable_until(&self, modified: SystemTime) -> SystemTime {
         modified + self.config.resumable_expiry.0
+    }
+
+    /// An upload in parts that is done, unless that was long ago.
+    pub(crate) fn completed(&self, id: &str) -> Option<Completed> {
+        self.completed.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+
+    /// Remembers that an upload in parts is done.
+    pub(crate) fn remember(&self, id: &str, done: Completed) {
+        self.completed.lock().unwrap_or_else(PoisonError::into_inner).put(id.to_owned(), done);
     }
 }

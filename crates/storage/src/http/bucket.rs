@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use super::document::{self, Document};
 use super::{Shared, answer, part};
-use crate::call::{Call, Work};
+use crate::bucket;
+use crate::call::Call;
 use crate::error::{Error, Existing};
 use crate::store::buckets::{self, Changes, Column, NewBucket, Page};
 use crate::store::objects;
@@ -157,20 +158,8 @@ pub(super) async fn delete(
     let call = Call::caller(&service, &request, "storage.bucket.delete")?;
     let id = part(&request, "bucket")?;
     document::ignore(&service, payload).await?;
-    let mut work = Work::begin(&service).await.map_err(Error::database)?;
-    let as_service = call.as_service();
-    let found = buckets::lock(&mut work, &as_service, &id).await.map_err(Error::database)?;
-    if !found {
-        work.rollback().await.map_err(Error::database)?;
-        return Err(Error::NoSuchBucket);
-    }
-    if objects::exist(&mut work, &as_service, &id).await.map_err(Error::database)? {
-        work.rollback().await.map_err(Error::database)?;
-        return Err(Error::NotEmpty);
-    }
-    let deleted = buckets::delete(&mut work, &call.as_caller(), &id).await.map_err(Error::database)?;
-    work.commit().await.map_err(Error::database)?;
-    if deleted { Ok(answer::message("Successfully deleted")) } else { Err(Error::NoSuchBucket) }
+    bucket::delete(&call, &id).await?;
+    Ok(answer::message("Successfully deleted"))
 }
 
 /// `POST /bucket/{bucket}/empty`

@@ -7,6 +7,7 @@ mod document;
 mod health;
 mod object;
 mod resumable;
+mod s3;
 
 use std::sync::Arc;
 
@@ -66,6 +67,8 @@ pub(crate) fn routes(service: &Arc<Service>, cfg: &mut ServiceConfig) {
         .route("/upload/resumable/sign/", web::to(resumable::signed_base))
         .route("/upload/resumable/sign/{id}", web::to(resumable::signed))
         .route("/upload/resumable/{id}", web::to(resumable::one))
+        .route("/s3", web::to(s3::serve))
+        .route("/s3/{path:.*}", web::to(s3::serve))
         .default_service(web::to(answer::no_route));
 }
 

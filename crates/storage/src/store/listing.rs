@@ -149,6 +149,26 @@ pub(crate) async fn with_folders(
     rows.iter().map(|row| Ok(KeyedLine { key: row.get(0)?, line: Line::read(row, 1)? })).collect()
 }
 
+const DELIMITED: &str =
+    concat!("select ", columns!(), " from storage.list_objects_with_delimiter($1, $2, $3, $4, $5)");
+
+/// Objects below the prefix in the order of their names; what names share up to a delimiter, however that
+/// looks, is one line with the delimiter at its end.
+pub(crate) async fn delimited(
+    acting: &Acting<'_>,
+    stretch: &Stretch<'_>,
+    delimiter: &str,
+) -> Result<Vec<Line>, db::Error> {
+    let params = [
+        stretch.bucket.into(),
+        stretch.prefix.into(),
+        delimiter.into(),
+        stretch.limit.to_string().into(),
+        stretch.after.into(),
+    ];
+    acting.run(DELIMITED, &params).await?.iter().map(|row| Line::read(row, 0)).collect()
+}
+
 const FLAT: &str = concat!(
     "select ",
     columns!(),

@@ -5,8 +5,9 @@ pub(crate) mod buckets;
 pub(crate) mod listing;
 pub(crate) mod objects;
 pub(crate) mod removals;
+pub(crate) mod uploads;
 
-use db::{Record, Text};
+use db::{Access, End, Fleet, Flight, Isolation, Query, Record, Text};
 use serde_json::value::RawValue;
 
 /// An absent value is null.
@@ -41,6 +42,25 @@ pub(crate) fn array_with_nulls<'a>(items: impl Iterator<Item = Option<&'a str>>)
     }
     text.push('}');
     Text::Value(text)
+}
+
+/// A statement of our own: as the owner of the tables, for no request.
+pub(crate) async fn own(fleet: &Fleet, sql: &str, params: &[Text]) -> Result<Vec<Record>, db::Error> {
+    let landed = fleet
+        .run(&Flight {
+            role: "",
+            access: Access::ReadWrite,
+            isolation: Isolation::ReadCommitted,
+            settings: &[("search_path".into(), "".into())],
+            before: None,
+            aside: None,
+            main: Query { sql, params },
+            describe: false,
+            after: None,
+            end: End::Commit,
+        })
+        .await?;
+    Ok(landed.rows)
 }
 
 /// A document in a column of type text.

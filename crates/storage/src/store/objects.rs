@@ -180,6 +180,55 @@ pub(crate) async fn write(
     ObjectRow::first(&rows)?.ok_or_else(|| db::Error::Client("no row was written".to_owned()))
 }
 
+/// As [`WRITE`], over the version with a tag alone.
+const WRITE_OVER: &str = concat!(
+    "with previous as (
+      select version from storage.objects
+       where bucket_id = $4 and name = $1 and archived_at is null
+         and ($9 = '*' or metadata->>'eTag' = $9)),
+    written as (
+      update storage.objects
+         set metadata = $5, version = $6, user_metadata = $7,
+             owner = coalesce($2, owner), owner_id = coalesce($3, owner_id)
+       where bucket_id = $4 and name = $1 and archived_at is null and exists (select from previous)
+      returning *),
+    discarded as (
+      insert into storage.basalt_removals (bucket_id, name, version, due_at)
+      select $4, $1, previous.version, now() + $8::interval from previous)
+    select ",
+    columns!(),
+    " from written"
+);
+
+/// Writes an object over the one that has this tag (`*`: any); `None` if there is none.
+pub(crate) async fn write_over(
+    service: &Acting<'_>,
+    object: &NewObject<'_>,
+    etag: &str,
+    delay: &Text,
+) -> Result<Option<ObjectRow>, db::Error> {
+    let mut params = object.params();
+    params.extend([delay.clone(), etag.into()]);
+    let lock = [object.bucket.into(), object.name.into()];
+    let rows = service.run_after(Query { sql: LOCK, params: &lock }, WRITE_OVER, &params).await?;
+    ObjectRow::first(&rows)
+}
+
+const WRITE_TAGS: &str = "
+    update storage.objects set metadata = jsonb_set(coalesce(metadata, '{}'), '{tags}', $3)
+     where bucket_id = $1 and name = $2 and archived_at is null
+    returning id";
+
+/// Gives an object other tags; false if the caller may not change it.
+pub(crate) async fn write_tags(
+    caller: &Acting<'_>,
+    bucket: &str,
+    name: &str,
+    tags: &str,
+) -> Result<bool, db::Error> {
+    Ok(!caller.run(WRITE_TAGS, &[bucket.into(), name.into(), tags.into()]).await?.is_empty())
+}
+
 const FIND: &str = concat!(
     "select ",
     columns!(),

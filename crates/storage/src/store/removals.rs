@@ -1,10 +1,10 @@
 //! `storage.basalt_removals`: files to be removed once nobody reads them any more.
 
-use db::{Access, End, Fleet, Flight, Isolation, Query, Record, Text};
+use db::{Fleet, Text};
 
 use object::Key;
 
-use super::{array, array_with_nulls};
+use super::{array, array_with_nulls, own};
 use crate::call::{Acting, Work};
 
 const INSERT: &str = "
@@ -84,23 +84,4 @@ pub(crate) async fn have_rows(fleet: &Fleet, files: &[Key]) -> Result<Vec<bool>,
     let column = |text: fn(&Key) -> Option<&str>| array_with_nulls(files.iter().map(text));
     let columns = [column(|key| Some(key.bucket())), column(|key| Some(key.name())), column(Key::version)];
     own(fleet, ROWS, &columns).await?.iter().map(|row| row.get(0)).collect()
-}
-
-/// A statement of our own: as the owner of the table, for no request.
-async fn own(fleet: &Fleet, sql: &str, params: &[Text]) -> Result<Vec<Record>, db::Error> {
-    let landed = fleet
-        .run(&Flight {
-            role: "",
-            access: Access::ReadWrite,
-            isolation: Isolation::ReadCommitted,
-            settings: &[("search_path".into(), "".into())],
-            before: None,
-            aside: None,
-            main: Query { sql, params },
-            describe: false,
-            after: None,
-            end: End::Commit,
-        })
-        .await?;
-    Ok(landed.rows)
 }

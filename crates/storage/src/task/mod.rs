@@ -2,3 +2,4 @@
 
 pub(crate) mod removals;
 pub(crate) mod resumable;
+pub(crate) mod uploads;

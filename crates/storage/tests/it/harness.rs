@@ -11,16 +11,20 @@ use actix_web::http::header::HeaderMap;
 use actix_web::test::{TestRequest, init_service, read_body, try_call_service};
 use actix_web::{App, HttpMessage, web};
 use chrono::DateTime;
-use jwt::{KeySet, Policy};
-use kernel::{Clock, Credential, Identity, RoleName, TokenError};
+use jwt::{KeySet, Policy, Verifier};
+use kernel::{Clock, Credential, Identity, RoleName, Secret, TokenError};
 use serde_json::{Value, json};
-use storage::{Config, Deps, Storage};
+use storage::{Config, Deps, S3Keys, Storage};
 use tempfile::TempDir;
 use testkit::Database;
 
 pub const SECRET: &str = "super-secret-jwt-token-with-at-least-32-characters-long";
 pub const USER: &str = "11111111-2222-4333-8444-555555555555";
 pub const OTHER: &str = "99999999-2222-4333-8444-555555555555";
+
+pub const ACCESS_KEY: &str = "0123456789abcdef0123456789abcdef";
+pub const ACCESS_SECRET: &str = "the secret of the service";
+pub const ANON_KEY: &str = "the key that browsers have";
 
 type Call = Box<dyn Fn(TestRequest) -> Pin<Box<dyn Future<Output = Answer>>>>;
 
@@ -77,7 +81,15 @@ impl Api {
         let clock = Clock::stopped(DateTime::from_timestamp(1_800_000_000, 0).unwrap());
         let keys = KeySet::from_secret(SECRET);
         let fleet = database.fleet_as("supabase_storage_admin");
-        let deps = Deps { fleet, keys: keys.clone(), clock: clock.clone(), public_url: String::new() };
+        let s3 = S3Keys {
+            access_key: Secret::new(ACCESS_KEY),
+            secret: Secret::new(ACCESS_SECRET),
+            session_secrets: vec![Secret::new(ANON_KEY)],
+            region: "local".to_owned(),
+            verifier: Verifier::new(keys.clone(), Policy::default(), 0),
+        };
+        let public_url = String::new();
+        let deps = Deps { fleet, keys: keys.clone(), s3, clock: clock.clone(), public_url };
         let config = Config { path: directory.path().to_owned(), ..config };
         let storage = Storage::start(config, deps).await.unwrap();
         let call = mount(storage.clone(), keys.clone(), clock.clone()).await;

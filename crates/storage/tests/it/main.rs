@@ -11,6 +11,7 @@ mod hostile;
 mod list;
 mod policies;
 mod resumable;
+mod s3;
 mod schema;
 mod signed;
 mod transfer;

@@ -6,11 +6,8 @@ use actix_web::{HttpRequest, HttpResponse};
 use crate::call::{Call, Work};
 use crate::error::Error;
 use crate::http::{Shared, answer, document, names, part};
-use crate::store::objects::{self, ObjectRow};
-use crate::store::removals::{self, Gone};
-
-/// Objects that one transaction deletes.
-const BATCH: usize = 500;
+use crate::removal;
+use crate::store::{objects, removals};
 
 /// One object. That it exists but is not for the caller to delete is told.
 pub(in crate::http) async fn delete(
@@ -53,20 +50,6 @@ pub(in crate::http) async fn delete_many(
     if names.is_empty() {
         return Err(Error::Schema("body/prefixes must NOT have fewer than 1 items".to_owned()));
     }
-    let delay = service.removal_delay();
-    let mut all: Vec<ObjectRow> = Vec::new();
-    for batch in names.chunks(BATCH) {
-        let mut work = Work::begin(&service).await.map_err(Error::database)?;
-        let deleted =
-            objects::delete(&mut work, &call.as_caller(), &bucket, batch).await.map_err(Error::database)?;
-        let gone: Vec<Gone> =
-            deleted.iter().map(|row| Gone { name: row.name.clone(), version: row.version.clone() }).collect();
-        if !gone.is_empty() {
-            let acting = call.as_service();
-            removals::insert(&mut work, &acting, &bucket, &gone, &delay).await.map_err(Error::database)?;
-        }
-        work.commit().await.map_err(Error::database)?;
-        all.extend(deleted);
-    }
+    let all = removal::delete(&call, &bucket, &names).await?;
     Ok(answer::json(&all))
 }

@@ -1,0 +1,190 @@
+//! `/s3`: the S3 protocol, path style. One entry: a request is read, its signature checked, its operation
+//! found, and only then anything happens; refusals become S3's documents here.
+
+mod bucket;
+mod copy;
+mod describe;
+mod get;
+mod list;
+mod multipart;
+mod parts;
+mod put;
+mod remove;
+mod tagging;
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use actix_web::http::{Method, StatusCode};
+use actix_web::web::Payload;
+use actix_web::{HttpRequest, HttpResponse, ResponseError};
+use percent_encoding::percent_decode_str;
+
+use super::Shared;
+use crate::call::Call;
+use crate::error::Error as Cause;
+use crate::s3::access::{self, Payload as Promise};
+use crate::s3::content::Content;
+use crate::s3::error::Error;
+use crate::s3::operation::{self, Operation};
+use crate::s3::query::Query;
+use crate::s3::xml::Writer;
+use crate::service::Service;
+use crate::upload::body::Body;
+use crate::upload::header;
+
+/// Bytes of a document that says what to do: the longest names a thousand objects or ten thousand parts.
+const DOCUMENT: u64 = 4 * 1024 * 1024;
+
+/// A request whose signature is good.
+struct Asked {
+    call: Rc<Call>,
+    request: HttpRequest,
+    query: Query,
+    bucket: String,
+    /// Empty if the request is about the bucket.
+    key: String,
+    /// Until it is read.
+    body: Option<(Body, Promise)>,
+}
+
+impl Asked {
+    fn service(&self) -> &Arc<Service> {
+        &self.call.service
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        header(&self.request, name)
+    }
+
+    /// The body; it can be read once.
+    fn content(&mut self) -> Result<Content, Error> {
+        let (body, promise) = self.body.take().ok_or(Error::IncompleteBody)?;
+        Content::new(&self.request, body, promise)
+    }
+
+    /// The body, if it says what to do.
+    async fn document(&mut self) -> Result<bytes::Bytes, Error> {
+        self.content()?.all(DOCUMENT).await
+    }
+
+    /// Why a thing in this bucket is not there.
+    async fn missing(&self) -> Error {
+        let rules = crate::store::buckets::find_rules(&self.call.as_service(), &self.bucket).await;
+        match rules {
+            Ok(Some(_)) => Cause::NoSuchKey.into(),
+            Ok(None) => Cause::NoSuchBucket.into(),
+            Err(error) => Error::database(error),
+        }
+    }
+}
+
+/// Any request.
+pub(super) async fn serve(service: Shared, request: HttpRequest, payload: Payload) -> HttpResponse {
+    let service = service.into_inner();
+    if !service.config.s3.enabled {
+        let gone = super::answer::no_route(request).await;
+        return gone.unwrap_or_else(|error| error.error_response());
+    }
+    let mut body = Some(Body::new(payload, service.config.idle_timeout.0));
+    match answer(&service, &request, &mut body).await {
+        Ok(answer) => answer,
+        Err(error) => {
+            if let Some(body) = &mut body {
+                body.drain().await;
+            }
+            refuse(&request, &error)
+        }
+    }
+}
+
+async fn answer(
+    service: &Arc<Service>,
+    request: &HttpRequest,
+    body: &mut Option<Body>,
+) -> Result<HttpResponse, Error> {
+    let query = Query::read(request.query_string());
+    let (bucket, key) = target(request)?;
+    let access = access::check(service, request, &query)?;
+    let asked_for =
+        operation::of(request.method(), !bucket.is_empty(), !key.is_empty(), &query, request.headers())?;
+    let call = Call::signed(service, request, asked_for.name(), access.identity, access.token);
+    let promised = body.take().map(|body| (body, access.payload));
+    let mut asked =
+        Asked { call: Rc::new(call), request: request.clone(), query, bucket, key, body: promised };
+    let done = perform(&mut asked, asked_for).await;
+    *body = asked.body.take().map(|(body, _)| body);
+    done
+}
+
+async fn perform(asked: &mut Asked, operation: Operation) -> Result<HttpResponse, Error> {
+    match operation {
+        Operation::ListBuckets => bucket::list(asked).await,
+        Operation::CreateBucket => bucket::create(asked).await,
+        Operation::HeadBucket => bucket::head(asked).await,
+        Operation::DeleteBucket => bucket::delete(asked).await,
+        Operation::GetLocation => bucket::location(asked).await,
+        Operation::GetVersioning => bucket::versioning(asked).await,
+        Operation::GetAcl => bucket::acl(asked).await,
+        Operation::GetAbsent(code, text) => bucket::absent(asked, code, text).await,
+        Operation::ListObjects => list::first(asked).await,
+        Operation::ListObjectsV2 => list::second(asked).await,
+        Operation::ListVersions => list::versions(asked).await,
+        Operation::ListUploads => multipart::list(asked).await,
+        Operation::DeleteObjects => remove::many(asked).await,
+        Operation::DeleteObject => remove::one(asked).await,
+        Operation::PostObject => Err(Error::NotImplemented),
+        Operation::PutObject => put::put(asked).await,
+        Operation::GetObject => get::get(asked).await,
+        Operation::HeadObject => get::head(asked).await,
+        Operation::CopyObject => copy::object(asked).await,
+        Operation::GetTagging => tagging::get(asked).await,
+        Operation::PutTagging => tagging::put(asked).await,
+        Operation::DeleteTagging => tagging::delete(asked).await,
+        Operation::CreateUpload => multipart::create(asked).await,
+        Operation::UploadPart => parts::put(asked).await,
+        Operation::UploadPartCopy => copy::part(asked).await,
+        Operation::ListParts => parts::list(asked).await,
+        Operation::CompleteUpload => multipart::complete(asked).await,
+        Operation::AbortUpload => multipart::abort(asked).await,
+    }
+}
+
+/// Bucket and key, escapes resolved once.
+fn target(request: &HttpRequest) -> Result<(String, String), Error> {
+    let path = request.match_info().get("path").unwrap_or_default();
+    let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
+    let decoded = |text: &str| match percent_decode_str(text).decode_utf8() {
+        Ok(text) => Ok(text.into_owned()),
+        Err(_) => Err(Error::from(Cause::InvalidKey(text.to_owned()))),
+    };
+    Ok((decoded(bucket)?, decoded(key)?))
+}
+
+/// A document.
+fn document(body: String) -> HttpResponse {
+    HttpResponse::Ok().content_type("application/xml").body(body)
+}
+
+fn refuse(request: &HttpRequest, error: &Error) -> HttpResponse {
+    let (status, code) = error.row();
+    if let Error::Storage(cause) = error {
+        cause.report();
+    }
+    let mut answer =
+        HttpResponse::build(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR));
+    if error.ends_connection() {
+        answer.force_close();
+    }
+    if request.method() == Method::HEAD {
+        return answer.finish();
+    }
+    let id = kernel::http::request_id(request).map(|id| id.to_string()).unwrap_or_default();
+    let resource = request.match_info().get("path").unwrap_or_default();
+    answer.content_type("application/xml").body(Writer::bare("Error", |w| {
+        w.text("Code", code);
+        w.text("Message", &error.to_string());
+        w.text("Resource", resource);
+        w.text("RequestId", &id);
+    }))
+}

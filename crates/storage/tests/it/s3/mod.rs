@@ -1,0 +1,9 @@
+//! The S3 protocol.
+
+mod client;
+mod hostile;
+mod list;
+mod multipart;
+mod object;
+mod policy;
+mod signature;
