@@ -87,11 +87,7 @@ pub(crate) fn check(service: &Service, request: &HttpRequest, query: &Query) -> 
     };
     claim.is_timely(service.clock.unix())?;
     let is_presigned = claim.expires.is_some();
-    let keys = &service.s3;
-    if service.config.s3.enforce_region && claim.scope.region != keys.region {
-        let (given, expected) = (claim.scope.region, keys.region.clone());
-        return Err(Error::WrongRegion { given, expected });
-    }
+    in_region(service, &claim)?;
     let covered = |name: &str| claim.signed_headers.iter().any(|signed| signed == name);
     let is_open = |name: &str| name.starts_with("x-amz-") && !covered(name) && !NOT_SIGNED.contains(&name);
     if !covered("host") || headers.keys().any(|name| is_open(name.as_str())) {
@@ -127,11 +123,44 @@ pub(crate) fn check(service: &Service, request: &HttpRequest, query: &Query) -> 
         claim.is_signed_by(key, requests)
     });
     let key = key.ok_or(Error::SignatureDoesNotMatch)?;
-    let (identity, token) = match token {
-        Some(token) => (user(service, token)?, token.to_owned()),
-        None => (the_service()?, String::new()),
-    };
+    let (identity, token) = caller(service, token)?;
     Ok(Access { identity, token, payload: self::payload(&payload, key, claim)? })
+}
+
+/// Who signed the policy of a form.
+///
+/// # Errors
+///
+/// As [`check`].
+pub(crate) fn of_form<'a>(service: &Service, get: impl Fn(&str) -> Option<&'a str>) -> Result<Access, Error> {
+    let claim = Claim::of_form(&get)?;
+    claim.is_timely(service.clock.unix())?;
+    in_region(service, &claim)?;
+    let token = get("x-amz-security-token");
+    let policy = get("policy").unwrap_or_default();
+    let is_good = secrets(service, &claim.access_key, token.is_some())?
+        .iter()
+        .any(|secret| SigningKey::new(secret.expose(), &claim.scope).made(policy, &claim.signature));
+    if !is_good {
+        return Err(Error::SignatureDoesNotMatch);
+    }
+    let (identity, token) = caller(service, token)?;
+    Ok(Access { identity, token, payload: Payload::Unsigned })
+}
+
+fn in_region(service: &Service, claim: &Claim) -> Result<(), Error> {
+    let (given, expected) = (&claim.scope.region, &service.s3.region);
+    if service.config.s3.enforce_region && given != expected {
+        return Err(Error::WrongRegion { given: given.clone(), expected: expected.clone() });
+    }
+    Ok(())
+}
+
+fn caller(service: &Service, token: Option<&str>) -> Result<(Arc<Identity>, String), Error> {
+    match token {
+        Some(token) => Ok((user(service, token)?, token.to_owned())),
+        None => Ok((the_service()?, String::new())),
+    }
 }
 
 const UNSIGNED: &str = "UNSIGNED-PAYLOAD";

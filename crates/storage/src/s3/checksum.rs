@@ -109,7 +109,7 @@ mod tests {
         for (algorithm, expected) in [
             (Algorithm::Crc32, "y/Q5Jg=="),
             (Algorithm::Crc32c, "4waSgw=="),
-            (Algorithm::Crc64Nvme, "rosUhgp5lYg="),
+            (Algorithm::Crc64Nvme, "rosUhgp5mIg="),
             (Algorithm::Sha1, "98O8HYCOBHMq32eZZczDTKeuNEE="),
             (Algorithm::Sha256, "FeKw09MzvYD50o2lOhxoz6SMd4cRuwsmF5xLeEpuoiU="),
         ] {

@@ -49,6 +49,8 @@ pub(crate) enum Error {
     InvalidArgument(Cow<'static, str>),
     #[error("{0}")]
     InvalidRequest(Cow<'static, str>),
+    #[error("The content of the form does not meet the conditions specified in the policy document.")]
+    InvalidPolicy,
     #[error("{0}")]
     InvalidTag(&'static str),
     #[error("At least one of the pre-conditions you specified did not hold")]
@@ -125,6 +127,7 @@ impl Error {
             Self::MalformedXml => (400, "MalformedXML"),
             Self::InvalidArgument(_) => (400, "InvalidArgument"),
             Self::InvalidRequest(_) => (400, "InvalidRequest"),
+            Self::InvalidPolicy => (400, "InvalidPolicyDocument"),
             Self::InvalidTag(_) => (400, "InvalidTag"),
             Self::PreconditionFailed => (412, "PreconditionFailed"),
             Self::NotImplemented => (501, "NotImplemented"),

@@ -9,7 +9,7 @@
 //!   this server lacks must never be taken for the object itself.
 //! - [`content`]: a body while it is read, checked against all that was promised of it.
 //! - [`xml`], [`error`]: documents and refusals, as SDKs read them.
-//! - [`multipart`]: uploads in parts.
+//! - [`multipart`]: uploads in parts. [`policy`]: what a form in a browser may upload.
 
 pub(crate) mod access;
 pub(crate) mod canonical;
@@ -19,6 +19,7 @@ pub(crate) mod content;
 pub(crate) mod error;
 pub(crate) mod multipart;
 pub(crate) mod operation;
+pub(crate) mod policy;
 pub(crate) mod query;
 pub(crate) mod signature;
 pub(crate) mod xml;

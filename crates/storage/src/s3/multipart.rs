@@ -62,6 +62,7 @@ pub(crate) fn chosen(
     least: u64,
 ) -> Result<Vec<PartRow>, Error> {
     let chosen = match listed {
+        None if known.is_empty() => return Err(Error::MalformedXml),
         None => known,
         Some(listed) => {
             let find = |(number, etag): &(i32, String)| {
@@ -172,7 +173,7 @@ mod tests {
         assert!(matches!(chosen(known(), wants(&[(1, "bb")]), 0), Err(Error::InvalidPart)));
         assert!(matches!(chosen(known(), wants(&[(4, "aa")]), 0), Err(Error::InvalidPart)));
         assert!(matches!(chosen(known(), None, 6), Err(Error::EntityTooSmall)));
-        assert!(matches!(chosen(Vec::new(), None, 0), Err(Error::InvalidPart)));
+        assert!(matches!(chosen(Vec::new(), None, 0), Err(Error::MalformedXml)));
     }
 
     #[test]

@@ -30,6 +30,11 @@ impl Query {
         self.get(name).is_some()
     }
 
+    /// Every parameter.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_deref().unwrap_or_default()))
+    }
+
     /// Every parameter, and whether it has a value.
     pub(crate) fn names(&self) -> impl Iterator<Item = (&str, bool)> {
         self.0

@@ -112,12 +112,34 @@ impl Claim {
         let moment = get("X-Amz-Date", "X-Amz-Date is missing")?;
         let at = seconds(moment).ok_or(malformed("X-Amz-Date must be formatted via ISO8601 Long format"))?;
         let expires = get("X-Amz-Expires", "X-Amz-Expires is missing")?;
-        let expires: u64 = expires.parse().map_err(|_| malformed("X-Amz-Expires should be a number"))?;
+        let expires: i64 = expires.parse().map_err(|_| malformed("X-Amz-Expires should be a number"))?;
+        let expires = u64::try_from(expires).map_err(|_| Error::Expired)?;
         if !(1..=LONGEST).contains(&expires) {
             return Err(malformed("X-Amz-Expires must be between 1 and 604800 seconds"));
         }
         let claim = Self::new(credential, headers, signature, moment.to_owned(), at, Some(expires));
         claim.map(Some).ok_or(malformed("Error parsing the X-Amz-Credential parameter"))
+    }
+
+    /// From the fields of a form; what is signed is its policy.
+    ///
+    /// # Errors
+    ///
+    /// That there is no signature, or none of ours.
+    pub(crate) fn of_form<'a>(get: impl Fn(&str) -> Option<&'a str>) -> Result<Self, Error> {
+        let malformed = |what: &'static str| Error::QueryMalformed(what);
+        if get("x-amz-algorithm").ok_or(Error::MissingSignature)? != ALGORITHM {
+            return Err(malformed("X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\""));
+        }
+        let (credential, signature) = (get("x-amz-credential"), get("x-amz-signature"));
+        let (Some(credential), Some(signature), Some(moment)) = (credential, signature, get("x-amz-date"))
+        else {
+            return Err(Error::MissingSignature);
+        };
+        let at = seconds(moment).ok_or(malformed("X-Amz-Date must be formatted via ISO8601 Long format"))?;
+        // Its policy says until when it counts.
+        let claim = Self::new(credential, "", signature, moment.to_owned(), at, Some(LONGEST));
+        claim.ok_or(malformed("Error parsing the X-Amz-Credential parameter"))
     }
 
     fn new(

@@ -25,6 +25,7 @@ pub(crate) struct Form {
     delimiter: Finder<'static>,
     state: State,
     fields: usize,
+    most_fields: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +46,7 @@ pub(crate) enum Part {
     /// A short text.
     Field { name: String, value: Vec<u8> },
     /// The content, still to be read with [`Form::chunk`].
-    File { content_type: Option<String> },
+    File { content_type: Option<String>, filename: Option<String> },
 }
 
 /// The boundary that a content type announces, if it is one of forms.
@@ -60,7 +61,12 @@ impl Form {
         // The delimiter begins with a line break, which the first one lacks.
         let buffer = BytesMut::from(&b"\r\n"[..]);
         let delimiter = Finder::new(&format!("\r\n--{boundary}")).into_owned();
-        Self { body, buffer, delimiter, state: State::Start, fields: 0 }
+        Self { body, buffer, delimiter, state: State::Start, fields: 0, most_fields: FIELDS }
+    }
+
+    /// With so many fields at most.
+    pub(crate) fn with_fields(self, most_fields: usize) -> Self {
+        Self { most_fields, ..self }
     }
 
     /// The rest of the request, when the form is of no use any more.
@@ -86,13 +92,13 @@ impl Form {
         let disposition = headers.get("content-disposition").unwrap_or_default();
         let name = parameter(disposition, "name").unwrap_or_default();
         let content_type = headers.get("content-type").map(str::to_owned);
-        let has_filename =
-            parameter(disposition, "filename").is_some() || parameter(disposition, "filename*").is_some();
+        let filename = parameter(disposition, "filename");
+        let has_filename = filename.is_some() || parameter(disposition, "filename*").is_some();
         if has_filename || name.is_empty() || content_type.as_deref() == Some("application/octet-stream") {
-            return Ok(Some(Part::File { content_type }));
+            return Ok(Some(Part::File { content_type, filename }));
         }
         self.fields += 1;
-        if self.fields > FIELDS {
+        if self.fields > self.most_fields {
             return Err(Error::InvalidRequest("Too many fields".into()));
         }
         let value = self.field().await?;

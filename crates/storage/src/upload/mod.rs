@@ -263,7 +263,7 @@ impl Source {
                 loop {
                     match form.next().await? {
                         Some(Part::Field { name, value }) => fields.take(&name, &value),
-                        Some(Part::File { content_type }) => {
+                        Some(Part::File { content_type, .. }) => {
                             fields.of_file(content_type);
                             return Ok(fields);
                         }

@@ -11,6 +11,7 @@ use actix_web::http::header::HeaderMap;
 use actix_web::test::{TestRequest, init_service, read_body, try_call_service};
 use actix_web::{App, HttpMessage, web};
 use chrono::DateTime;
+use db::Fleet;
 use jwt::{KeySet, Policy, Verifier};
 use kernel::{Clock, Credential, Identity, RoleName, Secret, TokenError};
 use serde_json::{Value, json};
@@ -81,15 +82,7 @@ impl Api {
         let clock = Clock::stopped(DateTime::from_timestamp(1_800_000_000, 0).unwrap());
         let keys = KeySet::from_secret(SECRET);
         let fleet = database.fleet_as("supabase_storage_admin");
-        let s3 = S3Keys {
-            access_key: Secret::new(ACCESS_KEY),
-            secret: Secret::new(ACCESS_SECRET),
-            session_secrets: vec![Secret::new(ANON_KEY)],
-            region: "local".to_owned(),
-            verifier: Verifier::new(keys.clone(), Policy::default(), 0),
-        };
-        let public_url = String::new();
-        let deps = Deps { fleet, keys: keys.clone(), s3, clock: clock.clone(), public_url };
+        let deps = deps(fleet, &keys, &clock);
         let config = Config { path: directory.path().to_owned(), ..config };
         let storage = Storage::start(config, deps).await.unwrap();
         let call = mount(storage.clone(), keys.clone(), clock.clone()).await;
@@ -100,7 +93,7 @@ impl Api {
     pub async fn restart(&mut self) {
         let fleet = self.database.fleet_as("supabase_storage_admin");
         let (keys, clock) = (self.keys.clone(), self.clock.clone());
-        let deps = Deps { fleet, keys: keys.clone(), clock: clock.clone(), public_url: String::new() };
+        let deps = deps(fleet, &keys, &clock);
         let config = Config { path: self.directory.path().to_owned(), ..Config::default() };
         self.storage = Storage::start(config, deps).await.unwrap();
         self.call = mount(self.storage.clone(), keys, clock).await;
@@ -217,6 +210,17 @@ impl Api {
         files.retain(|file| !(file.starts_with(".resumable/") && file.ends_with(".note")));
         assert_eq!(files, expected);
     }
+}
+
+fn deps(fleet: Fleet, keys: &KeySet, clock: &Clock) -> Deps {
+    let s3 = S3Keys {
+        access_key: Secret::new(ACCESS_KEY),
+        secret: Secret::new(ACCESS_SECRET),
+        session_secrets: vec![Secret::new(ANON_KEY)],
+        region: "local".to_owned(),
+        verifier: Verifier::new(keys.clone(), Policy::default(), 0),
+    };
+    Deps { fleet, keys: keys.clone(), s3, clock: clock.clone(), public_url: String::new() }
 }
 
 /// A request with, if it is not empty, a bearer token.

@@ -9,7 +9,7 @@ use crate::error::{Error as Cause, Existing};
 use crate::path;
 use crate::s3::error::Error;
 use crate::s3::xml::Writer;
-use crate::store::buckets::{self, Changes, Column, NewBucket, Page};
+use crate::store::buckets::{self, BucketRow, Changes, Column, NewBucket, Page};
 
 /// Buckets of a list at most.
 const MOST: u64 = 1000;
@@ -17,17 +17,34 @@ const MOST: u64 = 1000;
 pub(super) async fn list(asked: &Asked) -> Result<HttpResponse, Error> {
     let page = Page { limit: Some(MOST), sort: Some((Column::Name, false)), ..Page::default() };
     let rows = buckets::list(&asked.call.as_caller(), &page).await.map_err(Error::database)?;
-    let prefix = asked.query.get("prefix").unwrap_or_default();
+    let get = |name: &str| asked.query.get(name).filter(|value| !value.is_empty());
+    let invalid = |name: &str| Error::InvalidArgument(format!("Provided {name} is invalid").into());
+    let (prefix, after) = (get("prefix").unwrap_or_default(), get("continuation-token").unwrap_or_default());
+    let limit = match get("max-buckets") {
+        None => usize::MAX,
+        Some(digits) => digits.parse().map_err(|_| invalid("max-buckets"))?,
+    };
+    let is_wanted = |row: &&BucketRow| row.name.starts_with(prefix) && row.name.as_str() > after;
+    let mut rows: Vec<&BucketRow> = rows.iter().filter(is_wanted).collect();
+    rows.sort_by(|a, b| a.name.cmp(&b.name));
+    let is_truncated = rows.len() > limit;
+    rows.truncate(limit);
     Ok(document(Writer::document("ListAllMyBucketsResult", |w| {
         owner(w, asked);
         w.group("Buckets", |w| {
-            for row in rows.iter().filter(|row| row.name.starts_with(prefix)) {
+            for row in &rows {
                 w.group("Bucket", |w| {
                     w.text("Name", &row.name);
                     w.text("CreationDate", row.created_at.as_deref().unwrap_or_default());
                 });
             }
         });
+        if let Some(last) = rows.last().filter(|_| is_truncated) {
+            w.text("ContinuationToken", &last.name);
+        }
+        if !prefix.is_empty() {
+            w.text("Prefix", prefix);
+        }
     })))
 }
 

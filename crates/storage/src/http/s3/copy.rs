@@ -70,7 +70,7 @@ async fn source(asked: &Asked) -> Result<Source, Error> {
 
 /// `CopyObject`
 pub(super) async fn object(asked: &Asked) -> Result<HttpResponse, Error> {
-    let described = Described::read(&asked.request)?;
+    let described = Described::read(&asked.request, &asked.query)?;
     let replaces = match asked.header("x-amz-metadata-directive") {
         None => false,
         Some(directive) if directive.eq_ignore_ascii_case("COPY") => false,

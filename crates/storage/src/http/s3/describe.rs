@@ -3,13 +3,14 @@
 
 use actix_web::HttpRequest;
 use actix_web::HttpResponseBuilder;
-use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::header::{HeaderName, HeaderValue};
 use object::Labels;
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 
 use crate::s3::checksum::Algorithm;
 use crate::s3::error::Error;
+use crate::s3::query::Query;
 use crate::upload::header;
 
 const META: &str = "x-amz-meta-";
@@ -42,13 +43,34 @@ pub(super) struct Described {
 }
 
 impl Described {
-    /// By the headers of a request.
+    /// By the headers of a request, wherever it carries them.
     ///
     /// # Errors
     ///
     /// Too much metadata, tags that are none.
-    pub(super) fn read(request: &HttpRequest) -> Result<Self, Error> {
-        let text = |name: &str| header(request, name).filter(|value| !value.is_empty());
+    pub(super) fn read(request: &HttpRequest, query: &Query) -> Result<Self, Error> {
+        let headers = request.headers();
+        let own = headers.keys().filter_map(|name| {
+            let short = name.as_str().strip_prefix(META)?;
+            let values: Vec<String> = headers.get_all(name).map(|value| text_of(value.as_bytes())).collect();
+            Some((short, values.join(",")))
+        });
+        // Presigned URLs carry headers in their query.
+        let carried =
+            query.pairs().filter_map(|(name, value)| Some((name.strip_prefix(META)?, value.to_owned())));
+        Self::of(|name| header(request, name).or_else(|| query.get(name)), own.chain(carried))
+    }
+
+    /// By headers, or the fields of a form that stand for them; and the caller's own metadata.
+    ///
+    /// # Errors
+    ///
+    /// As [`Described::read`].
+    pub(super) fn of<'a>(
+        get: impl Fn(&str) -> Option<&'a str>,
+        own: impl Iterator<Item = (&'a str, String)>,
+    ) -> Result<Self, Error> {
+        let text = |name: &str| get(name).filter(|value| !value.is_empty());
         if REFUSED.iter().any(|name| text(name).is_some())
             || text("x-amz-server-side-encryption").is_some_and(|kind| kind != "AES256")
         {
@@ -73,7 +95,7 @@ impl Described {
                 content_type: text("content-type").unwrap_or("application/octet-stream").to_owned(),
                 cache_control: text("cache-control").unwrap_or("no-cache").to_owned(),
             },
-            user_metadata: Value::Object(user_metadata(request.headers())?),
+            user_metadata: Value::Object(user_metadata(own)?),
             kept,
         })
     }
@@ -132,15 +154,12 @@ fn without_chunks(value: &str) -> String {
     codings.collect::<Vec<_>>().join(", ")
 }
 
-fn user_metadata(headers: &HeaderMap) -> Result<Map<String, Value>, Error> {
+fn user_metadata<'a>(own: impl Iterator<Item = (&'a str, String)>) -> Result<Map<String, Value>, Error> {
     let mut all = Map::new();
     let mut size = 0;
-    for name in headers.keys() {
-        let Some(short) = name.as_str().strip_prefix(META) else { continue };
-        let values: Vec<String> = headers.get_all(name).map(|value| text_of(value.as_bytes())).collect();
-        let value = values.join(",");
-        size += short.len() + value.len();
-        all.insert(short.to_owned(), value.into());
+    for (name, value) in own {
+        size += name.len() + value.len();
+        all.insert(name.to_owned(), value.into());
     }
     if size > MOST_META { Err(Error::MetadataTooLarge) } else { Ok(all) }
 }

@@ -167,8 +167,7 @@ pub(super) async fn second(asked: &Asked) -> Result<HttpResponse, Error> {
     let wanted = Wanted::read(&asked.query)?;
     let invalid = || Error::InvalidArgument("The continuation token provided is incorrect".into());
     let token = asked.query.get("continuation-token");
-    let behind = match token {
-        Some("") => return Err(invalid()),
+    let behind = match token.filter(|token| !token.is_empty()) {
         Some(token) => {
             let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| invalid())?;
             Some(String::from_utf8(bytes).map_err(|_| invalid())?)

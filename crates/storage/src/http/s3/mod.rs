@@ -4,6 +4,7 @@
 mod bucket;
 mod copy;
 mod describe;
+mod form;
 mod get;
 mod list;
 mod multipart;
@@ -15,6 +16,7 @@ mod tagging;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
@@ -87,7 +89,7 @@ pub(super) async fn serve(service: Shared, request: HttpRequest, payload: Payloa
         return gone.unwrap_or_else(|error| error.error_response());
     }
     let mut body = Some(Body::new(payload, service.config.idle_timeout.0));
-    match answer(&service, &request, &mut body).await {
+    let mut answer = match answer(&service, &request, &mut body).await {
         Ok(answer) => answer,
         Err(error) => {
             if let Some(body) = &mut body {
@@ -95,7 +97,15 @@ pub(super) async fn serve(service: Shared, request: HttpRequest, payload: Payloa
             }
             refuse(&request, &error)
         }
+    };
+    if let Ok(id) = HeaderValue::from_str(&request_id(&request)) {
+        answer.headers_mut().insert(HeaderName::from_static("x-amz-request-id"), id);
     }
+    answer
+}
+
+fn request_id(request: &HttpRequest) -> String {
+    kernel::http::request_id(request).map(|id| id.to_string()).unwrap_or_default()
 }
 
 async fn answer(
@@ -105,6 +115,13 @@ async fn answer(
 ) -> Result<HttpResponse, Error> {
     let query = Query::read(request.query_string());
     let (bucket, key) = target(request)?;
+    let is_for_bucket = request.method() == Method::POST && !bucket.is_empty() && key.is_empty();
+    if let Some(boundary) =
+        form::boundary(request).filter(|_| is_for_bucket && request.query_string().is_empty())
+    {
+        let body = body.take().ok_or(Error::IncompleteBody)?;
+        return form::post(service, request, bucket, body, &boundary).await;
+    }
     let access = access::check(service, request, &query)?;
     let asked_for =
         operation::of(request.method(), !bucket.is_empty(), !key.is_empty(), &query, request.headers())?;
@@ -133,6 +150,7 @@ async fn perform(asked: &mut Asked, operation: Operation) -> Result<HttpResponse
         Operation::ListUploads => multipart::list(asked).await,
         Operation::DeleteObjects => remove::many(asked).await,
         Operation::DeleteObject => remove::one(asked).await,
+        // A form brings its signature in its fields, and never comes this way.
         Operation::PostObject => Err(Error::NotImplemented),
         Operation::PutObject => put::put(asked).await,
         Operation::GetObject => get::get(asked).await,
@@ -179,12 +197,11 @@ fn refuse(request: &HttpRequest, error: &Error) -> HttpResponse {
     if request.method() == Method::HEAD {
         return answer.finish();
     }
-    let id = kernel::http::request_id(request).map(|id| id.to_string()).unwrap_or_default();
     let resource = request.match_info().get("path").unwrap_or_default();
     answer.content_type("application/xml").body(Writer::bare("Error", |w| {
         w.text("Code", code);
         w.text("Message", &error.to_string());
         w.text("Resource", resource);
-        w.text("RequestId", &id);
+        w.text("RequestId", &request_id(request));
     }))
 }

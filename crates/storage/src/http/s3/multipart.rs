@@ -25,7 +25,7 @@ use crate::upload::Upload;
 const MOST: u64 = 1000;
 
 pub(super) async fn create(asked: &Asked) -> Result<HttpResponse, Error> {
-    let described = Described::read(&asked.request)?;
+    let described = Described::read(&asked.request, &asked.query)?;
     let Target { upload, .. } = target(asked, &described, None).await?;
     let id = Uuid::new_v4().simple().to_string();
     let new = NewUpload {

@@ -11,6 +11,7 @@ use super::Asked;
 use super::describe::{Described, set};
 use crate::call::Call;
 use crate::error::{Error as Cause, Existing};
+use crate::file::FileMetadata;
 use crate::s3::content::{Content, Proven};
 use crate::s3::error::Error;
 use crate::store::buckets;
@@ -29,6 +30,8 @@ pub(super) enum Condition {
     Absent,
     /// The object there has this tag.
     Matches(String),
+    /// The object there, if any, has another tag.
+    Differs(String),
 }
 
 impl Condition {
@@ -36,6 +39,7 @@ impl Condition {
         match (asked.header("if-none-match"), asked.header("if-match")) {
             (None, None) => Ok(Self::None),
             (Some("*"), None) => Ok(Self::Absent),
+            (Some(tag), None) => Ok(Self::Differs(quoted(tag))),
             (None, Some(tag)) => Ok(Self::Matches(quoted(tag))),
             _ => Err(Error::NotImplemented),
         }
@@ -92,7 +96,7 @@ pub(super) async fn put(asked: &mut Asked) -> Result<HttpResponse, Error> {
     }
     let (row, proven) = stored?;
     let mut answer = HttpResponse::Ok();
-    let etag = crate::file::FileMetadata::of(&row).etag.unwrap_or_default();
+    let etag = FileMetadata::of(&row).etag.unwrap_or_default();
     set(&mut answer, "etag", etag.as_bytes());
     for (kind, value) in &proven {
         set(&mut answer, kind.header(), value.as_bytes());
@@ -104,7 +108,7 @@ pub(super) async fn put(asked: &mut Asked) -> Result<HttpResponse, Error> {
 type Sums = Vec<(crate::s3::checksum::Algorithm, String)>;
 
 async fn store(asked: &Asked, content: &mut Content) -> Result<(ObjectRow, Sums), Error> {
-    let described = Described::read(&asked.request)?;
+    let described = Described::read(&asked.request, &asked.query)?;
     let condition = Condition::read(asked)?;
     let Target { upload, limit } = target(asked, &described, Some(content.size())).await?;
     let version = Uuid::new_v4().to_string();
@@ -137,7 +141,7 @@ pub(super) async fn receive(
     Ok(incoming)
 }
 
-async fn settle(
+pub(super) async fn settle(
     call: &Call,
     upload: &Upload,
     key: Key,
@@ -180,6 +184,11 @@ pub(super) async fn commit(
     let service = call.as_service();
     let written = match condition {
         Condition::None => objects::write(&service, &object, true, &delay).await.map(Some),
+        Condition::Differs(tag) => match current(call, upload).await {
+            Ok(Some(known)) if known == *tag => Ok(None),
+            Ok(_) => objects::write(&service, &object, true, &delay).await.map(Some),
+            Err(error) => Err(error),
+        },
         Condition::Absent => objects::write(&service, &object, false, &delay).await.map(Some),
         Condition::Matches(tag) => objects::write_over(&service, &object, tag, &delay).await,
     };
@@ -189,9 +198,19 @@ pub(super) async fn commit(
     }
     match written.map_err(Cause::making(Existing::Key)) {
         Ok(Some(row)) => Ok(row),
-        Ok(None) | Err(Cause::Exists(_)) => Err(Error::PreconditionFailed),
+        Ok(None) => match current(call, upload).await.map_err(Error::database)? {
+            Some(_) => Err(Error::PreconditionFailed),
+            None => Err(Cause::NoSuchKey.into()),
+        },
+        Err(Cause::Exists(_)) => Err(Error::PreconditionFailed),
         Err(error) => Err(error.into()),
     }
+}
+
+/// The tag of the object that is there now.
+async fn current(call: &Call, upload: &Upload) -> Result<Option<String>, db::Error> {
+    let row = objects::find(&call.as_service(), &upload.bucket, &upload.name).await?;
+    Ok(row.map(|row| FileMetadata::of(&row).etag.unwrap_or_default()))
 }
 
 async fn discard(call: &Call, key: &Key) {

@@ -61,7 +61,7 @@ async fn pages_of_the_second_version() {
     assert_eq!((none.element("IsTruncated"), none.element("KeyCount")), ("false".into(), "0".into()));
     client.get(&api, "/b?list-type=2&max-keys=x").await.fails(400, "InvalidArgument");
     client.get(&api, "/b?list-type=2&max-keys=-1").await.fails(400, "InvalidArgument");
-    client.get(&api, "/b?list-type=2&continuation-token=").await.fails(400, "InvalidArgument");
+    client.get(&api, "/b?list-type=2&continuation-token=").await.done(200);
     client.get(&api, "/b?list-type=2&continuation-token=%21").await.fails(400, "InvalidArgument");
     client.get(&api, "/b?list-type=2&encoding-type=x").await.fails(400, "InvalidArgument");
     client.get(&api, "/none?list-type=2").await.fails(404, "NoSuchBucket");

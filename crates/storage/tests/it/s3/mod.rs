@@ -1,6 +1,7 @@
 //! The S3 protocol.
 
 mod client;
+mod form;
 mod hostile;
 mod list;
 mod multipart;

@@ -112,15 +112,17 @@ async fn writes_that_depend_on_what_is_there() {
     let put = async |name: &str, value: &str, body: &str| {
         client.send(&api, Request::new(Method::PUT, "/b/a").header(name, value).body(body)).await
     };
-    put("if-match", "\"x\"", "0").await.fails(412, "PreconditionFailed");
+    put("if-match", "\"x\"", "0").await.fails(404, "NoSuchKey");
     put("if-none-match", "*", "1").await.done(200);
     put("if-none-match", "*", "2").await.fails(412, "PreconditionFailed");
     let etag = client.head(&api, "/b/a").await.header("etag").to_owned();
     put("if-match", &etag, "3").await.done(200);
     put("if-match", &etag, "4").await.fails(412, "PreconditionFailed");
     put("if-match", "*", "5").await.done(200);
-    put("if-none-match", "\"x\"", "6").await.fails(501, "NotImplemented");
-    assert_eq!(client.get(&api, "/b/a").await.text(), "5");
+    put("if-none-match", "\"x\"", "6").await.done(200);
+    let etag = client.head(&api, "/b/a").await.header("etag").to_owned();
+    put("if-none-match", &etag, "7").await.fails(412, "PreconditionFailed");
+    assert_eq!(client.get(&api, "/b/a").await.text(), "6");
     api.is_consistent().await;
 }
 
@@ -172,6 +174,24 @@ async fn what_is_deleted_was_there_or_was_not() {
     client.post(&api, "/b?delete", &format!("<Delete>{many}</Delete>")).await.fails(400, "MalformedXML");
     client.post(&api, "/b?delete", "<Delete/>").await.fails(400, "MalformedXML");
     api.is_consistent().await;
+}
+
+#[actix_web::test]
+async fn what_is_to_be_deleted_only_if_it_is_the_same_stays_if_not() {
+    let (api, client) = start().await;
+    client.put(&api, "/b/a", "x").await.done(200);
+    let etag = client.head(&api, "/b/a").await.header("etag").to_owned();
+    let delete = async |name: &str, value: &str| {
+        client.send(&api, Request::new(Method::DELETE, "/b/a").header(name, value)).await
+    };
+    delete("if-match", "\"x\"").await.fails(412, "PreconditionFailed");
+    delete("x-amz-if-match-size", "2").await.fails(412, "PreconditionFailed");
+    let moment = "Wed, 01 Jan 2020 00:00:00 GMT";
+    delete("x-amz-if-match-last-modified-time", moment).await.fails(412, "PreconditionFailed");
+    let many = "<Delete><Object><Key>a</Key><ETag>x</ETag></Object></Delete>";
+    assert_eq!(client.post(&api, "/b?delete", many).await.element("Code"), "PreconditionFailed");
+    delete("if-match", &etag).await.done(204);
+    delete("if-match", &etag).await.fails(404, "NoSuchKey");
 }
 
 #[actix_web::test]

@@ -135,6 +135,11 @@ async fn presigned_urls() {
     let mut put = url(Method::PUT, "/b/put");
     put.body = b"anything".to_vec();
     api.send(put.send()).await.done(200);
+    let carried = Request::new(Method::PUT, "/b/put?x-amz-meta-a=1&x-amz-checksum-crc32=AAAAAA==");
+    let mut carried = client.presign(carried, 60);
+    carried.body = b"anything".to_vec();
+    api.send(carried.send()).await.done(200);
+    assert_eq!(client.head(&api, "/b/put").await.header("x-amz-meta-a"), "1");
     let mut moved = url(Method::GET, "/b/a");
     moved.path = "/b/put".to_owned();
     api.send(moved.send()).await.fails(403, "SignatureDoesNotMatch");
