@@ -7,10 +7,9 @@ use futures_util::{StreamExt, pin_mut};
 use object::Key;
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
-use uuid::Uuid;
 
 use super::describe::Described;
-use super::parts::{add, most};
+use super::parts::{add, most, part_name};
 use super::{Asked, document, multipart};
 use crate::condition::{self, Facts};
 use crate::error::Error as Cause;
@@ -120,7 +119,7 @@ pub(super) async fn part(asked: &Asked) -> Result<HttpResponse, Error> {
     if end - first > limit {
         return Err(Cause::EntityTooLarge("object").into());
     }
-    let name = Uuid::new_v4().to_string();
+    let name = part_name();
     let mut incoming = asked.service().parts.create(&upload.id, &name).map_err(on_disk)?;
     let pieces = blob.stream(first, end);
     pin_mut!(pieces);

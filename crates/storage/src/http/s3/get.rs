@@ -16,14 +16,13 @@ use super::describe::{set, tell};
 use crate::condition::{self, Facts, Wanted};
 use crate::error::Error as Cause;
 use crate::file::FileMetadata;
-use crate::path;
 use crate::s3::error::Error;
 use crate::s3::multipart;
 use crate::store::objects::{self, ObjectRow};
 
 /// The object, if the caller can see it.
 pub(super) async fn find(asked: &Asked) -> Result<ObjectRow, Error> {
-    if path::object(&asked.key).is_err() {
+    if asked.service().allows(&asked.key).is_err() {
         return Err(asked.missing().await);
     }
     let found = objects::find(&asked.call.as_caller(), &asked.bucket, &asked.key).await;

@@ -47,7 +47,7 @@ async fn store(asked: &Asked, content: &mut Content) -> Result<(String, Sums), E
     if content.size() > limit.min(LARGEST) {
         return Err(Cause::EntityTooLarge("object").into());
     }
-    let file = Uuid::new_v4().to_string();
+    let file = part_name();
     let parts = &asked.service().parts;
     let incoming = parts.create(&upload.id, &file).map_err(|error| Cause::disk(error, &upload.key))?;
     let incoming = receive(content, incoming, limit, &upload.key).await?;
@@ -60,6 +60,11 @@ async fn store(asked: &Asked, content: &mut Content) -> Result<(String, Sums), E
     }
     add(asked, &upload, number, &file, &stored, limit).await?;
     Ok((stored.md5, proven.checksums))
+}
+
+/// A name for the file of a part: none that a version of an object could have.
+pub(super) fn part_name() -> String {
+    format!("part-{}", Uuid::new_v4())
 }
 
 /// Bytes that an object of this bucket may have.

@@ -76,7 +76,7 @@ pub(super) async fn target(asked: &Asked, described: &Described, size: Option<u6
     if name.len() > LONGEST_KEY {
         return Err(Error::KeyTooLong);
     }
-    path::object(&name)?;
+    call.service.allows(&name)?;
     let mut seen = json!({ "mimetype": described.labels.content_type });
     if let Some(size) = size {
         seen["contentLength"] = size.into();
@@ -153,7 +153,7 @@ pub(super) async fn settle(
     let stored = incoming.finish(described.labels.clone()).await;
     let stored = stored.map_err(|error| Cause::disk(error, &upload.name))?;
     if proven.md5.is_some_and(|md5| hex::encode(md5) != stored.md5) {
-        discard(call, &key).await;
+        upload::conclude(&call.service, &key, Ok(false)).await;
         return Err(Error::BadDigest);
     }
     let etag = format!("\"{}\"", stored.md5);
@@ -192,10 +192,7 @@ pub(super) async fn commit(
         Condition::Absent => objects::write(&service, &object, false, &delay).await.map(Some),
         Condition::Matches(tag) => objects::write_over(&service, &object, tag, &delay).await,
     };
-    let failed = written.as_ref().map_or_else(|error| error.server().is_some(), Option::is_none);
-    if failed {
-        discard(call, key).await;
-    }
+    upload::conclude(&call.service, key, written.as_ref().map(Option::is_some)).await;
     match written.map_err(Cause::making(Existing::Key)) {
         Ok(Some(row)) => Ok(row),
         Ok(None) => match current(call, upload).await.map_err(Error::database)? {
@@ -211,10 +208,4 @@ pub(super) async fn commit(
 async fn current(call: &Call, upload: &Upload) -> Result<Option<String>, db::Error> {
     let row = objects::find(&call.as_service(), &upload.bucket, &upload.name).await?;
     Ok(row.map(|row| FileMetadata::of(&row).etag.unwrap_or_default()))
-}
-
-async fn discard(call: &Call, key: &Key) {
-    if let Err(error) = call.service.disk.remove(key).await {
-        tracing::warn!(%error, "a file that no object has could not be removed");
-    }
 }
