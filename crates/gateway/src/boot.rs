@@ -19,8 +19,8 @@ use crate::installation::{Installation, Place};
 use crate::routes::Service;
 use crate::secrets::{self, Secrets};
 use crate::server::{self, Services};
-use crate::settings::{self, Settings};
-use crate::{banner, keys, rotation, supervisor};
+use crate::settings::{self, Request, Settings};
+use crate::{keys, reload, rotation, supervisor};
 
 /// Everything `serve` was told.
 pub(crate) struct ServePlan {
@@ -28,12 +28,17 @@ pub(crate) struct ServePlan {
     pub(crate) settings: Settings,
     /// Where everything lies.
     pub(crate) data_dir: PathBuf,
+    /// How to read the settings again when told to (SIGHUP); none where that signal ends the process.
+    pub(crate) reading: Option<Request>,
     /// The installation's secrets; none where the data API serves somebody else's database.
     pub(crate) secrets: Option<Secrets>,
 }
 
-/// Serves until told to stop.
-pub(crate) async fn serve(plan: ServePlan) -> anyhow::Result<()> {
+/// Serves until told to stop. `ready` begins when the server answers and is given up when it stops.
+pub(crate) async fn serve(
+    plan: ServePlan,
+    ready: impl AsyncFnOnce(&ServePlan, &Installation),
+) -> anyhow::Result<()> {
     let listeners = server::bind(&plan.settings.server)?;
     let starting = server::serve_starting(&listeners)?;
     let waiting_room = starting.handle();
@@ -54,9 +59,14 @@ pub(crate) async fn serve(plan: ServePlan) -> anyhow::Result<()> {
     let server = server::serve(listeners, Arc::clone(&running.edge), running.services.clone())?;
     let handle = server.handle();
     let mut serving = tokio::spawn(server);
-    banner::print(&plan, &installation);
+    let company = async {
+        ready(&plan, &installation).await;
+        std::future::pending::<()>().await;
+    };
 
     tokio::select! {
+        () = company => {}
+        () = reload::on_signal(&plan, &running.services) => {}
         () = interrupted.wait() => tracing::info!("stopping: requests may finish"),
         ended = &mut serving => {
             tracing::error!(?ended, "the HTTP server ended by itself");

@@ -43,6 +43,15 @@ impl Installation {
         durable::replace(&data_dir.join(NAME), &serde_json::to_vec_pretty(self)?)
     }
 
+    /// True if only this machine could reach the server and its database.
+    pub(crate) fn is_local(&self) -> bool {
+        let database = match &self.database {
+            Place::Own { listen, .. } => *listen,
+            Place::Elsewhere(_) => None,
+        };
+        self.listen.iter().chain(&database).all(|address| address.ip().is_loopback())
+    }
+
     /// What the last start wrote down, if there was one.
     pub(crate) fn last(data_dir: &Path) -> io::Result<Option<Self>> {
         match fs::read(data_dir.join(NAME)) {

@@ -8,9 +8,12 @@
 //! project/   migrations and seeds of a folder   import/   a live Supabase taken over
 //! edge/      what every request passes          rotation   signing keys changed and taken over
 //! api_keys   keys of applications changed       log_file   the log that is kept
+//! typegen/   types for client programs          advice/    what to change in a database
+//! reload     new settings for a server that runs
 //! health metrics supervisor banner installation certificate
 //! ```
 
+mod advice;
 mod api_keys;
 mod banner;
 mod boot;
@@ -26,12 +29,14 @@ mod keys;
 mod log_file;
 mod metrics;
 mod project;
+mod reload;
 mod rotation;
 mod routes;
 mod secrets;
 mod server;
 mod settings;
 mod supervisor;
+mod typegen;
 
 use std::process::ExitCode;
 

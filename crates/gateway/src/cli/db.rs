@@ -9,6 +9,7 @@ use anyhow::{Context, anyhow};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
+use super::advisors::Advisors;
 use super::{Failure, Format, Place, print, wait};
 use crate::database::one_connection;
 use crate::project::apply::{self, Seeded};
@@ -33,6 +34,7 @@ Examples:
   basalt db new create_todos                     supabase/migrations/<now>_create_todos.sql
   basalt db push --include-seed                  apply what is new, then the seeds
   basalt db list -o json
+  basalt db advisors --fail-on error             for a pipeline
   basalt db reset --yes                          from nothing: all migrations, then the seeds";
 
 #[derive(Subcommand)]
@@ -53,6 +55,8 @@ enum Command {
     Seed(Seed),
     /// Correct the history without running anything.
     Repair(Repair),
+    /// Say what is open that should not be, and what is slow that need not be.
+    Advisors(Advisors),
 }
 
 /// The project, and the server.
@@ -173,6 +177,7 @@ impl Db {
                     seeds(&project, &mut session).await
                 }
                 Command::Repair(repair) => repair.run().await,
+                Command::Advisors(advisors) => advisors.run().await,
             }
         };
         wait(work)
@@ -415,11 +420,8 @@ async fn seeds(project: &Project, session: &mut Session) -> Result<(), Failure> 
 
 /// Writes the secrets of `[db.vault]`.
 async fn secrets(project: &Project, place: &Place) -> Result<(), Failure> {
-    let environment = settings::environment();
-    let variable = |name: &str| {
-        environment.iter().find(|(known, _)| known.as_str() == name).map(|(_, value)| value.clone())
-    };
-    let secrets = project.secrets(variable).map_err(Failure::Failed)?;
+    let environment = project.environment(settings::environment()).map_err(Failure::Failed)?;
+    let secrets = project.secrets(|name| environment.get(name).cloned()).map_err(Failure::Failed)?;
     if secrets.is_empty() {
         return Ok(());
     }

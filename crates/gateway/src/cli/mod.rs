@@ -1,10 +1,13 @@
 //! The command line: every command parses, calls and prints; nothing is decided here.
 
+mod advisors;
 mod api;
 mod completion;
 mod config;
 mod db;
+mod dev;
 mod figures;
+mod generate;
 mod import;
 mod keys;
 mod logs;
@@ -27,7 +30,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::database::one_connection;
 use crate::installation::Installation;
-use crate::settings::{self, Loaded, Problem, Request};
+use crate::project;
+use crate::settings::{self, Loaded, Problem, ProjectFile, Request};
 
 /// How a command ends. Wrong usage ends with 2, which is clap's.
 #[derive(Debug)]
@@ -57,6 +61,7 @@ const AFTER_HELP: &str = "\
 Examples:
   basalt serve                                   start on http://127.0.0.1:8000
   basalt serve --dev                             the same, without API keys and mail confirmation
+  basalt dev                                     serve the folder supabase/ while you work on it
   basalt status                                  addresses and keys
   basalt status -o env > .env.local              the same, for a program
   basalt config reference                        every setting with its default
@@ -69,10 +74,14 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 wrong settings, 4 no installation
 enum Command {
     /// Start the server.
     Serve(serve::Serve),
+    /// Serve a project folder while you work on it.
+    Dev(dev::Dev),
     /// Show addresses and keys, whether or not the server runs.
     Status(status::Status),
     /// Apply migrations and seeds of a project folder.
     Db(db::Db),
+    /// Generate types for client programs.
+    Gen(generate::Generate),
     /// Keep secrets in the vault.
     Secrets(secrets::Secrets),
     /// Check, show and describe the settings.
@@ -107,8 +116,8 @@ enum Format {
 /// Which installation, and its settings: the same for every command.
 #[derive(Args, Clone, Debug)]
 struct Place {
-    /// Where everything lies.
-    #[arg(long, value_name = "DIR", env = "BASALT_DATA_DIR", default_value = "./basalt-data")]
+    /// Where everything lies [default: that of the project folder around us, else ./basalt-data].
+    #[arg(long, value_name = "DIR", env = "BASALT_DATA_DIR", default_value_os_t = data_dir(), hide_default_value = true)]
     data_dir: PathBuf,
     /// Settings file [default: basalt.toml in the data directory, if there is one].
     #[arg(long, value_name = "FILE", env = "BASALT_CONFIG")]
@@ -120,9 +129,20 @@ impl Place {
         Request {
             data_dir: self.data_dir.clone(),
             config: self.config.clone(),
+            project: self.project(),
             environment: settings::environment(),
             flags: Vec::new(),
         }
+    }
+
+    /// The settings of the project folder that the data lies in.
+    fn project(&self) -> Option<ProjectFile> {
+        let project = project::folder::around(&self.data_dir)?;
+        let variables = project.environment(settings::environment()).ok()?;
+        // As the last start had it: known keys are for a server that nobody else reaches.
+        let last = Installation::last(&self.data_dir).ok().flatten();
+        let is_local = last.is_none_or(|last| last.is_local());
+        Some(project.file(&variables, is_local))
     }
 
     /// The installation's last start.
@@ -144,8 +164,10 @@ impl Place {
 pub(crate) fn run() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Serve(serve) => serve.run(),
+        Command::Dev(dev) => dev.run(),
         Command::Status(status) => status.run(),
         Command::Db(db) => db.run(),
+        Command::Gen(generate) => generate.run(),
         Command::Secrets(secrets) => secrets.run(),
         Command::Config(config) => config.run(),
         Command::Keys(keys) => keys.run(),
@@ -191,6 +213,12 @@ impl<E: std::error::Error + Send + Sync + 'static> From<E> for Failure {
     fn from(error: E) -> Self {
         Self::Failed(error.into())
     }
+}
+
+/// The data directory that is meant where none is named.
+fn data_dir() -> PathBuf {
+    let here = std::env::current_dir().ok();
+    here.and_then(|here| project::folder::standing_data_dir(&here)).unwrap_or_else(|| "./basalt-data".into())
 }
 
 /// Waits for what a command does with the database.

@@ -1,8 +1,10 @@
 //! `basalt serve`
 
 use std::fs::DirBuilder;
+use std::io::{IsTerminal, stdout};
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
 
 use anyhow::Context;
 use clap::Args;
@@ -10,7 +12,9 @@ use kernel::Clock;
 use serde_json::{Value, json};
 
 use super::{Failure, Place, address};
+use crate::banner;
 use crate::boot::{self, ServePlan};
+use crate::installation::Installation;
 use crate::keys;
 use crate::secrets::Secrets;
 use crate::settings::{self, Settings};
@@ -56,12 +60,16 @@ impl Serve {
         request.flags = self.flags();
         let loaded = settings::load(&request).map_err(Failure::Settings)?;
         let log = loaded.settings.log.clone();
-        let plan = self.plan(loaded.settings.with_addresses()).map_err(Failure::Failed)?;
+        let mut plan =
+            plan(loaded.settings.with_addresses(), &self.place.data_dir).map_err(Failure::Failed)?;
         settings::install_log(&log, plan.secrets.as_ref().map(|_| plan.data_dir.as_path()));
         for note in &loaded.notes {
             tracing::warn!("{note}");
         }
-        actix_web::rt::System::new().block_on(boot::serve(plan)).map_err(Failure::Failed)
+        // A terminal that closes sends the same signal, and means the end by it.
+        plan.reading = (!stdout().is_terminal()).then_some(request);
+        let ready = async |plan: &ServePlan, installation: &Installation| banner::print(plan, installation);
+        actix_web::rt::System::new().block_on(boot::serve(plan, ready)).map_err(Failure::Failed)
     }
 
     /// What flags say about settings.
@@ -87,27 +95,25 @@ impl Serve {
         }
         flags
     }
+}
 
-    /// The data API alone needs neither a directory nor secrets.
-    fn plan(&self, settings: Settings) -> anyhow::Result<ServePlan> {
-        if settings.is_bare() {
-            keys::verifier(&settings, keys::signing(&settings, None)?.into(), true)?;
-            return Ok(ServePlan { settings, data_dir: self.place.data_dir.clone(), secrets: None });
-        }
-        let dir = &self.place.data_dir;
-        // Postgres' account passes through when we are root; what is inside is closed to it.
-        let mode = if nix::unistd::geteuid().is_root() { 0o711 } else { 0o700 };
-        DirBuilder::new()
-            .recursive(true)
-            .mode(mode)
-            .create(dir)
-            .with_context(|| format!("cannot create the data directory {}", dir.display()))?;
-        let dir = dir
-            .canonicalize()
-            .with_context(|| format!("cannot read the data directory {}", dir.display()))?;
-        let secrets = Secrets::open(&dir, Clock::system().unix())?.with_settings(&settings)?;
-        keys::verifier(&settings, keys::signing(&settings, Some(&secrets))?.into(), false)?;
-        keys::api_keys(&settings, Some(&secrets))?;
-        Ok(ServePlan { settings, data_dir: dir, secrets: Some(secrets) })
+/// What the server is to do. The data API alone needs neither a directory nor secrets.
+pub(super) fn plan(settings: Settings, dir: &Path) -> anyhow::Result<ServePlan> {
+    if settings.is_bare() {
+        keys::verifier(&settings, keys::signing(&settings, None)?.into(), true)?;
+        return Ok(ServePlan { settings, data_dir: dir.to_owned(), reading: None, secrets: None });
     }
+    // Postgres' account passes through when we are root; what is inside is closed to it.
+    let mode = if nix::unistd::geteuid().is_root() { 0o711 } else { 0o700 };
+    DirBuilder::new()
+        .recursive(true)
+        .mode(mode)
+        .create(dir)
+        .with_context(|| format!("cannot create the data directory {}", dir.display()))?;
+    let dir =
+        dir.canonicalize().with_context(|| format!("cannot read the data directory {}", dir.display()))?;
+    let secrets = Secrets::open(&dir, Clock::system().unix())?.with_settings(&settings)?;
+    keys::verifier(&settings, keys::signing(&settings, Some(&secrets))?.into(), false)?;
+    keys::api_keys(&settings, Some(&secrets))?;
+    Ok(ServePlan { settings, data_dir: dir, reading: None, secrets: Some(secrets) })
 }

@@ -25,8 +25,9 @@ Examples:
   basalt status -o env >> .env.local
   psql \"$(basalt status -o json | jq -r .DB_URL)\"";
 
+/// How addresses and keys are shown.
 #[derive(Clone, Copy, ValueEnum)]
-enum Format {
+pub(super) enum Format {
     Pretty,
     Json,
     Env,
@@ -39,19 +40,29 @@ impl Status {
         let none = || Failure::NoInstallation(dir.clone());
         let secrets = Secrets::existing(dir)?.ok_or_else(none)?.with_settings(&loaded.settings)?;
         let installation = self.place.installation()?;
-        let values = values(&installation, &secrets, &loaded.settings);
-        match self.output {
-            Format::Pretty => print(&pretty(&values, &installation, &secrets)),
-            Format::Json => {
-                let object: Map<_, _> =
-                    values.into_iter().map(|(name, value)| (name.to_owned(), Value::from(value))).collect();
-                print(&format!("{:#}", Value::Object(object)))
-            }
-            Format::Env => {
-                let lines: Vec<_> =
-                    values.iter().map(|(name, value)| format!("{name}={}", quoted(value))).collect();
-                print(&lines.join("\n"))
-            }
+        print(&text(self.output, &installation, &secrets, &loaded.settings))
+    }
+}
+
+/// Addresses and keys in a format.
+pub(super) fn text(
+    format: Format,
+    installation: &Installation,
+    secrets: &Secrets,
+    settings: &Settings,
+) -> String {
+    let values = values(installation, secrets, settings);
+    match format {
+        Format::Pretty => pretty(&values, installation, secrets),
+        Format::Json => {
+            let object: Map<_, _> =
+                values.into_iter().map(|(name, value)| (name.to_owned(), Value::from(value))).collect();
+            format!("{:#}", Value::Object(object))
+        }
+        Format::Env => {
+            let lines: Vec<_> =
+                values.iter().map(|(name, value)| format!("{name}={}", quoted(value))).collect();
+            lines.join("\n")
         }
     }
 }

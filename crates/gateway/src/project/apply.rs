@@ -1,7 +1,9 @@
 //! Runs files of a project.
 
-use anyhow::anyhow;
+use anyhow::{Context, anyhow};
 use db::Session;
+use kernel::units::Bytes;
+use serde_json::Value;
 
 use super::folder::{Migration, Seed};
 use super::history;
@@ -57,6 +59,50 @@ pub(crate) async fn migration(session: &mut Session, migration: &Migration) -> a
 pub(crate) async fn record(session: &mut Session, migration: &Migration) -> anyhow::Result<()> {
     let text = migration.text()?;
     Ok(history::record(session, &migration.version, &migration.name, &statements(&text)).await?)
+}
+
+/// The migrations that were applied and have had other content since.
+///
+/// # Errors
+///
+/// A file that cannot be read; what Postgres said.
+pub(crate) async fn changed<'a>(
+    session: &mut Session,
+    local: &'a [Migration],
+) -> anyhow::Result<Vec<&'a Migration>> {
+    let mut changed = Vec::new();
+    for (version, applied) in history::statements(session).await? {
+        let Some(applied) = applied else { continue };
+        if let Some(migration) = local.iter().find(|migration| migration.version == version)
+            && statements(&migration.text()?) != applied
+        {
+            changed.push(migration);
+        }
+    }
+    Ok(changed)
+}
+
+/// Makes or changes the buckets that the settings name.
+///
+/// # Errors
+///
+/// A limit that is none; what Postgres said.
+pub(crate) async fn bucket(session: &mut Session, name: &str, bucket: &Value) -> anyhow::Result<()> {
+    const SQL: &str = "
+        insert into storage.buckets (id, name, public, file_size_limit, allowed_mime_types) values ($1, $1, $2, $3, $4)
+        on conflict (id) do update
+        set public = excluded.public, file_size_limit = excluded.file_size_limit,
+            allowed_mime_types = excluded.allowed_mime_types";
+    let public = bucket.get("public").and_then(Value::as_bool).unwrap_or(false);
+    let limit = bucket.get("file_size_limit").and_then(Value::as_str).filter(|text| !text.is_empty());
+    let limit =
+        limit.map(str::parse::<Bytes>).transpose().with_context(|| format!("storage.buckets.{name}"))?;
+    let limit = limit.and_then(|limit| i64::try_from(limit.0).ok());
+    let kinds = bucket.get("allowed_mime_types").and_then(Value::as_array);
+    let kinds: Option<Vec<&str>> =
+        kinds.filter(|kinds| !kinds.is_empty()).map(|kinds| kinds.iter().filter_map(Value::as_str).collect());
+    session.execute(SQL, &[&name, &public, &limit, &kinds]).await?;
+    Ok(())
 }
 
 /// Runs a seed, once.

@@ -1,12 +1,31 @@
 //! The files of a project.
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
 use kernel::Secret;
 use sha2::{Digest, Sha256};
-use toml::{Table, Value};
+
+use crate::settings::{self, ProjectFile};
+use serde_json::{Map, Value};
+
+/// Where a server for the project around `start` keeps its data, if there has been one.
+pub(crate) fn standing_data_dir(start: &Path) -> Option<PathBuf> {
+    start.ancestors().map(|folder| folder.join("supabase").join(DATA_DIR)).find(|data| data.is_dir())
+}
+
+/// The project whose server keeps its data in `data_dir`, if that is a project's.
+pub(crate) fn around(data_dir: &Path) -> Option<Project> {
+    let data_dir = data_dir.canonicalize().ok()?;
+    let project = Project::find(data_dir.parent()?).ok()?;
+    (project.data_dir() == data_dir).then_some(project)
+}
+
+/// Below `supabase/`.
+const DATA_DIR: &str = ".basalt";
 
 /// Files of a seed, if the settings name none.
 const SEED: &str = "./seed.sql";
@@ -14,7 +33,9 @@ const SEED: &str = "./seed.sql";
 /// A folder with `supabase/` in it.
 pub(crate) struct Project {
     root: PathBuf,
-    settings: Table,
+    /// The file of its settings, whether or not there is one.
+    file: PathBuf,
+    settings: Map<String, Value>,
 }
 
 /// A file of `supabase/migrations`.
@@ -48,17 +69,68 @@ impl Project {
         let root = start.ancestors().find(|folder| folder.join("supabase").is_dir());
         let root =
             root.ok_or_else(|| anyhow!("there is no folder supabase in {} or above", start.display()))?;
-        let file = root.join("supabase").join("config.toml");
-        let settings = match fs::read_to_string(&file) {
-            Ok(text) => text.parse().with_context(|| format!("{} cannot be read", file.display()))?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Table::new(),
-            Err(error) => return Err(error).with_context(|| format!("cannot read {}", file.display())),
+        let folder = root.join("supabase");
+        let (json, toml) = (folder.join("config.json"), folder.join("config.toml"));
+        let (file, settings) = match read(&json)? {
+            Some(text) => {
+                let settings = serde_json::from_str(&text);
+                (json.clone(), settings.with_context(|| format!("{} cannot be read", json.display()))?)
+            }
+            None => {
+                let settings = toml::from_str(&read(&toml)?.unwrap_or_default());
+                (toml.clone(), settings.with_context(|| format!("{} cannot be read", toml.display()))?)
+            }
         };
-        Ok(Self { root: root.to_owned(), settings })
+        Ok(Self { root: root.to_owned(), file, settings })
     }
 
     fn folder(&self) -> PathBuf {
         self.root.join("supabase")
+    }
+
+    /// What the server is told of these settings.
+    pub(crate) fn file(&self, environment: &BTreeMap<String, String>, has_known_keys: bool) -> ProjectFile {
+        let mut content = Value::Object(self.settings.clone());
+        settings::with_variables(&mut content, environment);
+        let content = match content {
+            Value::Object(content) => content,
+            _ => Map::new(),
+        };
+        ProjectFile { path: self.file.clone(), root: self.root.clone(), content, has_known_keys }
+    }
+
+    /// The environment with what the project's `.env` files add to it: those in `supabase/` before those beside it, and
+    /// `.env.local` before `.env`.
+    ///
+    /// # Errors
+    ///
+    /// A file that cannot be read.
+    pub(crate) fn environment(
+        &self,
+        own: BTreeMap<String, String>,
+    ) -> anyhow::Result<BTreeMap<String, String>> {
+        let mut environment = own;
+        for folder in [self.folder(), self.root.clone()] {
+            for name in [".env.local", ".env"] {
+                let text = read(&folder.join(name))?.unwrap_or_default();
+                for (name, value) in variables(&text) {
+                    environment.entry(name).or_insert(value);
+                }
+            }
+        }
+        Ok(environment)
+    }
+
+    /// Where a server for this project keeps its data.
+    pub(crate) fn data_dir(&self) -> PathBuf {
+        self.folder().join(DATA_DIR)
+    }
+
+    /// The buckets that the settings name.
+    pub(crate) fn buckets(&self) -> Vec<(&str, &Value)> {
+        let buckets = self.settings.get("storage").and_then(|storage| storage.get("buckets"));
+        let buckets = buckets.and_then(Value::as_object).into_iter().flatten();
+        buckets.map(|(name, bucket)| (name.as_str(), bucket)).collect()
     }
 
     /// Where migrations lie.
@@ -75,7 +147,7 @@ impl Project {
         let folder = self.migrations_folder();
         let entries = match fs::read_dir(&folder) {
             Ok(entries) => entries.collect::<Result<Vec<_>, _>>()?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(error).with_context(|| format!("cannot read {}", folder.display())),
         };
         let (mut migrations, mut others) = (Vec::new(), Vec::new());
@@ -101,12 +173,39 @@ impl Project {
         }
     }
 
+    /// Whether migrations are applied at all.
+    pub(crate) fn applies_migrations(&self) -> bool {
+        let migrations = self.settings.get("db").and_then(|db| db.get("migrations"));
+        migrations.and_then(|migrations| migrations.get("enabled")) != Some(&Value::Bool(false))
+    }
+
+    /// The file of the settings, whether or not there is one.
+    pub(crate) fn settings_file(&self) -> &Path {
+        &self.file
+    }
+
     /// The seeds in their order; none if they are switched off.
     ///
     /// # Errors
     ///
     /// A file that cannot be read, a pattern that is none.
     pub(crate) fn seeds(&self) -> anyhow::Result<Vec<Seed>> {
+        let read = |path: PathBuf| {
+            let text =
+                fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            let relative = path.strip_prefix(&self.root).unwrap_or(&path).to_string_lossy().into_owned();
+            let hash = hex::encode(Sha256::digest(text.as_bytes()));
+            Ok(Seed { path: relative, hash, text })
+        };
+        self.seed_paths()?.into_iter().map(read).collect()
+    }
+
+    /// The files of the seeds.
+    ///
+    /// # Errors
+    ///
+    /// A pattern that is none.
+    pub(crate) fn seed_paths(&self) -> anyhow::Result<Vec<PathBuf>> {
         let seed = self.settings.get("db").and_then(|db| db.get("seed"));
         if seed.and_then(|seed| seed.get("enabled")).and_then(Value::as_bool) == Some(false) {
             return Ok(Vec::new());
@@ -114,23 +213,19 @@ impl Project {
         let patterns = seed.and_then(|seed| seed.get("sql_paths")).and_then(Value::as_array);
         let patterns: Vec<&str> =
             patterns.map_or(vec![SEED], |list| list.iter().filter_map(Value::as_str).collect());
-        let mut seeds: Vec<Seed> = Vec::new();
+        let mut found = Vec::new();
         for pattern in patterns {
             let full = self.folder().join(pattern.trim_start_matches("./"));
             let paths =
                 glob::glob(&full.to_string_lossy()).with_context(|| format!("sql_paths: {pattern}"))?;
             for path in paths {
                 let path = path?;
-                let text =
-                    fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-                let relative = path.strip_prefix(&self.root).unwrap_or(&path).to_string_lossy().into_owned();
-                let hash = hex::encode(Sha256::digest(text.as_bytes()));
-                if seeds.iter().all(|seed| seed.path != relative) {
-                    seeds.push(Seed { path: relative, hash, text });
+                if !found.contains(&path) {
+                    found.push(path);
                 }
             }
         }
-        Ok(seeds)
+        Ok(found)
     }
 
     /// `[db.vault]`: secrets by name. `env(NAME)` stands for a variable of the environment.
@@ -142,7 +237,7 @@ impl Project {
         &self,
         variable: impl Fn(&str) -> Option<String>,
     ) -> anyhow::Result<Vec<(String, Secret)>> {
-        let Some(table) = self.settings.get("db").and_then(|db| db.get("vault")).and_then(Value::as_table)
+        let Some(table) = self.settings.get("db").and_then(|db| db.get("vault")).and_then(Value::as_object)
         else {
             return Ok(Vec::new());
         };
@@ -169,6 +264,30 @@ impl Migration {
     pub(crate) fn text(&self) -> anyhow::Result<String> {
         fs::read_to_string(&self.path).with_context(|| format!("cannot read {}", self.path.display()))
     }
+}
+
+/// The content of a file; none if there is no such file.
+fn read(path: &Path) -> anyhow::Result<Option<String>> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+    }
+}
+
+/// The lines `NAME=value` of an `.env` file; values may be in quotes.
+fn variables(text: &str) -> impl Iterator<Item = (String, String)> {
+    text.lines().filter_map(|line| {
+        let line = line.trim();
+        let (name, value) = line.strip_prefix("export ").unwrap_or(line).split_once('=')?;
+        let (name, value) = (name.trim(), value.trim());
+        let quoted = |quote: char| value.strip_prefix(quote).and_then(|rest| rest.split_once(quote));
+        let value = match quoted('"').or_else(|| quoted('\'')) {
+            Some((inside, _)) => inside,
+            None => value.split_once(" #").map_or(value, |(value, _)| value.trim_end()),
+        };
+        (!name.is_empty() && !name.starts_with('#')).then(|| (name.to_owned(), value.to_owned()))
+    })
 }
 
 /// Version and name, if a file is called like a migration.
@@ -247,6 +366,34 @@ mod tests {
         let (_directory, off) =
             project(&[("supabase/config.toml", "[db.seed]\nenabled = false"), ("supabase/seed.sql", "")]);
         assert_eq!(off.seeds().unwrap(), []);
+    }
+
+    #[test]
+    fn variables_come_from_files_beside_the_settings() {
+        let (_directory, project) = project(&[
+            ("supabase/.env", "A=a\nB=\"b # b\" # c\n# C=c\nexport D='d'\n"),
+            ("supabase/.env.local", "A=local\n"),
+            (".env", "A=root\nE = e # e\n"),
+        ]);
+        let own = [("D".to_owned(), "own".to_owned())].into();
+        let environment = project.environment(own).unwrap();
+        let shown: Vec<_> = environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        assert_eq!(shown, ["A=local", "B=b # b", "D=own", "E=e"]);
+    }
+
+    #[test]
+    fn settings_may_be_json() {
+        let (_directory, project) = project(&[
+            (
+                "supabase/config.json",
+                r#"{"db":{"seed":{"enabled":false}},"storage":{"buckets":{"a":{"public":true}}}}"#,
+            ),
+            ("supabase/config.toml", "[db.seed]\nenabled = true"),
+            ("supabase/seed.sql", ""),
+        ]);
+        assert_eq!(project.seeds().unwrap(), []);
+        assert_eq!(project.buckets()[0].0, "a");
+        assert!(project.file(&BTreeMap::new(), false).path.ends_with("config.json"));
     }
 
     #[test]

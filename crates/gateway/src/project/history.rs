@@ -51,6 +51,13 @@ pub(crate) async fn list(session: &mut Session) -> Result<Vec<Applied>, Error> {
     rows.iter().map(|row| Ok(Applied { version: row.try_get(0)?, name: row.try_get(1)? })).collect()
 }
 
+/// The statements of every migration that was applied, by version; none where they were not kept.
+pub(crate) async fn statements(session: &mut Session) -> Result<Vec<(String, Option<Vec<String>>)>, Error> {
+    const SQL: &str = "select version, statements from supabase_migrations.schema_migrations";
+    let rows = session.query(SQL, &[]).await?;
+    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
+}
+
 /// Records a migration, in place of what was recorded for its version.
 pub(crate) async fn record(
     session: &mut Session,

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::schema::{Kind, Known, Leaf};
 use super::source::{Problem, Source};
-use super::{Settings, compat, value};
+use super::{ProjectFile, Settings, compat, value};
 use crate::edge::address::Network;
 
 /// What the command line says about settings.
@@ -20,6 +20,8 @@ pub(crate) struct Request {
     pub(crate) data_dir: PathBuf,
     /// The file that must be there instead.
     pub(crate) config: Option<PathBuf>,
+    /// The settings of a project folder.
+    pub(crate) project: Option<ProjectFile>,
     /// The process environment.
     pub(crate) environment: BTreeMap<String, String>,
     /// Flags that set something: their name, the setting, the value.
@@ -66,7 +68,11 @@ pub(crate) fn load(request: &Request) -> Result<Loaded, Vec<Problem>> {
 
     let alone = last(&file, &above, "services") == Some(&json!(["rest"]));
     let translated = compat::translate(&request.environment, &known, alone, &mut problems);
-    let explicit: Vec<_> = file.into_iter().chain(translated.assignments).chain(above).collect();
+    let project = request.project.as_ref();
+    let project =
+        project.map(|file| compat::project::translate(file, &known, &mut problems)).unwrap_or_default();
+    let explicit = project.assignments.into_iter().chain(file).chain(translated.assignments).chain(above);
+    let explicit: Vec<_> = explicit.collect();
     let below = mode_defaults(alone, &explicit);
 
     let mut tree = known.defaults.clone();
@@ -87,7 +93,7 @@ pub(crate) fn load(request: &Request) -> Result<Loaded, Vec<Problem>> {
     };
     problems.extend(check(&settings, &sources));
     if problems.is_empty() {
-        Ok(Loaded { settings, sources, notes: translated.notes })
+        Ok(Loaded { settings, sources, notes: project.notes.into_iter().chain(translated.notes).collect() })
     } else {
         Err(problems)
     }

@@ -8,7 +8,7 @@
 //! tokens      sections [jwt] and [keys]
 //! ```
 //!
-//! Lowest first: the defaults, those of the mode (development, data API alone), the file, names
+//! Lowest first: the defaults, those of the mode (development, data API alone), those of a project folder, the file, names
 //! of comparable stacks in the environment (`JWT_SECRET`, then `GOTRUE_…` and `PGRST_…`),
 //! `BASALT_SECTION__KEY`, flags. Nothing is taken that is not understood: an unknown name of ours
 //! is a problem, with the nearest known ones; an unknown name of another stack is a note.
@@ -30,10 +30,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use compat::project::{ProjectFile, with_variables};
 pub(crate) use load::{Loaded, Request, load};
 pub(crate) use log::install as install_log;
 pub(crate) use reference::reference;
-pub(crate) use show::show;
+pub(crate) use show::{changed, show};
 pub(crate) use source::{Problem, Source};
 
 use crate::{database, routes, server};

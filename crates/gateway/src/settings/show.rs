@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::Settings;
 use super::load::{Loaded, is_secret};
 use super::schema::{Known, Leaf};
 use super::source::Source;
@@ -35,6 +36,15 @@ pub(crate) fn show(loaded: &Loaded) -> Vec<Shown> {
         Shown { path: path.clone(), value, source }
     };
     known.leaves.iter().map(shown).collect()
+}
+
+/// The settings in which two differ.
+pub(crate) fn changed(one: &Settings, other: &Settings) -> Vec<String> {
+    let tree = |settings: &Settings| serde_json::to_value(settings).unwrap_or_default();
+    let (one, other) = (tree(one), tree(other));
+    let at = |tree: &Value, path: &str| path.split('.').fold(tree.clone(), |node, name| node[name].clone());
+    let known = Known::read();
+    known.leaves.into_keys().filter(|path| at(&one, path) != at(&other, path)).collect()
 }
 
 const MASK: &str = "(secret)";

@@ -6,6 +6,7 @@
 
 mod gotrue;
 mod postgrest;
+pub(super) mod project;
 mod realtime;
 mod supabase;
 

@@ -1,0 +1,65 @@
+//! `basalt gen`
+
+use ::db::Pool;
+use anyhow::Context;
+use clap::{Args, Subcommand};
+
+use super::{Failure, Place, print, wait};
+use crate::database::one_connection;
+use crate::typegen::{self, Language};
+
+/// Generate code for client programs from the database of a running server.
+#[derive(Args)]
+#[command(after_help = AFTER_HELP)]
+pub(super) struct Generate {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Examples:
+  basalt gen types > database.types.ts           as `supabase gen types` writes it
+  basalt gen types go --schema public,shop";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Print the types of tables, views and functions.
+    Types(Types),
+}
+
+#[derive(Args)]
+struct Types {
+    /// What to write them in.
+    #[arg(value_enum, default_value = "typescript")]
+    language: Language,
+    /// Schemas, with commas between [default: public and those of rest.schemas].
+    #[arg(short, long, value_name = "LIST", value_delimiter = ',')]
+    schema: Vec<String>,
+    #[command(flatten)]
+    place: Place,
+}
+
+impl Generate {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let Command::Types(types) = self.command;
+        types.run()
+    }
+}
+
+impl Types {
+    fn run(self) -> Result<(), Failure> {
+        let rest = self.place.load()?.settings.rest;
+        let mut schemas = self.schema;
+        if schemas.is_empty() {
+            schemas = std::iter::once("public".to_owned()).chain(rest.schemas).collect();
+        }
+        let target = self.place.installation()?.database.developer()?;
+        let work = async {
+            let session = Pool::new(&target, one_connection()).session().await;
+            let mut session = session.context("the database does not answer; does the server run?")?;
+            typegen::load(&mut session, &schemas, &rest.extra_search_path).await
+        };
+        let catalogue = wait(async { work.await.map_err(Failure::Failed) })?;
+        print(&typegen::text(&catalogue, self.language).trim_end_matches('\n'))
+    }
+}
