@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 
 use super::{Failure, Place, print, wait};
 use crate::database::one_connection;
-use crate::typegen::{self, Language};
+use crate::typegen::{self, Access, Language};
 
 /// Generate code for client programs from the database of a running server.
 #[derive(Args)]
@@ -35,6 +35,9 @@ struct Types {
     /// Schemas, with commas between [default: public and those of rest.schemas].
     #[arg(short, long, value_name = "LIST", value_delimiter = ',')]
     schema: Vec<String>,
+    /// Of Swift: who may use the types.
+    #[arg(long, value_enum, value_name = "ACCESS", default_value = "internal")]
+    swift_access_control: Access,
     #[command(flatten)]
     place: Place,
 }
@@ -60,6 +63,6 @@ impl Types {
             typegen::load(&mut session, &schemas, &rest.extra_search_path).await
         };
         let catalogue = wait(async { work.await.map_err(Failure::Failed) })?;
-        print(&typegen::text(&catalogue, self.language).trim_end_matches('\n'))
+        print(&typegen::text(&catalogue, self.language, self.swift_access_control).trim_end_matches('\n'))
     }
 }

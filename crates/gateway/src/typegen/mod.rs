@@ -5,7 +5,7 @@
 //! catalogue   what was found, as values       order      how names are sorted
 //! node        Postgres' own print of a query  view       which columns of views come from where, and are never null
 //! link        relationships, of views too     routine    which functions can be called, and how
-//! typescript  go  python                      a catalogue becomes a text
+//! typescript  go  python  swift               a catalogue becomes a text
 //! ```
 //!
 //! Everything below `load` is pure. The texts are unformatted, as upstream's: what is committed to a repository does not change
@@ -19,11 +19,13 @@ mod node;
 mod order;
 mod python;
 mod routine;
+mod swift;
 mod typescript;
 mod view;
 
 use catalogue::Catalogue;
 pub(crate) use load::load;
+pub(crate) use swift::Access;
 
 /// What types are written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -34,14 +36,17 @@ pub(crate) enum Language {
     Go,
     /// Models of pydantic.
     Python,
+    /// For supabase-swift.
+    Swift,
 }
 
-/// The text of a program in `language` that knows the catalogue.
-pub(crate) fn text(catalogue: &Catalogue, language: Language) -> String {
+/// The text of a program in `language` that knows the catalogue; `access` is for Swift.
+pub(crate) fn text(catalogue: &Catalogue, language: Language, access: Access) -> String {
     match language {
         Language::Typescript => typescript::text(catalogue),
         Language::Go => go::text(catalogue),
         Language::Python => python::text(catalogue),
+        Language::Swift => swift::text(catalogue, access),
     }
 }
 

@@ -263,7 +263,7 @@ fn renamed(path: &str) -> Option<&'static str> {
 fn is_quiet(path: &str) -> bool {
     let is_it =
         |quiet: &&str| path.strip_prefix(*quiet).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
-    QUIET.iter().any(|quiet| is_it(quiet))
+    QUIET.iter().any(is_it)
 }
 
 fn asks_for_nothing(value: &Value) -> bool {
