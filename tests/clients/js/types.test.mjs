@@ -45,6 +45,27 @@ describe('generated types', () => {
     })
   }
 
+  test('swift: a structure per purpose', () => {
+    const text = ours('swift', '--swift-access-control', 'public')
+    assert.match(text, /^import Foundation\nimport Supabase\n\npublic enum GraphqlPublicSchema \{\n\}\npublic enum PublicSchema \{\n/)
+    assert.ok(text.includes([
+      '  public struct BiosSelect: Codable, Hashable, Sendable, Identifiable {',
+      '    public var id: Int32 { otherId }',
+      '    public let bio: String',
+      '    public let otherId: Int32',
+      '    public let userId: Int64',
+      '    public enum CodingKeys: String, CodingKey {',
+      '      case bio = "bio"',
+      '      case otherId = "other_id"',
+      '      case userId = "user_id"',
+      '    }',
+      '  }',
+    ].join('\n')), text)
+    assert.ok(text.includes(`    case itSSo = "it's \\"so\\""\n`), 'quotes are escaped')
+    assert.ok(text.includes('    public let home: Address?\n') && text.includes('  public struct Address: '))
+    assert.ok(text.includes('    public let ip: AnyJSON?\n'))
+  })
+
   test('a schema that is not there is left out', () => {
     assert.match(ours('typescript', '--schema', 'public,nowhere'), /"public": \{/)
     assert.doesNotMatch(ours('typescript', '--schema', 'public,nowhere'), /nowhere/)

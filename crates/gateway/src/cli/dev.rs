@@ -102,8 +102,7 @@ impl Dev {
         if let Some(address) = self.db_listen {
             flags.push(("--db-listen", "database.listen", json!(address)));
         }
-        let is_local = self.listen.iter().chain(&self.db_listen).all(|address| address.ip().is_loopback());
-        let project = Some(project.file(variables, is_local));
+        let project = Some(project.file(variables, true));
         let environment = settings::environment();
         Request { data_dir, config: self.config.clone(), project, environment, flags }
     }

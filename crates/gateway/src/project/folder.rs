@@ -88,7 +88,7 @@ impl Project {
         self.root.join("supabase")
     }
 
-    /// What the server is told of these settings.
+    /// What the server is told of these settings, and whether it may have the keys that everybody knows.
     pub(crate) fn file(&self, environment: &BTreeMap<String, String>, has_known_keys: bool) -> ProjectFile {
         let mut content = Value::Object(self.settings.clone());
         settings::with_variables(&mut content, environment);

@@ -55,6 +55,22 @@ const PREFIX: &str = "BASALT_";
 ///
 /// Everything that is wrong, in all layers at once.
 pub(crate) fn load(request: &Request) -> Result<Loaded, Vec<Problem>> {
+    let loaded = read(request)?;
+    // Keys that everybody knows are for a server that nobody else reaches.
+    match &request.project {
+        Some(project) if project.has_known_keys && !is_private(&loaded.settings) => {
+            let project = ProjectFile { has_known_keys: false, ..project.clone() };
+            read(&Request { project: Some(project), ..request.clone() })
+        }
+        _ => Ok(loaded),
+    }
+}
+
+fn is_private(settings: &Settings) -> bool {
+    settings.is_local() && settings.database.listen.is_none_or(|address| address.ip().is_loopback())
+}
+
+fn read(request: &Request) -> Result<Loaded, Vec<Problem>> {
     let known = Known::read();
     let mut problems = Vec::new();
     let file = file(request, &known, &mut problems);
@@ -424,6 +440,24 @@ mod tests {
         let loaded = load(&request).unwrap();
         assert!(loaded.sources.is_empty() && loaded.notes.is_empty());
         assert!(!loaded.settings.is_bare() && !loaded.settings.is_production());
+    }
+
+    #[test]
+    fn keys_that_everybody_knows_are_for_this_machine_alone() {
+        let secret = |environment: &[(&str, &str)]| {
+            let (mut request, _dir) = request("", environment);
+            request.project = Some(ProjectFile {
+                path: "config.toml".into(),
+                root: "/nowhere".into(),
+                content: Map::new(),
+                has_known_keys: true,
+            });
+            load(&request).unwrap().settings.jwt.secret.expose().to_owned()
+        };
+        assert!(secret(&[]).starts_with("super-secret"));
+        assert_eq!(secret(&[("BASALT_SERVER__LISTEN", "0.0.0.0:8000")]), "");
+        assert_eq!(secret(&[("BASALT_SERVER__LISTEN", "127.0.0.1:1,192.0.2.1:80")]), "");
+        assert_eq!(secret(&[("BASALT_DATABASE__LISTEN", "0.0.0.0:5432")]), "");
     }
 
     #[test]

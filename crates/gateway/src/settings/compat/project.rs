@@ -22,7 +22,7 @@ pub(crate) struct ProjectFile {
     /// The folder around `supabase/`.
     pub(crate) root: PathBuf,
     pub(crate) content: Map<String, Value>,
-    /// Nobody else reaches the server, so that it may have the keys that everybody knows.
+    /// It may have the keys that everybody knows, if nobody else reaches the server.
     pub(crate) has_known_keys: bool,
 }
 
