@@ -84,9 +84,14 @@ impl Dev {
             if let Err(error) = live.bring_up(&mut say).await {
                 say(&format!("error: {error:#}"));
             }
-            if let Some(secrets) = &plan.secrets {
-                // A reader that went away is no reason to stop serving.
-                let _ = print(&status::text(output, installation, secrets, &plan.settings));
+            if let Some(secrets) = plan.secrets.clone() {
+                // It asks the server itself, and waits.
+                let (installation, settings) = (installation.clone(), plan.settings.clone());
+                let text = move || status::text(output, &installation, &secrets, &settings);
+                if let Ok(text) = tokio::task::spawn_blocking(text).await {
+                    // A reader that went away is no reason to stop serving.
+                    let _ = print(&text);
+                }
             }
             live.follow(&mut say).await;
         };
