@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Application, KEY_SETS, PASSWORD, address } from '../../clients/js/client.mjs'
+import { Watch } from '../../clients/js/changes.mjs'
 import { forbidden, ok, refused, rows, unauthorized } from '../../clients/js/expect.mjs'
 import { Basalt } from '../../clients/js/harness.mjs'
 
@@ -256,6 +257,33 @@ function course(keySet) {
       assert.ok(!JSON.stringify(list).includes('secret of u2'))
       const [single] = rows(await u2.db.from('messages').select('content,conversations(title)'), 1)
       assert.deepEqual(single, { content: 'secret of u2', conversations: { title: 'of u2' } })
+    })
+
+    test('28 an answer appears to the one who asked, within a second, and to nobody else', async () => {
+      const options = { event: 'INSERT', filter: `conversation_id=eq.${conversation.id}` }
+      const [mine, others] = await Promise.all([u1, u2].map((member) => Watch.start(basalt, member, 'messages', options)))
+      const answer = { conversation_id: conversation.id, role: 'assistant', content: 'an answer' }
+      const asked = Date.now()
+      const { id } = ok(await app.service.from('messages').insert(answer).select().single())
+      while (!mine.changes.length) {
+        assert.ok(Date.now() < asked + 1000, 'no answer within a second')
+        await sleep(5)
+      }
+      const [change] = await mine.heard()
+      assert.deepEqual([change.eventType, change.new.id, change.new.content], ['INSERT', id, 'an answer'])
+      assert.deepEqual(await others.heard(), [])
+      await Promise.all([mine.end(), others.end()])
+    })
+
+    test('28 of a deleted message others hear its key alone', async () => {
+      const [mine, others] = await Promise.all([u1, u2].map((member) => Watch.start(basalt, member, 'messages')))
+      const said = { conversation_id: conversation.id, role: 'user', content: 'a secret' }
+      const { id } = ok(await u1.db.from('messages').insert(said).select().single())
+      await basalt.sql('delete from public.messages where id = $1', [id])
+      assert.deepEqual((await mine.heard()).map((change) => change.eventType), ['INSERT', 'DELETE'])
+      const heard = await others.heard()
+      assert.deepEqual(heard.map((change) => [change.eventType, change.old]), [['DELETE', { id }]])
+      await Promise.all([mine.end(), others.end()])
     })
 
     test('story: the administrator changes a setting, watches usage and bans a user', async () => {

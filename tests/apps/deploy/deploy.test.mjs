@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
 import { Application, KEY_SETS } from '../../clients/js/client.mjs'
+import { Watch } from '../../clients/js/changes.mjs'
 import { forbidden, ok, refused, rows, unauthorized } from '../../clients/js/expect.mjs'
 import { Basalt } from '../../clients/js/harness.mjs'
 import { createProfile, createTeam, createTenant, host, join, seed } from './seed.mjs'
@@ -12,7 +13,7 @@ const SCHEMA = new URL('schema.sql', import.meta.url)
 function deploy(keySet) {
   describe(`deploy: ${keySet.name}`, () => {
     let basalt, app, a, b, teamA, teamB, a_admin, a_dev, a_view, b_admin, b_dev, lost
-    let devHost, adminHost, repository, ci, deployment
+    let devHost, adminHost, repository, ci, deployment, watches
 
     before(async () => {
       basalt = await Basalt.start()
@@ -350,11 +351,28 @@ function deploy(keySet) {
       forbidden(await upsert(a_dev, true))
     })
 
+    const runs = async (status) => {
+      ok(await app.service.from('deployments').update({ status }).eq('id', deployment.id))
+      return Promise.all(watches.map(async (watch) => (await watch.heard()).map((change) => change.new.status)))
+    }
+
+    test('70 colleagues watch a deployment run, the other tenant does not', async () => {
+      await basalt.sql('alter publication supabase_realtime add table public.deployments')
+      const members = [a_view, a_dev, b_admin]
+      watches = await Promise.all(members.map((member) => Watch.start(basalt, member, 'deployments', { event: 'UPDATE' })))
+      assert.deepEqual(await runs('running'), [['running'], ['running'], []])
+    })
+
     test('69 a removed member sees no hosts with the same token', async () => {
       rows(await a_dev.db.from('hosts').select(), 2)
       rows(await a_admin.db.from('team_members').delete()
         .eq('team_id', teamA.id).eq('profile_id', a_dev.id).select(), 1)
       rows(await a_dev.db.from('hosts').select(), 0)
+    })
+
+    test('70 whoever was removed hears nothing more, without reconnecting', async () => {
+      assert.deepEqual(await runs('success'), [['success'], [], []])
+      await Promise.all(watches.map((watch) => watch.end()))
     })
 
     test('story: a tenant at its limit upgrades, and the other tenant gets nothing by any id', async () => {

@@ -57,6 +57,9 @@ const BATCH: usize = 512;
 /// Before a database that did not answer is asked again.
 const PAUSE: Duration = Duration::from_millis(500);
 
+/// When nothing changes for so long, connections that nobody used are closed.
+const REAP: Duration = Duration::from_secs(30);
+
 /// Connections for asking policies and filters.
 const CONNECTIONS: usize = 3;
 
@@ -151,6 +154,7 @@ async fn run(service: &Service, pool: Pool, mut stop: Stop) {
     loop {
         tokio::select! {
             _ = out.recv_many(&mut changes, BATCH) => {}
+            () = sleep(REAP) => service.changes.fleet.reap(),
             () = stop.stopped() => return,
         }
         loop {

@@ -32,7 +32,8 @@ async fn run(service: &Service, mut stop: Stop) {
     loop {
         let mut pause = service.config.publication_check.0;
         if !*stands.borrow_and_update() {
-            service.changes.flows.send_replace(false);
+            // Said once for an outage, however often the stream fails to come back.
+            service.changes.flows.send_if_modified(std::mem::take);
         } else if let Err(error) = look(service, &mut last).await {
             tracing::debug!(%error, "the publication could not be looked at");
             pause = pause.min(AGAIN);
