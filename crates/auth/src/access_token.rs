@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::config::Config;
 use crate::error::{Error, OrInternal};
+use crate::factor::recovery;
 use crate::hook;
 use crate::service::Context;
 use crate::store::sessions::SessionRow;
@@ -89,7 +90,7 @@ fn methods(user: &User, session: &SessionRow) -> Vec<Value> {
 impl SessionRow {
     /// `aal2` once a second factor was used, else `aal1`.
     pub(crate) fn aal(&self) -> &'static str {
-        let second = |name: &str| matches!(name, "totp" | "mfa/phone" | "mfa/webauthn");
+        let second = |name: &str| matches!(name, "totp" | "mfa/phone" | "mfa/webauthn" | recovery::METHOD);
         if self.methods.iter().any(|method| second(&method.method)) { "aal2" } else { "aal1" }
     }
 

@@ -25,6 +25,9 @@ pub enum SecondFactor {
     /// The session has to be raised before passkeys are added or removed.
     #[error("AAL2 session is required to manage passkeys when MFA is enabled")]
     RaiseForPasskeys,
+    /// The session has to be raised before codes that stand in for a factor are made or thrown away.
+    #[error("AAL2 required to manage recovery codes")]
+    RaiseForRecoveryCodes,
     /// The account's address was never confirmed.
     #[error("Email not confirmed")]
     EmailNotConfirmed,
@@ -42,6 +45,9 @@ pub enum SecondFactor {
     PasskeyNotFound,
 
     // 422
+    /// Codes that stand in for a factor need one.
+    #[error("Recovery codes need a verified factor")]
+    NothingToRecover,
     /// Another factor of the account has this name.
     #[error("A factor with the friendly name {0:?} for this user already exists")]
     NameConflict(String),
@@ -81,11 +87,14 @@ impl SecondFactor {
             Self::CeremonyNotFound => (400, Code::WebauthnChallengeNotFound),
             Self::CeremonyExpired => (400, Code::WebauthnChallengeExpired),
             Self::CeremonyFailed(_) => (400, Code::WebauthnVerificationFailed),
-            Self::RaiseToEnroll | Self::RaiseForPasskeys => (403, Code::InsufficientAal),
+            Self::RaiseToEnroll | Self::RaiseForPasskeys | Self::RaiseForRecoveryCodes => {
+                (403, Code::InsufficientAal)
+            }
             Self::EmailNotConfirmed => (403, Code::EmailNotConfirmed),
             Self::PhoneNotConfirmed => (403, Code::PhoneNotConfirmed),
             Self::AnswerRefused(_) => (403, Code::MfaVerificationRejected),
             Self::PasskeyNotFound => (404, Code::ValidationFailed),
+            Self::NothingToRecover => (422, Code::ValidationFailed),
             Self::NameConflict(_) => (422, Code::MfaFactorNameConflict),
             Self::TooManyFactors => (422, Code::TooManyEnrolledMfaFactors),
             Self::PhoneIsAFactor => (422, Code::MfaVerifiedFactorExists),

@@ -4,11 +4,14 @@
 //! proves it and raises the session that answered to `aal2`, with fresh tokens. Every other session
 //! of the account that was not raised ends then, so that who came in by the password alone is out.
 //!
+//! [`recovery`] codes stand in for a factor that is lost.
+//!
 //! Beyond upstream: the code of an app is good once; a challenge takes five wrong answers, and a
 //! factor thirty an hour, from wherever they come; a security key proves its own factor only.
 
 mod challenge;
 mod enroll;
+pub(crate) mod recovery;
 mod unenroll;
 mod verify;
 

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{FAILED, FactorType, Member};
+use super::{FAILED, FactorType, Member, recovery};
 use crate::audit::{self, Action, Actor};
 use crate::error::{Error, OrInternal, SecondFactor};
 use crate::send::{self, Notice};
@@ -28,6 +28,7 @@ pub(crate) async fn unenroll(ctx: &Context, member: &Member, factor: &Factor) ->
     sessions::lower_aal(&mut tx, user.id, factor.id, kind.name(), kind.method())
         .await
         .or_internal("Database error downgrading sessions")?;
+    recovery::forget_without_factors(&mut tx, user.id).await.or_internal(FAILED)?;
     send::notify(ctx, &mut tx, user, Notice::FactorUnenrolled { factor_type: kind.name() }).await?;
     tx.commit().await.or_internal(FAILED)
 }

@@ -280,7 +280,7 @@ async fn accept(
         .await
         .or_internal("Error removing unverified factors")?;
     let user = users::get(&mut tx, user_id).await.or_internal(FAILED)?;
-    let grant = session::raise(ctx, &mut tx, user, member.session.id, kind.method(), factor.id).await?;
+    let grant = session::raise(ctx, &mut tx, user, member.session.id, kind.method(), Some(factor.id)).await?;
     sessions::delete_unraised(&mut tx, user_id).await.or_internal("Failed to update sessions")?;
     tx.commit().await.or_internal(FAILED)?;
     Ok(grant)

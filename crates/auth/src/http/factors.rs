@@ -13,7 +13,7 @@ use crate::factor::{self, Answer, Ceremony, FactorType, Member, Wish};
 use crate::user::Factor;
 
 /// The signed-in user, who is somebody and has a session to raise.
-async fn member(call: &Call) -> Result<Member, Error> {
+pub(super) async fn member(call: &Call) -> Result<Member, Error> {
     let signed_in = call.user().await?;
     if signed_in.user.is_anonymous {
         return Err(Error::AnonymousRefused);

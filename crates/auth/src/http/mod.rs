@@ -16,6 +16,7 @@ mod otp;
 mod passkeys;
 mod reauthenticate;
 mod recover;
+mod recovery_codes;
 mod resend;
 mod saml;
 mod sessions;
@@ -57,6 +58,13 @@ pub(crate) fn routes(service: &Arc<Service>, cfg: &mut ServiceConfig) {
         .service(at("/user/identities/{identity_id}").route(delete().to(identities::delete)))
         .service(at("/user/sessions").route(get().to(sessions::get)))
         .service(at("/user/sessions/{session_id}").route(delete().to(sessions::delete)))
+        .service(
+            at("/user/recovery-codes")
+                .route(get().to(recovery_codes::get))
+                .route(post().to(recovery_codes::post))
+                .route(delete().to(recovery_codes::delete)),
+        )
+        .service(at("/user/recovery-codes/verify").route(post().to(recovery_codes::verify)))
         .service(at("/logout").route(post().to(logout::post)))
         .service(at("/otp").route(post().to(otp::post)))
         .service(at("/magiclink").route(post().to(otp::magic_link)))

@@ -14,6 +14,7 @@ use super::profile::Profile;
 use crate::account::{self, NotCreated, UPDATING, taken_as};
 use crate::audit::{self, Action, Actor};
 use crate::error::{Error, External, OrInternal};
+use crate::factor::recovery;
 use crate::hook::{self, Point};
 use crate::send::{self, Mail, Notice};
 use crate::service::Context;
@@ -275,6 +276,7 @@ async fn disown(ctx: &Context, tx: &mut db::Session, user: &User, arrival: Arriv
     sessions::delete_of_user(tx, id).await.or_internal(UPDATING)?;
     one_time_tokens::delete_all(tx, id).await.or_internal(UPDATING)?;
     mfa_factors::delete_all(tx, id).await.or_internal(UPDATING)?;
+    recovery::forget_without_factors(tx, id).await.or_internal(UPDATING)?;
     webauthn_credentials::delete_all(tx, id).await.or_internal(UPDATING)?;
     users::update_providers(tx, id, ctx.now).await.or_internal(UPDATING)
 }

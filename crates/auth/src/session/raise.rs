@@ -17,14 +17,14 @@ const FAILED: &str = "Database error raising session";
 /// token from before is not taken for one whose successor was lost on its way.
 const JUMP: i64 = 2;
 
-/// Notes that the session was raised by `method`, and gives it new tokens.
+/// Notes that the session was raised by `method` and by this factor, if by any, and gives it new tokens.
 pub(crate) async fn raise(
     ctx: &Context,
     tx: &mut db::Session,
     user: User,
     session_id: Uuid,
     method: &str,
-    factor_id: Uuid,
+    factor_id: Option<Uuid>,
 ) -> Result<Grant, Error> {
     sessions::add_method(tx, session_id, method, ctx.now).await.or_internal(FAILED)?;
     let session = sessions::lock(tx, session_id).await.or_internal(FAILED)?;

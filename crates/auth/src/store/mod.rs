@@ -18,6 +18,7 @@ pub(crate) mod oauth_clients;
 pub(crate) mod oauth_consents;
 pub(crate) mod one_time_tokens;
 pub(crate) mod outbox;
+pub(crate) mod recovery_codes;
 pub(crate) mod refresh_tokens;
 pub(crate) mod saml_relay_states;
 pub(crate) mod session_ends;

@@ -185,7 +185,7 @@ pub(crate) async fn lock(connection: &mut Session, id: Uuid) -> Result<Option<Se
 pub(crate) async fn raise(
     connection: &mut Session,
     id: Uuid,
-    factor_id: Uuid,
+    factor_id: Option<Uuid>,
     counter: Option<i64>,
     now: DateTime<Utc>,
 ) -> Result<(), Error> {
@@ -218,6 +218,20 @@ with forgotten as (
                             and f.factor_type = $4::text::auth.factor_type)))
 update auth.sessions set aal = 'aal1', factor_id = null where user_id = $1 and factor_id = $2";
     session_execute(connection, LOWER, &[&user_id, &factor_id, &method, &factor_type]).await
+}
+
+/// No session of the account counts as raised by this method any more, which is of no factor.
+pub(crate) async fn forget_method(
+    connection: &mut Session,
+    user_id: Uuid,
+    method: &str,
+) -> Result<(), Error> {
+    const FORGET: &str = "\
+with forgotten as (
+  delete from auth.mfa_amr_claims a using auth.sessions s
+   where s.id = a.session_id and s.user_id = $1 and a.authentication_method = $2)
+update auth.sessions set aal = 'aal1' where user_id = $1 and factor_id is null";
+    session_execute(connection, FORGET, &[&user_id, &method]).await
 }
 
 /// Ends one session of an account; false if it has none of this id.

@@ -28,6 +28,7 @@ mod passkeys;
 mod password;
 mod provider;
 mod receiver;
+mod recovery;
 mod redirects;
 mod refresh;
 #[cfg(feature = "saml")]

@@ -131,6 +131,7 @@ const TABLES: &[(&str, &str)] = &[
         "id:uuid! created_at:timestamptz! expires_at:timestamptz! attempts:int4!= next_attempt_at:timestamptz! \
          message:jsonb!",
     ),
+    ("basalt_recovery_codes", "user_id:uuid! hash:bytea! created_at:timestamptz!"),
     ("basalt_session_ends", "flow_state_id:uuid! not_after:timestamptz!"),
     ("basalt_spent", "kind:text! hash:bytea! expires_at:timestamptz!"),
 ];
@@ -277,6 +278,7 @@ async fn nobody_reads_accounts_through_the_data_api() {
             "mfa_factors",
             "oauth_clients",
             "basalt_outbox",
+            "basalt_recovery_codes",
             "basalt_session_ends",
             "basalt_spent",
             "basalt_limits",
@@ -298,6 +300,7 @@ async fn the_migration_can_be_run_over_itself() {
         include_str!("../../../../migrations/auth/V0003__spent.sql"),
         include_str!("../../../../migrations/auth/V0008__limits.sql"),
         include_str!("../../../../migrations/auth/V0010__session_ends.sql"),
+        include_str!("../../../../migrations/auth/V0011__recovery_codes.sql"),
     ] {
         api.sql(&format!("begin; {text}; commit")).await;
     }

@@ -10,7 +10,7 @@ use super::super::call::{Body, Call};
 use super::user_of_path;
 use crate::audit::{self, Action, Actor};
 use crate::error::{Error, OrInternal};
-use crate::factor::FactorType;
+use crate::factor::{FactorType, recovery};
 use crate::identifier;
 use crate::store::{mfa_factors, sessions, users};
 use crate::user::{Factor, User};
@@ -75,6 +75,8 @@ pub(crate) async fn delete(call: Call, ids: Path<(String, String)>) -> Result<Ht
     let traits = json!({ "user_id": user.id, "factor_id": factor.id });
     audit::record(ctx, &mut tx, Actor::User(&user), Action::FactorDeleted, Some(traits)).await?;
     mfa_factors::delete(&mut tx, factor.id).await.or_internal("Database error deleting factor")?;
+    let forgotten = recovery::forget_without_factors(&mut tx, user.id).await;
+    forgotten.or_internal("Database error deleting factor")?;
     let kind = FactorType::parse(&factor.factor_type)?;
     sessions::lower_aal(&mut tx, user.id, factor.id, kind.name(), kind.method())
         .await
