@@ -49,6 +49,7 @@ async fn a_code_raises_a_session_once() {
     assert!(!kept.unwrap().contains(&codes[0].replace('-', "")));
     let session = api.sign_in("jane@example.com", "password").await.ok();
     assert_eq!(api.claims(&session["access_token"])["aal"], "aal1");
+    api.advance(1);
     let spelled = codes[0].to_uppercase().replace('-', " ");
     let raised = recover(&api, &session, &spelled).await.ok();
     let claims = api.claims(&raised["access_token"]);
