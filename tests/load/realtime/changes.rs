@@ -27,9 +27,7 @@ pub async fn to_many_users(basalt: &Basalt, duration: Duration) {
         for (socket, token) in tokens.split(' ').enumerate() {
             crowd.ask_to_join(socket, &format!("realtime:{table}"), &wanted, Some(token)).await;
         }
-        let tally = &crowd.tally;
-        crowd.wait("joins", || tally.subscribed.get() + tally.unsubscribed.get() >= USERS as u64).await;
-        if tally.unsubscribed.get() > 0 {
+        if !all_subscribed(&crowd).await {
             println!("{name:<34} skipped: this server does not deliver row changes");
             return;
         }
@@ -44,4 +42,15 @@ pub async fn to_many_users(basalt: &Basalt, duration: Duration) {
         .await;
         measured.end(basalt, &crowd, name, sent, sent * expected).await;
     }
+}
+
+/// Waits for the word that changes flow; a server that cannot tell all at once tells the rest later.
+async fn all_subscribed(crowd: &Crowd) -> bool {
+    let tally = &crowd.tally;
+    crowd.wait("answers", || tally.subscribed.get() + tally.unsubscribed.get() >= USERS as u64).await;
+    if tally.subscribed.get() == 0 {
+        return false;
+    }
+    crowd.wait("subscriptions", || tally.subscribed.get() >= USERS as u64).await;
+    true
 }
