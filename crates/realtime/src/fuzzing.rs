@@ -4,6 +4,7 @@
 #![allow(clippy::missing_panics_doc)]
 
 use bytes::Bytes;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use crate::hub::relay::envelope;
@@ -45,7 +46,8 @@ fn passed_on(message: Result<Message, Malformed>) {
         let Some(frame) = encoder.frame(version) else { continue };
         let (opcode, payload) = unframed(frame.bytes());
         if opcode == 1 {
-            assert!(serde_json::from_slice::<Value>(payload).is_ok(), "text frames are JSON");
+            // By its grammar: a number may be larger than any of ours.
+            assert!(serde_json::from_slice::<IgnoredAny>(payload).is_ok(), "text frames are JSON");
         } else {
             assert!(may_be_bytes && version == Version::V2);
             let [4, topic, event, metadata, ..] = payload else { panic!("kind 4 and its lengths") };
