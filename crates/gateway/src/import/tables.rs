@@ -97,7 +97,13 @@ async fn bring_one(source: &mut Session, here: &mut Session, table: &Table) -> a
 }
 
 fn stand(table: &Table, there: &Sum, own: &Sum, copied: bool) -> Compared {
-    Compared { table: table.path(), rows_there: there.rows, rows_here: own.rows, equal: there == own, copied }
+    Compared {
+        table: format!("{}.{}", table.schema, table.name),
+        rows_there: there.rows,
+        rows_here: own.rows,
+        equal: there == own,
+        copied,
+    }
 }
 
 #[derive(PartialEq, Eq)]
