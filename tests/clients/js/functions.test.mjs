@@ -217,7 +217,7 @@ describe('functions that Deno runs', { skip: !hasDeno && 'no deno' }, () => {
         for (const file of ['/etc/passwd', '../../../data/secrets/keys.json', Deno.env.get('HOME') ?? '/root']) {
           try { Deno.readTextFileSync(file); tries[file] = 'read' } catch (error) { tries[file] = error.name }
         }
-        try { new Deno.Command('id').outputSync(); tries.id = 'ran' } catch (error) { tries.id = error.name }
+        try { new Deno.Command('/usr/bin/id').outputSync(); tries.id = 'ran' } catch (error) { tries.id = error.name }
         return Response.json({ env: Deno.env.toObject(), tries })
       })`)
     write('functions/fetches/index.ts', `export default { fetch: async () => {
