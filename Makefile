@@ -77,6 +77,11 @@ bench-soak: setup-test build ## watch the memory of the server under ten minutes
 	cargo build --release --locked -p tests --bin bench-soak
 	BASALT_BIN=$(TARGET)/release/basalt $(TARGET)/release/bench-soak $(ARGS)
 
+.PHONY: bench-storage
+bench-storage: setup-test build ## measure files: small and large, ranges, lists, signing; ARGS="--only list --peer URL --peer-key JWT"
+	cargo build --release --locked -p tests --bin bench-storage
+	BASALT_BIN=$(TARGET)/release/basalt $(TARGET)/release/bench-storage $(ARGS)
+
 .PHONY: fuzz
 fuzz: setup ## feed what the data API and sockets read with anything at all, ten minutes each; ARGS="60" for seconds
 	cargo fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz

@@ -129,6 +129,12 @@ impl Basalt {
         format!("{}/auth/v1", self.url)
     }
 
+    /// The address of files.
+    #[must_use]
+    pub fn storage(&self) -> String {
+        format!("{}/storage/v1", self.url)
+    }
+
     /// The address of the database.
     #[must_use]
     pub fn database_url(&self) -> &str {

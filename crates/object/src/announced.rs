@@ -12,6 +12,7 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -23,6 +24,7 @@ const KIND: &str = "placed";
 
 /// Tells that a key is about to have a file.
 pub(crate) fn announce(place: &Place, key: &Key) -> Result<(), Error> {
+    tidy(place);
     let Some(path) = path(place, key) else { return Ok(()) };
     let text = format!("{}\0{}", key.bucket(), key.name());
     match fs::write(&path, &text) {
@@ -42,6 +44,14 @@ pub(crate) fn withdraw(place: &Place, key: &Key) {
     }
 }
 
+/// Takes back what need not be announced any more.
+fn tidy(place: &Place) {
+    let kept = std::mem::take(&mut *place.kept.lock().unwrap_or_else(PoisonError::into_inner));
+    for key in &kept {
+        withdraw(place, key);
+    }
+}
+
 fn path(place: &Place, key: &Key) -> Option<PathBuf> {
     // Versions of objects are UUIDs; what is called otherwise is no object's.
     let version = Uuid::try_parse(key.version()?).ok()?;
@@ -53,18 +63,9 @@ pub(crate) fn is_one(path: &Path) -> bool {
 }
 
 impl Disk {
-    /// The row of this file is written.
-    ///
-    /// # Errors
-    ///
-    /// None that matter: what stays is looked at again.
-    pub async fn keep(&self, key: &Key) -> Result<(), Error> {
-        let (place, key) = (self.place(), key.clone());
-        blocking(move || {
-            withdraw(&place, &key);
-            Ok(())
-        })
-        .await
+    /// The row of this file is written. What was announced is taken back when the disk is visited next.
+    pub fn keep(&self, key: Key) {
+        self.place().kept.lock().unwrap_or_else(PoisonError::into_inner).push(key);
     }
 
     /// Keys that got their file at least so long ago, and nobody has said what came of it.
@@ -75,6 +76,7 @@ impl Disk {
     pub async fn announced(&self, age: Duration) -> Result<Vec<Key>, Error> {
         let place = self.place();
         blocking(move || {
+            tidy(&place);
             let mut found = Vec::new();
             for entry in fs::read_dir(&place.drafts)? {
                 let entry = entry?;

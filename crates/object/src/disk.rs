@@ -4,7 +4,7 @@ use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use crate::{Blob, Error, Incoming, Key, Labels, Parts, announced, blocking, incoming};
@@ -24,6 +24,8 @@ pub(crate) struct Place {
     pub(crate) drafts: PathBuf,
     /// Likewise, for files that come in several requests.
     pub(crate) partials: PathBuf,
+    /// Files that need not be announced any more.
+    pub(crate) kept: Mutex<Vec<Key>>,
 }
 
 impl Disk {
@@ -38,6 +40,7 @@ impl Disk {
             root: directory.join(within),
             drafts: directory.join(".incoming"),
             partials: directory.join(".resumable"),
+            kept: Mutex::default(),
         };
         for path in [&place.root, &place.drafts, &place.partials] {
             make_directory(path)?;

@@ -9,6 +9,7 @@ use std::time::SystemTime;
 
 use bytes::{Bytes, BytesMut};
 use md5::{Digest, Md5};
+use tokio::task::{JoinHandle, spawn_blocking};
 use uuid::Uuid;
 
 use crate::announced::announce;
@@ -41,9 +42,21 @@ pub struct Incoming {
     place: Arc<Place>,
     key: Key,
     buffer: BytesMut,
+    size: u64,
+    writing: Writing,
+}
+
+/// One piece is written while the next one comes.
+enum Writing {
+    Idle(Writer),
+    Busy(JoinHandle<Result<Writer, Error>>),
+}
+
+/// What has been written, and its digest.
+struct Writer {
+    place: Arc<Place>,
     draft: Option<Draft>,
     digest: Md5,
-    size: u64,
 }
 
 /// A file that has no name of its own yet.
@@ -65,7 +78,8 @@ impl Drop for Draft {
 
 impl Incoming {
     pub(crate) fn new(place: Arc<Place>, key: Key) -> Self {
-        Self { place, key, buffer: BytesMut::new(), draft: None, digest: Md5::new(), size: 0 }
+        let writer = Writer { place: Arc::clone(&place), draft: None, digest: Md5::new() };
+        Self { place, key, buffer: BytesMut::new(), size: 0, writing: Writing::Idle(writer) }
     }
 
     /// Bytes so far.
@@ -78,18 +92,21 @@ impl Incoming {
     ///
     /// # Errors
     ///
-    /// What the file system said; then nothing is left.
+    /// What the file system said, perhaps of bytes that came before; then nothing is left.
     pub async fn write(mut self, bytes: &Bytes) -> Result<Self, Error> {
         self.size += bytes.len() as u64;
         self.buffer.extend_from_slice(bytes);
         if self.buffer.len() < PIECE {
             return Ok(self);
         }
-        blocking(move || {
-            self.flush()?;
-            Ok(self)
-        })
-        .await
+        let Self { place, key, buffer: piece, size, writing } = self;
+        let mut writer = writing.end().await?;
+        let writing = Writing::Busy(spawn_blocking(move || {
+            writer.write(&piece)?;
+            Ok(writer)
+        }));
+        let buffer = BytesMut::with_capacity(PIECE + bytes.len());
+        Ok(Self { place, key, buffer, size, writing })
     }
 
     /// Gives the file its name, once all of it is on the disk.
@@ -97,27 +114,39 @@ impl Incoming {
     /// # Errors
     ///
     /// What the file system said; then nothing is left.
-    pub async fn finish(mut self, labels: Labels) -> Result<Stored, Error> {
+    pub async fn finish(self, labels: Labels) -> Result<Stored, Error> {
+        let Self { place, key, buffer, size, writing } = self;
+        let mut writer = writing.end().await?;
         blocking(move || {
-            self.flush()?;
-            let draft = self.draft.take().ok_or(Error::NotFound)?;
+            writer.write(&buffer)?;
+            let draft = writer.draft.take().ok_or(Error::NotFound)?;
             label(&draft.file, &labels);
-            let md5 = hex::encode(self.digest.finalize());
-            let modified = settle(&self.place, draft, &self.key)?;
-            Ok(Stored { size: self.size, md5, modified })
+            let md5 = hex::encode(writer.digest.finalize());
+            let modified = settle(&place, draft, &key)?;
+            Ok(Stored { size, md5, modified })
         })
         .await
     }
+}
 
-    fn flush(&mut self) -> Result<(), Error> {
+impl Writing {
+    /// Waits for the piece under way.
+    async fn end(self) -> Result<Writer, Error> {
+        match self {
+            Self::Idle(writer) => Ok(writer),
+            Self::Busy(writing) => writing.await.map_err(|error| Error::Io(std::io::Error::other(error)))?,
+        }
+    }
+}
+
+impl Writer {
+    fn write(&mut self, piece: &[u8]) -> Result<(), Error> {
         let draft = match &mut self.draft {
             Some(draft) => draft,
             empty => empty.insert(draft(&self.place)?),
         };
-        self.digest.update(&self.buffer);
-        draft.file.write_all(&self.buffer)?;
-        self.buffer.clear();
-        Ok(())
+        self.digest.update(piece);
+        Ok(draft.file.write_all(piece)?)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Pieces of files, kept until they are put together or given up.
 
 use std::fs;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use crate::disk::Place;
@@ -24,7 +24,10 @@ impl Parts {
         let drafts = whole.drafts.clone();
         let root = drafts.with_file_name(".parts");
         let partials = whole.partials.clone();
-        Self { place: Arc::new(Place { root, drafts, partials }), whole: Arc::clone(whole) }
+        Self {
+            place: Arc::new(Place { root, drafts, partials, kept: Mutex::default() }),
+            whole: Arc::clone(whole),
+        }
     }
 
     fn key(upload: &str, part: &str) -> Result<Key, Error> {

@@ -1,12 +1,13 @@
 // kill -9 of basalt, at random moments, under clients that upload in every way there is: what was acknowledged is
 // there and whole, every row has its bytes, and no file is left that has no row. UPLOAD_KILLS=500 for a long run.
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { createHash, randomBytes, randomInt } from 'node:crypto'
-import { readdirSync, utimesSync } from 'node:fs'
+import { mkdirSync, readdirSync, rmSync, utimesSync } from 'node:fs'
 import path from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Basalt } from './harness.mjs'
+import { Basalt, temporaryDirectory } from './harness.mjs'
 
 const KILLS = Number(process.env.UPLOAD_KILLS ?? 10)
 const BUCKET = 'b'
@@ -28,13 +29,18 @@ class Writers {
   constructor(basalt) {
     this.basalt = basalt
     this.headers = { authorization: `Bearer ${basalt.keys.SERVICE_ROLE_KEY}` }
+    this.start()
+  }
+
+  start() {
+    this.#stopping = false
     const ways = [this.#plain, this.#form, this.#overwrite, this.#resumable, this.#resumable, this.#moved]
     this.loops = ways.map((way, n) => this.#repeat(way.bind(this), n))
   }
 
   async #repeat(way, writer) {
     while (!this.#stopping) {
-      // Two names are written again and again, all others once.
+      // One name is written again and again, all others once.
       const name = `${writer}/${this.#serial += 1}`
       await way(name, writer).catch(() => { this.counts.interrupted += 1 })
       await sleep(randomInt(5))
@@ -131,6 +137,7 @@ class Writers {
         return Number((await this.#send(url, { method: 'HEAD', headers })).headers.get('upload-offset'))
       } catch (error) {
         if (error.status && error.status < 500) throw error
+        if (this.#stopping && !error.status) throw error
         await sleep(20)
       }
     }
@@ -165,7 +172,10 @@ describe('uploads and kill -9', () => {
     await basalt.sql(`insert into storage.buckets (id, name) values ('${BUCKET}', '${BUCKET}')`)
     writers = new Writers(basalt)
   })
-  after(() => basalt?.destroy())
+  after(async () => {
+    await writers?.finish()
+    await basalt?.destroy()
+  })
 
   // Every row has its bytes, with the digest it tells; what was acknowledged has the bytes that were sent.
   const everythingIsThere = async () => {
@@ -187,18 +197,22 @@ describe('uploads and kill -9', () => {
 
   test(`${KILLS} kills lose nothing that was acknowledged`, async (t) => {
     for (let kill = 1; kill <= KILLS; kill += 1) {
-      await writers.reach(1 + randomInt(4))
-      await sleep(randomInt(60))
-      await basalt.killNow()
-      await basalt.launch()
-      if (kill % 100 === 0) {
+      try {
+        await writers.reach(1 + randomInt(4))
+        await sleep(randomInt(60))
+        await basalt.killNow()
+        await basalt.launch()
+      } catch (error) {
+        await writers.finish()
+        throw error
+      }
+      if (kill % 100 === 0 || kill === KILLS) {
+        await writers.finish()
         await everythingIsThere()
         t.diagnostic(`${kill} kills: ${JSON.stringify(writers.counts)}`)
+        if (kill < KILLS) writers.start()
       }
     }
-    await writers.finish()
-    await everythingIsThere()
-    t.diagnostic(JSON.stringify(writers.counts))
   })
 
   test('nothing is left without a row', async (t) => {
@@ -224,6 +238,93 @@ describe('uploads and kill -9', () => {
       assert.ok(Date.now() < deadline, `${left.length} files without a row: ${left.slice(0, 5)}`)
       await sleep(500)
     }
+    await everythingIsThere()
+  })
+})
+
+describe('uploads and a full disk', () => {
+  const MIB = 1024 * 1024
+  let basalt, directory, mounted
+
+  before(async () => {
+    directory = path.join(temporaryDirectory('basalt-full-'), 'storage')
+    mkdirSync(directory)
+    mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', directory]).status === 0
+    if (!mounted) return
+    basalt = await Basalt.start({ env: { BASALT_STORAGE__PATH: directory, BASALT_STORAGE__REMOVAL_DELAY: '0s' } })
+    await basalt.sql(`insert into storage.buckets (id, name) values ('${BUCKET}', '${BUCKET}')`)
+  })
+  after(async () => {
+    await basalt?.destroy()
+    if (mounted) spawnSync('umount', [directory])
+    rmSync(path.dirname(directory), { recursive: true, force: true })
+  })
+
+  test('is told, loses nothing, and is no end', async (t) => {
+    if (!mounted) return t.skip('only root can mount a small disk')
+    const headers = { authorization: `Bearer ${basalt.keys.SERVICE_ROLE_KEY}` }
+    const send = (method, url, body, more = {}) => fetch(url.startsWith('http') ? url : `${basalt.url}/storage/v1${url}`, {
+      method, body, headers: { ...headers, ...more },
+    })
+    const contents = new Map()
+    const upload = async (name, method = 'POST') => {
+      const content = randomBytes(MIB)
+      const answer = await send(method, `/object/${BUCKET}/${name}`, content)
+      if (answer.ok) contents.set(name, content)
+      return { status: answer.status, body: await answer.json() }
+    }
+    let refused
+    for (let n = 0; !refused; n += 1) {
+      assert.ok(n < 9, 'the disk is never full')
+      const answer = await upload(`${n}`)
+      if (answer.status !== 200) refused = answer
+    }
+    assert.deepEqual(refused, {
+      status: 507,
+      body: {
+        statusCode: '507', error: 'InsufficientStorage', code: 'InternalError',
+        message: 'There is no space left to store the object',
+      },
+    })
+    assert.equal((await upload('0', 'PUT')).status, 507)
+    // What came of a resumable upload stays, and it goes on when there is room.
+    const content = randomBytes(MIB + 123)
+    const tus = { 'tus-resumable': '1.0.0' }
+    const created = await send('POST', '/upload/resumable', undefined, {
+      ...tus, 'upload-length': String(content.length),
+      'upload-metadata': `bucketName ${encode(BUCKET)},objectName ${encode('resumable')}`,
+    })
+    assert.equal(created.status, 201)
+    const url = created.headers.get('location')
+    const patch = (offset) => send('PATCH', url, content.subarray(offset), {
+      ...tus, 'upload-offset': String(offset), 'content-type': 'application/offset+octet-stream',
+    })
+    const full = await patch(0)
+    assert.deepEqual([full.status, await full.text()], [507, 'There is no space left to store the object'])
+    const look = async () => Number((await send('HEAD', url, undefined, tus)).headers.get('upload-offset'))
+    const offset = await look()
+    assert.ok(offset < content.length)
+    const everythingIsThere = async () => {
+      for (const [name, bytes] of contents) {
+        const answer = await send('GET', `/object/${BUCKET}/${name}`)
+        assert.equal(sum(Buffer.from(await answer.arrayBuffer())), sum(bytes), name)
+      }
+    }
+    await everythingIsThere()
+    for (const name of ['1', '2']) {
+      assert.equal((await send('DELETE', `/object/${BUCKET}/${name}`)).status, 200)
+      contents.delete(name)
+    }
+    // Files go in turns of half a minute.
+    const deadline = Date.now() + 45_000
+    let done
+    do {
+      assert.ok(Date.now() < deadline, 'there is no room again')
+      await sleep(500)
+      done = await patch(await look())
+    } while (done.status === 507)
+    assert.deepEqual([done.status, done.headers.get('tus-complete')], [204, '1'])
+    contents.set('resumable', content)
     await everythingIsThere()
   })
 })

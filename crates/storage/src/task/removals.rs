@@ -83,7 +83,7 @@ pub(crate) async fn orphans(service: &Service, age: Duration) -> Result<usize, E
         let have_rows = removals::have_rows(&service.fleet, some).await.map_err(Error::database)?;
         for (key, has_row) in some.iter().zip(have_rows) {
             if has_row {
-                service.disk.keep(key).await.map_err(on_disk)?;
+                service.disk.keep(key.clone());
             } else if !resumable::waits(service, key).await {
                 service.disk.remove(key).await.map_err(on_disk)?;
                 gone += 1;
@@ -107,6 +107,7 @@ async fn remove(service: &Service, file: &Due) -> bool {
 
 /// What a turn does.
 pub(crate) async fn once(service: &Service) -> Result<usize, Error> {
+    orphans(service, SETTLED).await?;
     let (_handle, stop) = Stop::pair();
     all(service, &stop).await
 }

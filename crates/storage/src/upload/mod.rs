@@ -180,13 +180,12 @@ pub(crate) async fn commit(
 
 /// What became of a file: its row is written or is not. If nobody can tell, a task finds out later.
 pub(crate) async fn conclude(service: &Service, key: &Key, is_written: Result<bool, &db::Error>) {
-    let done = match is_written {
-        Ok(true) => service.disk.keep(key).await,
-        Ok(false) => service.disk.remove(key).await,
-        Err(error) if error.server().is_some() => service.disk.remove(key).await,
-        Err(_) => return,
-    };
-    if let Err(error) = done {
+    match is_written {
+        Ok(true) => return service.disk.keep(key.clone()),
+        Err(error) if error.server().is_none() => return,
+        Ok(false) | Err(_) => {}
+    }
+    if let Err(error) = service.disk.remove(key).await {
         tracing::warn!(%error, "a file that no object has could not be removed");
     }
 }

@@ -174,7 +174,7 @@ impl Api {
         self.sql(&sql).await;
     }
 
-    /// All files of objects and drafts.
+    /// All files of objects and drafts; not what tells that a file has just got its place.
     pub fn files(&self) -> Vec<String> {
         let mut found = Vec::new();
         let mut todo = vec![self.directory.path().to_owned()];
@@ -182,6 +182,7 @@ impl Api {
             for entry in std::fs::read_dir(directory).unwrap().flatten() {
                 match entry.file_type().unwrap().is_dir() {
                     true => todo.push(entry.path()),
+                    false if entry.path().extension().is_some_and(|kind| kind == "placed") => {}
                     false => found.push(entry.path()),
                 }
             }
