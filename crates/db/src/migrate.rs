@@ -256,7 +256,7 @@ fn explained(error: &Error) -> String {
 pub async fn run(target: &Target, owners: &[Migrations]) -> Result<Report, MigrateError> {
     // From the first statement on: whoever may create functions in a schema that a superuser searches
     // could have them run by him.
-    let target = target.clone().with_option("search_path", "");
+    let target = quiet(target).with_option("search_path", "");
     let pool = Pool::new(&target, PoolOptions { size: 1, ..PoolOptions::default() });
     let mut session = pool.session().await?;
     if is_current(&mut session, owners).await? {
@@ -269,6 +269,11 @@ pub async fn run(target: &Target, owners: &[Migrations]) -> Result<Report, Migra
     let report = report?;
     unlocked?;
     Ok(report)
+}
+
+/// Files make what may be there already: that it is, or is not, is no news.
+fn quiet(target: &Target) -> Target {
+    target.clone().with_option("client_min_messages", "warning")
 }
 
 /// One query: is every owner recorded, for this very database, with the fingerprint it has here?
@@ -428,7 +433,7 @@ async fn apply_repeatables(
 /// A session of the owner's own, with his settings and no limits.
 async fn owner_session(migrations: &Migrations) -> Result<Option<Session>, Error> {
     let Some(login) = &migrations.login else { return Ok(None) };
-    let login = login.clone().with_option("search_path", "").with_option("statement_timeout", "0");
+    let login = quiet(login).with_option("search_path", "").with_option("statement_timeout", "0");
     let mut session = Pool::new(&login, PoolOptions { size: 1, ..PoolOptions::default() }).session().await?;
     for (name, value) in &migrations.settings {
         session.query("select set_config($1, $2, false)", &[&format!("basalt.{name}"), value]).await?;

@@ -217,7 +217,9 @@ async fn a_message_counts_once() {
 
 #[actix_web::test]
 async fn a_message_is_for_an_application_of_ours() {
-    let api = Api::start(config()).await;
+    let mut config = config();
+    config.additional_redirect_urls.push("http://localhost:3000/**".to_owned());
+    let api = Api::start(config).await;
     for wallet in [Wallet::ethereum(4), Wallet::solana(4)] {
         let name = if wallet.chain() == "solana" { "Solana" } else { "Ethereum" };
         let check = async |domain: &str, uri: &str, refusal: &str| {
@@ -236,6 +238,7 @@ async fn a_message_is_for_an_application_of_ours() {
         check("app.test", "http://localhost:9999/", uri).await;
         check("evil.test", "https://app.test/", site).await;
         check("app.test:8443", "https://app.test/", site).await;
+        check("evil.test", "http://localhost:3000/", site).await;
         sign_in(&api, &wallet, |fields| fields.uri = "https://app.test/sign/in?x=1".to_owned()).await.ok();
     }
 }

@@ -10,7 +10,7 @@ use super::refusal::Refusal;
 /// Below it topics and events are segments of the path, whatever they hold; there is no finer rule to get around.
 const NAMES: &str = "/realtime/v1/api/broadcast/";
 
-/// Resolves `//`, `.` and `..`, and refuses escaped slashes, so that no spelling of a path gets
+/// Resolves `//`, `.` and `..`, and refuses slashes in disguise, so that no spelling of a path gets
 /// around the rule of its prefix. Names of objects may hold empty segments and slashes of any
 /// spelling: nothing below that prefix has a rule of its own.
 pub(crate) fn normalise(request: &mut ServiceRequest) -> Result<(), Refusal> {
@@ -18,7 +18,7 @@ pub(crate) fn normalise(request: &mut ServiceRequest) -> Result<(), Refusal> {
     if raw.starts_with(STORAGE) && raw.split('/').all(|segment| matches!(dots(segment), None | Some(0))) {
         return Ok(());
     }
-    if contains_escaped_slash(raw) && !(raw.starts_with(NAMES) && resolved(raw).is_none()) {
+    if has_disguised_slash(raw) && !(raw.starts_with(NAMES) && resolved(raw).is_none()) {
         return Err(Refusal::BadPath);
     }
     if let Some(path) = resolved(raw) {
@@ -32,8 +32,13 @@ pub(crate) fn normalise(request: &mut ServiceRequest) -> Result<(), Refusal> {
 
 const STORAGE: &str = "/storage/v1/";
 
-fn contains_escaped_slash(path: &str) -> bool {
-    path.as_bytes().windows(3).any(|w| w.eq_ignore_ascii_case(b"%2f") || w.eq_ignore_ascii_case(b"%5c"))
+/// Escaped, or a backslash, which readers of URLs take for one.
+fn has_disguised_slash(path: &str) -> bool {
+    path.contains('\\')
+        || path
+            .as_bytes()
+            .windows(3)
+            .any(|w| w.eq_ignore_ascii_case(b"%2f") || w.eq_ignore_ascii_case(b"%5c"))
 }
 
 /// The path without empty and dot segments, or `None` if it has none. A trailing slash stays.
@@ -145,13 +150,14 @@ mod tests {
     }
 
     #[test]
-    fn no_prefix_excuses_an_escaped_slash() {
+    fn no_prefix_excuses_a_slash_in_disguise() {
         let mut name = TestRequest::with_uri("/realtime/v1/api/broadcast/a%2Fb/events/c").to_srv_request();
         assert_eq!(normalise(&mut name), Ok(()), "but for names below one prefix without a finer rule");
         for path in [
             "/rest/v1/a%2Fb",
             "/realtime/v1/api/broadcast/../../../auth/v1/.well-known/..%2fadmin/users",
             "/auth/v1/.well-known/..%5cadmin",
+            "/functions/v1/open/\\..\\..\\guarded",
             "/storage/v1/object/../../../auth/v1/.well-known/..%2fadmin/users",
         ] {
             let mut request = TestRequest::with_uri(path).to_srv_request();
