@@ -15,10 +15,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("cluster", &["kernel"]),
     ("durable", &[]),
     ("object", &[]),
+    ("picture", &[]),
     ("auth", &["kernel", "jwt", "db"]),
     ("rest", &["kernel", "db"]),
     ("realtime", &["kernel", "jwt", "db"]),
-    ("storage", &["kernel", "jwt", "db", "object"]),
+    ("storage", &["kernel", "jwt", "db", "object", "picture"]),
     ("vault", &["kernel", "db", "durable"]),
     ("functions", &["kernel"]),
     (

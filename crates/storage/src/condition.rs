@@ -34,13 +34,7 @@ pub(crate) struct Facts<'a> {
 ///
 /// [`Error::InvalidRange`].
 pub(crate) fn wanted(headers: &HeaderMap, facts: Facts<'_>) -> Result<Wanted, Error> {
-    let unchanged = match text(headers, IF_NONE_MATCH) {
-        Some(list) => matches_any(list, facts.etag),
-        None => text(headers, IF_MODIFIED_SINCE)
-            .and_then(|date| httpdate::parse_http_date(date).ok())
-            .is_some_and(|date| seconds(facts.modified) <= seconds(date)),
-    };
-    if unchanged {
+    if is_unchanged(headers, facts) {
         return Ok(Wanted::Unchanged);
     }
     let Some(range) = text(headers, RANGE) else { return Ok(Wanted::Whole) };
@@ -49,6 +43,16 @@ pub(crate) fn wanted(headers: &HeaderMap, facts: Facts<'_>) -> Result<Wanted, Er
     }
     let (first, last) = range_of(range, facts.size).ok_or(Error::InvalidRange)?;
     Ok(Wanted::Part { first, last })
+}
+
+/// Whether the client has the object already.
+pub(crate) fn is_unchanged(headers: &HeaderMap, facts: Facts<'_>) -> bool {
+    match text(headers, IF_NONE_MATCH) {
+        Some(list) => matches_any(list, facts.etag),
+        None => text(headers, IF_MODIFIED_SINCE)
+            .and_then(|date| httpdate::parse_http_date(date).ok())
+            .is_some_and(|date| seconds(facts.modified) <= seconds(date)),
+    }
 }
 
 /// Whether the conditions under which anything is to be sent at all hold (`If-Match`,

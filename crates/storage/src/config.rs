@@ -34,6 +34,8 @@ pub struct Config {
     pub empty_bucket_max: u64,
     /// How long a file outlives its object, so that downloads under way can end.
     pub removal_delay: Span,
+    /// Pictures in other sizes and formats.
+    pub images: Images,
     /// The S3 protocol.
     pub s3: S3,
 }
@@ -63,6 +65,52 @@ impl Default for S3 {
     }
 }
 
+/// Pictures in other sizes and formats, made when somebody asks for them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Images {
+    /// Whether pictures are transformed at all.
+    pub enabled: bool,
+    /// Shortest side that can be asked for, in pixels; less is as much.
+    pub min_side: u32,
+    /// Longest side that can be asked for, in pixels; more is as much.
+    pub max_side: u32,
+    /// Largest file that a picture is made from.
+    pub source_size: Bytes,
+    /// Most pixels that a picture is made from, those of all frames of an animation together.
+    pub source_pixels: u64,
+    /// An animation of more frames is shown by its first one.
+    pub frames: u32,
+    /// Pictures that are made at once. 0: half of the processors.
+    pub workers: u32,
+    /// Memory of those that are made at once. A picture that takes more than this is refused.
+    pub memory: Bytes,
+    /// Requests that wait while others are served. More are told to come back.
+    pub queue: u32,
+    /// How long a request waits for its picture.
+    pub timeout: Span,
+    /// Disk space for pictures that were made before. 0: none are kept.
+    pub cache: Bytes,
+}
+
+impl Default for Images {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            min_side: 1,
+            max_side: 2000,
+            source_size: Bytes::mib(25),
+            source_pixels: 50_000_000,
+            frames: 100,
+            workers: 0,
+            memory: Bytes::mib(256),
+            queue: 64,
+            timeout: Span::secs(15),
+            cache: Bytes::mib(256),
+        }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -78,6 +126,7 @@ impl Default for Config {
             empty_bucket_max: 200_000,
             removal_delay: Span::secs(60),
             s3: S3::default(),
+            images: Images::default(),
         }
     }
 }

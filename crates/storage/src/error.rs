@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
+use actix_web::http::header::{CACHE_CONTROL, HeaderValue, RETRY_AFTER};
 use actix_web::{HttpResponse, ResponseError};
 use kernel::{ApiError, TokenError};
 use serde::Serialize;
@@ -94,6 +94,15 @@ pub enum Error {
     /// Something that this server does not have.
     #[error("The feature {0} is not enabled for this resource")]
     FeatureNotEnabled(&'static str),
+    /// A picture that cannot be made, and why.
+    #[error("{0}")]
+    Unrenderable(&'static str),
+    /// A picture that took too long.
+    #[error("Image request timed out")]
+    RenderTimeout,
+    /// More pictures are wanted than can wait.
+    #[error("Too many requests")]
+    Busy,
     /// The client went away, or stopped sending.
     #[error("Request aborted")]
     Aborted,
@@ -209,6 +218,21 @@ impl Error {
         Self::AccessDenied("new row violates row-level security policy".into())
     }
 
+    /// What made a picture fail, in upstream's words.
+    pub(crate) fn picture(error: picture::Error) -> Self {
+        match error {
+            picture::Error::Unreadable(_) => Self::invalid_picture(),
+            picture::Error::TooLarge => {
+                Self::Unrenderable("The source image resolution is too large to process")
+            }
+            picture::Error::Encode(_) => Self::Internal(Box::new(error)),
+        }
+    }
+
+    pub(crate) fn invalid_picture() -> Self {
+        Self::Unrenderable("The source image is invalid or unsupported for rendering")
+    }
+
     fn row(&self) -> Row {
         match self {
             Self::NoSuchBucket => (404, "Bucket not found", "NoSuchBucket"),
@@ -241,6 +265,9 @@ impl Error {
             Self::InvalidParameter(_) => (400, "InvalidParameter", "InvalidParameter"),
             Self::InvalidRobotsTag(_) => (400, "invalid_x_robots_tag", "InvalidRequest"),
             Self::FeatureNotEnabled(_) => (409, "FeatureNotEnabled", "FeatureNotEnabled"),
+            Self::Unrenderable(_) => (400, "InvalidRequest", "InvalidRequest"),
+            Self::RenderTimeout => (408, "InvalidRequest", "InvalidRequest"),
+            Self::Busy => (503, "SlowDown", "SlowDown"),
             Self::Aborted => (499, "Request aborted", "Aborted"),
             Self::NoRoute(_) => (404, "Not Found", "InvalidRequest"),
             Self::DiskFull => (507, "InsufficientStorage", "InternalError"),
@@ -270,7 +297,7 @@ impl Error {
             | Self::NoRoute(_)
             | Self::Aborted
             | Self::BodyTooLarge => self.row().0,
-            Self::DatabaseTimeout(_) | Self::SlowDown | Self::DiskFull => self.row().0,
+            Self::DatabaseTimeout(_) | Self::SlowDown | Self::DiskFull | Self::Busy => self.row().0,
             Self::Database(_) | Self::Internal(_) => 500,
             _ => 400,
         }
@@ -318,6 +345,9 @@ impl ResponseError for Error {
         let mut answer = answer.content_type("application/json; charset=utf-8").json(body);
         if matches!(self, Self::NoSuchFile) {
             answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
+        if matches!(self, Self::Busy) {
+            answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
         answer
     }

@@ -2,7 +2,8 @@
 //!
 //! - `http/`: one file per URL. It reads the request, calls a flow, shapes the answer.
 //! - Flows: [`upload`] takes a body in, [`resumable`] takes several, [`transfer`] moves and copies,
-//!   [`removal`] and [`bucket`] delete, `http/object/download` sends.
+//!   [`removal`] and [`bucket`] delete, `http/object/download` sends, [`render`] makes pictures of
+//!   pictures.
 //! - [`call`]: how a request looks to Postgres. A call acts as its caller, whose policies decide, or as
 //!   the service.
 //! - Rules without IO: [`path`], [`limit`], [`robots`], [`condition`], [`signed`], [`file`].
@@ -15,7 +16,7 @@
 //! service. A row never lacks its file, and files that no row needs any more are removed later
 //! (`storage.basalt_removals`).
 //!
-//! Not here yet: transformed images, webhooks, analytics and vectors.
+//! Not here yet: webhooks, analytics and vectors.
 
 mod bucket;
 mod call;
@@ -27,6 +28,7 @@ mod http;
 mod limit;
 mod path;
 mod removal;
+mod render;
 mod resumable;
 mod robots;
 mod s3;
@@ -49,7 +51,7 @@ use jwt::KeySet;
 use kernel::{Clock, Health, Task};
 use lru::LruCache;
 
-pub use crate::config::{Config, Problem, S3};
+pub use crate::config::{Config, Images, Problem, S3};
 pub use crate::error::{Error, Existing};
 pub use crate::s3::access::S3Keys;
 use crate::service::Service;
@@ -124,6 +126,7 @@ impl Storage {
         let Deps { fleet, keys, s3, clock, public_url } = deps;
         let (parts, seats) = (disk.parts(), resumable::Seats::default());
         let completed = Mutex::new(LruCache::new(REMEMBERED));
+        let renderer = render::Renderer::new(&config.images, &config.path);
         Ok(Self(Arc::new(Service {
             config,
             fleet,
@@ -135,6 +138,7 @@ impl Storage {
             public_url,
             seats,
             completed,
+            renderer,
         })))
     }
 

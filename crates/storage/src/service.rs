@@ -12,6 +12,7 @@ use object::{Disk, Parts};
 use crate::config::Config;
 use crate::error::Error;
 use crate::path::{self, Alphabet};
+use crate::render::Renderer;
 use crate::resumable::Seats;
 use crate::s3::access::S3Keys;
 
@@ -31,6 +32,8 @@ pub(crate) struct Service {
     pub(crate) public_url: String,
     /// Who writes to resumable uploads.
     pub(crate) seats: Seats,
+    /// Makes pictures of pictures.
+    pub(crate) renderer: Renderer,
     /// Uploads in parts that are done, by id.
     pub(crate) completed: Mutex<LruCache<String, Completed>>,
 }

@@ -7,6 +7,7 @@ use jwt::Policy;
 use serde_json::{Map, Value, json};
 
 use crate::error::{Error, token_text};
+use crate::render::options::Options;
 use crate::service::Service;
 
 /// Later moments cannot be told in milliseconds by those who read them.
@@ -37,6 +38,8 @@ pub(crate) struct Grant {
     pub(crate) owner: Option<String>,
     /// Whether an object may be replaced.
     pub(crate) upsert: bool,
+    /// What is to be made of a picture.
+    pub(crate) transformations: String,
 }
 
 impl Service {
@@ -47,6 +50,23 @@ impl Service {
     /// A time that lies too far ahead.
     pub(crate) fn sign_download(&self, bucket: &str, name: &str, seconds: i64) -> Result<String, Error> {
         self.sign(json!({ "url": format!("{bucket}/{name}"), "scope": "download" }), seconds)
+    }
+
+    /// As [`Service::sign_download`], of a picture that is transformed.
+    pub(crate) fn sign_rendition(
+        &self,
+        bucket: &str,
+        name: &str,
+        options: &Options,
+        seconds: i64,
+    ) -> Result<String, Error> {
+        let transformations = options.signed(&self.config.images);
+        let url = format!("{bucket}/{name}");
+        let mut claims = json!({ "url": url, "scope": "download", "transformations": transformations });
+        if let Some(format) = options.format_name() {
+            claims["format"] = format.into();
+        }
+        self.sign(claims, seconds)
     }
 
     /// A token for writing an object.
@@ -115,6 +135,7 @@ impl Service {
             expires_at,
             owner: verified.str("owner").map(str::to_owned),
             upsert: verified.get("upsert").and_then(Value::as_bool).unwrap_or_default(),
+            transformations: verified.str("transformations").unwrap_or_default().to_owned(),
         })
     }
 }

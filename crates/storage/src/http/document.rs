@@ -87,6 +87,11 @@ impl Document {
         }
     }
 
+    /// How messages name the document.
+    pub(super) fn place(&self) -> &str {
+        &self.at
+    }
+
     /// The member as it is.
     pub(super) fn get(&self, name: &str) -> Option<&Value> {
         self.fields.get(name)
@@ -102,7 +107,8 @@ impl Document {
         format!("{}/{member}", self.at)
     }
 
-    fn refuse<T>(&self, member: &str, text: &str) -> Result<T, Error> {
+    /// Refuses a member.
+    pub(super) fn refuse<T>(&self, member: &str, text: &str) -> Result<T, Error> {
         Err(Error::Schema(format!("{} {text}", self.name(member))))
     }
 
@@ -127,6 +133,21 @@ impl Document {
         match number {
             None => self.refuse(name, "must be integer"),
             Some(number) if number < least => self.refuse(name, &format!("must be >= {least}")),
+            number => Ok(number),
+        }
+    }
+
+    /// A number; digits in a text will do.
+    pub(super) fn number(&self, name: &str) -> Result<Option<f64>, Error> {
+        let number = match self.get(name) {
+            None => return Ok(None),
+            Some(Value::Number(number)) => number.as_f64(),
+            Some(Value::String(text)) => text.trim().parse::<f64>().ok(),
+            Some(Value::Null) => Some(0.0),
+            Some(_) => None,
+        };
+        match number.filter(|number| number.is_finite()) {
+            None => self.refuse(name, "must be number"),
             number => Ok(number),
         }
     }

@@ -6,6 +6,7 @@ mod cdn;
 mod document;
 mod health;
 mod object;
+mod render;
 mod resumable;
 mod s3;
 
@@ -80,6 +81,7 @@ pub(crate) fn routes(service: &Arc<Service>, cfg: &mut ServiceConfig) {
         .route("/upload/resumable/{id}", web::to(resumable::one))
         .route("/s3", web::to(s3::serve))
         .route("/s3/{path:.*}", web::to(s3::serve))
+        .configure(|cfg| render::routes(service, cfg))
         .default_service(web::to(answer::no_route));
 }
 

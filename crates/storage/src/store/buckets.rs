@@ -113,6 +113,14 @@ pub(crate) async fn find_rules(service: &Acting<'_>, id: &str) -> Result<Option<
     rows.first().map(read).transpose()
 }
 
+const AVIF: &str = "select coalesce(avif_autodetection, false) from storage.buckets where id = $1";
+
+/// Whether pictures of a bucket become AVIF for those who can show it.
+pub(crate) async fn prefers_avif(service: &Acting<'_>, id: &str) -> Result<bool, db::Error> {
+    let rows = service.look_up(AVIF, &[id.into()]).await?;
+    rows.first().map_or(Ok(false), |row| row.get(0))
+}
+
 /// Which buckets, and in which order.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Page {

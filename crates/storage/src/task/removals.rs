@@ -97,11 +97,22 @@ async fn remove(service: &Service, file: &Due) -> bool {
     // Names that are no key never had a file.
     let Some(key) = Key::new(&file.bucket, &file.name, file.version.as_deref()) else { return true };
     match service.disk.remove(&key).await {
-        Ok(()) => true,
+        Ok(()) => {
+            forget(service, key).await;
+            true
+        }
         Err(error) => {
             tracing::warn!(%error, "a file could not be removed");
             false
         }
+    }
+}
+
+/// Pictures that were made of the file.
+async fn forget(service: &Service, key: Key) {
+    let cache = Arc::clone(&service.renderer.cache);
+    if tokio::task::spawn_blocking(move || cache.forget(&key)).await.is_err() {
+        tracing::warn!("pictures of a file that is gone could not be removed");
     }
 }
 

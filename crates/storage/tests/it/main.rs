@@ -10,6 +10,7 @@ mod harness;
 mod hostile;
 mod list;
 mod policies;
+mod render;
 mod resumable;
 mod s3;
 mod schema;

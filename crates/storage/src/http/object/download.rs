@@ -112,7 +112,7 @@ pub(super) async fn send(
 }
 
 /// Headers that answers with an object have in common.
-pub(super) fn describe(
+pub(in crate::http) fn describe(
     answer: &mut HttpResponseBuilder,
     file: &FileMetadata,
     etag: &str,
@@ -132,14 +132,14 @@ pub(super) fn describe(
 }
 
 /// Sets a header, unless no header can say this.
-pub(super) fn set(answer: &mut HttpResponseBuilder, name: HeaderName, value: &str) {
+pub(in crate::http) fn set(answer: &mut HttpResponseBuilder, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         answer.insert_header((name, value));
     }
 }
 
 /// Whoever asks about an older state may show it while he fetches the new one.
-fn caching(request: &HttpRequest, file: &FileMetadata, etag: &str) -> String {
+pub(in crate::http) fn caching(request: &HttpRequest, file: &FileMetadata, etag: &str) -> String {
     let stored = file.labels().cache_control;
     match header(request, IF_NONE_MATCH).filter(|asked| !asked.is_empty()) {
         Some(asked) if asked != etag => format!("{stored}, stale-while-revalidate=30"),
@@ -147,7 +147,7 @@ fn caching(request: &HttpRequest, file: &FileMetadata, etag: &str) -> String {
     }
 }
 
-fn disposition(name: &str) -> String {
+pub(in crate::http) fn disposition(name: &str) -> String {
     if name.is_empty() {
         return "attachment;".to_owned();
     }
@@ -161,7 +161,7 @@ fn tag(modified: SystemTime, size: u64) -> String {
     format!("\"{millis:x}-{size:x}\"")
 }
 
-fn moment(seconds: i64) -> Option<SystemTime> {
+pub(in crate::http) fn moment(seconds: i64) -> Option<SystemTime> {
     // Later years have five digits, which the header has no room for.
     const LAST: u64 = 253_402_300_799;
     let seconds = u64::try_from(seconds).ok()?.min(LAST);

@@ -16,14 +16,14 @@ use crate::error::Error;
 use crate::store::objects::{self, ObjectRow};
 
 /// A bucket and what is in it by a name.
-struct Found {
+pub(super) struct Found {
     is_public: bool,
     /// Whoever asks; or why there is none.
-    object: Result<ObjectRow, Error>,
+    pub(super) object: Result<ObjectRow, Error>,
 }
 
 /// A bucket that exists, and the object in it. That the name is none is told after the bucket.
-async fn find(call: &Call, bucket: &str, name: &str) -> Result<Found, Error> {
+pub(super) async fn find(call: &Call, bucket: &str, name: &str) -> Result<Found, Error> {
     let valid = call.service.allows(name);
     let name = if valid.is_ok() { name } else { "" };
     let found = objects::find_in_bucket(&call.as_service(), bucket, name).await.map_err(Error::database)?;
@@ -47,7 +47,7 @@ async fn readable(call: &Call, bucket: &str, name: &str) -> Result<ObjectRow, Er
 }
 
 /// The object at a URL for public buckets alone.
-async fn public(call: &Call, bucket: &str, name: &str) -> Result<ObjectRow, Error> {
+pub(super) async fn public(call: &Call, bucket: &str, name: &str) -> Result<ObjectRow, Error> {
     match find(call, bucket, name).await? {
         Found { is_public: true, object } => object,
         Found { .. } => Err(Error::NoSuchBucket),

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use super::download;
 use crate::call::Call;
 use crate::error::Error;
-use crate::http::{Shared, answer, document, names, parameter, part};
+use crate::http::{Shared, answer, document, names, parameter, part, render};
+use crate::render::options::Options;
 use crate::signed::Scope;
 use crate::store::objects;
 
@@ -26,11 +27,24 @@ pub(in crate::http) async fn post(
     let body = document::read(&service, &request, payload).await?;
     body.require(&["expiresIn"])?;
     let seconds = body.integer("expiresIn", 1)?.unwrap_or_default();
-    let token = service.sign_download(&bucket, &name, seconds)?;
+    let images = &service.config.images;
+    let options = match body.document("transform")? {
+        Some(transform) if images.enabled => render::options(&transform)?,
+        Some(_) | None => Options::default(),
+    };
+    let is_rendition = !options.signed(images).is_empty();
+    let token = match is_rendition {
+        true => service.sign_rendition(&bucket, &name, &options, seconds)?,
+        false => service.sign_download(&bucket, &name, seconds)?,
+    };
     service.allows(&name)?;
     let found = objects::find(&call.as_caller(), &bucket, &name).await.map_err(Error::database)?;
     found.ok_or(Error::NoSuchKey)?;
-    Ok(answer::json(&json!({ "signedURL": url(&bucket, &name, &token) })))
+    let url = match is_rendition {
+        true => format!("/render/image/sign/{bucket}/{name}?token={token}"),
+        false => url(&bucket, &name, &token),
+    };
+    Ok(answer::json(&json!({ "signedURL": url })))
 }
 
 /// URLs for several objects; those that the caller cannot read have none.
