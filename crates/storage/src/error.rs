@@ -109,6 +109,9 @@ pub enum Error {
     /// No such endpoint.
     #[error("Route {0} not found")]
     NoRoute(String),
+    /// The bucket holds as much as it may.
+    #[error("{0}")]
+    QuotaExceeded(String),
     /// No room is left on the disk.
     #[error("There is no space left to store the object")]
     DiskFull,
@@ -191,6 +194,7 @@ impl Error {
             "42P17" => Self::InvalidDefinition(error),
             "42703" | "42P01" => Self::SchemaMismatch(error),
             "22P02" | "22P05" | "22021" | "22007" | "22008" => Self::InvalidParameter(server.message.clone()),
+            "BQ001" => Self::QuotaExceeded(server.message.clone()),
             "P0001" => Self::Raised(server.message.clone()),
             _ => Self::Database(error),
         }
@@ -243,6 +247,7 @@ impl Error {
             Self::Json(_) => (400, "FastifyError", "InvalidRequest"),
             Self::EntityTooLarge(_) => (413, "Payload too large", "EntityTooLarge"),
             Self::BodyTooLarge => (413, "FastifyError", "EntityTooLarge"),
+            Self::QuotaExceeded(_) => (413, "Payload too large", "QuotaExceeded"),
             Self::InvalidBucketName => (400, "Invalid Input", "InvalidBucketName"),
             Self::InvalidKey(_) => (400, "InvalidKey", "InvalidKey"),
             Self::InvalidMimeType(_) | Self::InvalidContentType => {

@@ -14,7 +14,8 @@
 //! file is asked of the policies on `storage.objects` and `storage.buckets` and never decided here: a
 //! write is tried as the caller and undone, then the file is stored, then the row is written as the
 //! service. A row never lacks its file, and files that no row needs any more are removed later
-//! (`storage.basalt_removals`).
+//! (`storage.basalt_removals`). What a bucket keeps, and how much it holds, is seen to by triggers, so that
+//! it holds for every way in; [`restore`] brings versions back, [`scrub`] compares files with their rows.
 //!
 //! Not here yet: webhooks, analytics and vectors.
 
@@ -29,9 +30,11 @@ mod limit;
 mod path;
 mod removal;
 mod render;
+mod restore;
 mod resumable;
 mod robots;
 mod s3;
+mod scrub;
 mod service;
 mod signed;
 mod store;
@@ -67,6 +70,7 @@ pub fn migrations() -> db::Migrations {
         ("functions", include_str!("../../../migrations/storage/repeatable/functions.sql")),
         ("listing", include_str!("../../../migrations/storage/repeatable/listing.sql")),
         ("triggers", include_str!("../../../migrations/storage/repeatable/triggers.sql")),
+        ("versions", include_str!("../../../migrations/storage/repeatable/versions.sql")),
     ];
     db::Migrations::new(db::migrate::Owner::Storage, &embedded::migrations::runner(), repeatables)
 }
@@ -159,7 +163,7 @@ impl Storage {
     ///
     /// If the database does not answer.
     pub async fn remove_due(&self) -> Result<usize, Error> {
-        task::removals::once(&self.0).await
+        Ok(task::removals::once(&self.0).await?.files)
     }
 
     /// Removes files that got their place at least so long ago and have no row, because their process

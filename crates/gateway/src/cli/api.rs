@@ -2,14 +2,17 @@
 //! one path for every rule, and a command can do nothing that the API cannot.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use kernel::Secret;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Method, StatusCode};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::Value;
+use tokio::fs::File;
+use tokio::io::AsyncWriteExt;
 
 use super::{Failure, Place};
 use crate::secrets::Secrets;
@@ -18,6 +21,8 @@ use crate::secrets::Secrets;
 const MAX_ANSWER: usize = 64 * 1024 * 1024;
 /// How long a call may take.
 const TIMEOUT: Duration = Duration::from_secs(60);
+/// How long the transfer of one file may take.
+const TRANSFER_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The API of the running server.
 pub(super) struct Api {
@@ -80,6 +85,85 @@ impl Api {
         }
         let value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
         if status.is_success() { Ok(value) } else { Err(Failure::Failed(refusal(status, &value))) }
+    }
+}
+
+impl Api {
+    /// Sends a file as the body of a request that replaces what is there. Returns its bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Api::call`]; what the file system said.
+    pub(super) async fn send_file(
+        &self,
+        path: &str,
+        from: &Path,
+        media_type: &str,
+        cache_control: Option<&str>,
+    ) -> Result<u64, Failure> {
+        let file = File::open(from).await?;
+        let length = file.metadata().await?.len();
+        let mut request = self
+            .client
+            .put(format!("{}{path}", self.url))
+            .timeout(TRANSFER_TIMEOUT)
+            .header("apikey", self.key.expose())
+            .header("content-type", media_type)
+            .header("content-length", length)
+            .body(file);
+        if let Some(text) = cache_control {
+            request = request.header("cache-control", text);
+        }
+        self.answered(request).await?;
+        Ok(length)
+    }
+
+    /// Writes the body of an answer to a file, which appears when all of it is there. Returns its bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Api::send_file`].
+    pub(super) async fn receive_file(&self, path: &str, to: &Path) -> Result<u64, Failure> {
+        let request = self
+            .client
+            .get(format!("{}{path}", self.url))
+            .timeout(TRANSFER_TIMEOUT)
+            .header("apikey", self.key.expose());
+        let mut response = self.answered(request).await?;
+        let mut draft = to.as_os_str().to_owned();
+        draft.push(format!(".{}.part", std::process::id()));
+        let draft = PathBuf::from(draft);
+        let received = async {
+            let mut file = File::create(&draft).await?;
+            let mut length = 0;
+            while let Some(chunk) = response.chunk().await? {
+                length += chunk.len() as u64;
+                file.write_all(&chunk).await?;
+            }
+            file.sync_all().await?;
+            tokio::fs::rename(&draft, to).await?;
+            Ok(length)
+        };
+        let received = received.await;
+        if received.is_err() {
+            // The error tells more than a file that stays.
+            let _ = tokio::fs::remove_file(&draft).await;
+        }
+        received
+    }
+
+    async fn answered(&self, request: RequestBuilder) -> Result<Response, Failure> {
+        let response = match request.send().await {
+            Ok(response) => response,
+            Err(error) if error.is_connect() => return Err(Failure::NotRunning(self.url.clone())),
+            Err(error) => return Err(error.without_url().into()),
+        };
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        let value = response.bytes().await.ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        Err(Failure::Failed(refusal(status, &value.unwrap_or_default())))
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod advisors;
 mod api;
+mod buckets;
 mod completion;
 mod config;
 mod db;
@@ -15,6 +16,7 @@ mod secrets;
 mod serve;
 mod sessions;
 mod status;
+mod storage;
 mod users;
 
 pub(crate) use api::escaped;
@@ -94,6 +96,10 @@ enum Command {
     Keys(keys::Keys),
     /// See and change accounts.
     Users(users::Users),
+    /// See and change buckets of files.
+    Buckets(buckets::Buckets),
+    /// See, copy, check and restore files.
+    Storage(storage::Storage),
     /// See and end sessions.
     Sessions(sessions::Sessions),
     /// Show what the server has logged.
@@ -172,6 +178,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Config(config) => config.run(),
         Command::Keys(keys) => keys.run(),
         Command::Users(users) => users.run(),
+        Command::Buckets(buckets) => buckets.run(),
+        Command::Storage(storage) => storage.run(),
         Command::Sessions(sessions) => sessions.run(),
         Command::Logs(logs) => logs.run(),
         Command::Import(import) => import.run(),

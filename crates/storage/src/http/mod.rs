@@ -9,6 +9,8 @@ mod object;
 mod render;
 mod resumable;
 mod s3;
+mod upkeep;
+mod versions;
 
 use std::sync::Arc;
 
@@ -82,6 +84,8 @@ pub(crate) fn routes(service: &Arc<Service>, cfg: &mut ServiceConfig) {
         .route("/s3", web::to(s3::serve))
         .route("/s3/{path:.*}", web::to(s3::serve))
         .configure(|cfg| render::routes(service, cfg))
+        .configure(versions::routes)
+        .configure(upkeep::routes)
         .default_service(web::to(answer::no_route));
 }
 

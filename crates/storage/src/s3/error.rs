@@ -165,6 +165,7 @@ fn of(cause: &Cause) -> (u16, &'static str) {
             (400, "InvalidRequest")
         }
         Cause::EntityTooLarge(_) | Cause::BodyTooLarge => (413, "EntityTooLarge"),
+        Cause::QuotaExceeded(_) => (403, "QuotaExceeded"),
         Cause::InvalidBucketName => (400, "InvalidBucketName"),
         Cause::InvalidKey(_) => (400, "InvalidKey"),
         Cause::InvalidMimeType(_) | Cause::InvalidContentType => (415, "InvalidMimeType"),

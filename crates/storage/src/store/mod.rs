@@ -5,7 +5,9 @@ pub(crate) mod buckets;
 pub(crate) mod listing;
 pub(crate) mod objects;
 pub(crate) mod removals;
+pub(crate) mod settings;
 pub(crate) mod uploads;
+pub(crate) mod versions;
 
 use db::{Access, End, Fleet, Flight, Isolation, Query, Record, Text};
 use serde_json::value::RawValue;
@@ -46,6 +48,16 @@ pub(crate) fn array_with_nulls<'a>(items: impl Iterator<Item = Option<&'a str>>)
 
 /// A statement of our own: as the owner of the tables, for no request.
 pub(crate) async fn own(fleet: &Fleet, sql: &str, params: &[Text]) -> Result<Vec<Record>, db::Error> {
+    own_after(fleet, None, sql, params).await
+}
+
+/// As [`own`], with a statement before it in the same transaction.
+async fn own_after(
+    fleet: &Fleet,
+    first: Option<Query<'_>>,
+    sql: &str,
+    params: &[Text],
+) -> Result<Vec<Record>, db::Error> {
     let landed = fleet
         .run(&Flight {
             role: "",
@@ -53,7 +65,7 @@ pub(crate) async fn own(fleet: &Fleet, sql: &str, params: &[Text]) -> Result<Vec
             isolation: Isolation::ReadCommitted,
             settings: &[("search_path".into(), "".into())],
             before: None,
-            aside: None,
+            aside: first,
             main: Query { sql, params },
             describe: false,
             after: None,

@@ -396,6 +396,26 @@ pub(crate) async fn exist(work: &mut Work, service: &Acting<'_>, bucket: &str) -
     Ok(!work.run(service, ANY, &[bucket.into()]).await?.is_empty())
 }
 
+const AFTER: &str = concat!(
+    "select ",
+    columns!(),
+    " from storage.objects
+      where ($1::text is null or bucket_id = $1) and ($2::uuid is null or id > $2::uuid) and archived_at is null
+      order by id
+      limit $3"
+);
+
+/// Objects of a bucket, or of all, in the order of their ids from one on.
+pub(crate) async fn after(
+    service: &Acting<'_>,
+    bucket: Option<&str>,
+    id: Option<&str>,
+    limit: u64,
+) -> Result<Vec<ObjectRow>, db::Error> {
+    let params = [optional(bucket), optional(id), limit.to_string().into()];
+    ObjectRow::all(&service.run(AFTER, &params).await?)
+}
+
 const NOW: &str = "select now()::text";
 
 /// The moment by the clock that `created_at` is read from.

@@ -40,12 +40,15 @@ pub(crate) struct Due {
     pub(crate) version: Option<String>,
 }
 
-/// Not those that a row names after all: a row that was written back by hand keeps its file.
+/// Not those that a row names after all: one that was written back by hand, or of a version that is kept.
 const DUE: &str = "
     select r.id, r.bucket_id, r.name, r.version,
            exists (
              select from storage.objects o
               where o.bucket_id = r.bucket_id and o.name = r.name and o.version is not distinct from r.version)
+           or exists (
+             select from storage.basalt_versions v
+              where v.bucket_id = r.bucket_id and v.name = r.name and v.version is not distinct from r.version)
       from storage.basalt_removals r
      where r.due_at <= now()
      order by r.due_at
@@ -76,10 +79,13 @@ const ROWS: &str = "
     select exists (
              select from storage.objects o
               where o.bucket_id = asked.bucket and o.name = asked.name and o.version = asked.version)
+           or exists (
+             select from storage.basalt_versions v
+              where v.bucket_id = asked.bucket and v.name = asked.name and v.version = asked.version)
       from unnest($1::text[], $2::text[], $3::text[]) with ordinality as asked (bucket, name, version, n)
      order by n";
 
-/// Whether each of some files has a row.
+/// Whether each of some files has a row, of an object or of a version that is kept.
 pub(crate) async fn have_rows(fleet: &Fleet, files: &[Key]) -> Result<Vec<bool>, db::Error> {
     let column = |text: fn(&Key) -> Option<&str>| array_with_nulls(files.iter().map(text));
     let columns = [column(|key| Some(key.bucket())), column(|key| Some(key.name())), column(Key::version)];

@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::resumable;
 use crate::service::Service;
 use crate::store::removals::{self, Due};
+use crate::store::versions;
 
 const EVERY: Duration = Duration::from_secs(30);
 /// After so long a row is written or will never be: statements and waits for locks are shorter.
@@ -36,6 +37,9 @@ async fn run(service: Arc<Service>, mut stop: Stop) {
             Ok(0) => {}
             Ok(gone) => tracing::info!(gone, "removed files of uploads that had not ended"),
             Err(error) => tracing::warn!(%error, "could not look for files without an object"),
+        }
+        if let Err(error) = versions::expire(&service.fleet).await {
+            tracing::warn!(%error, "could not look for versions whose time is over");
         }
         match all(&service, &stop).await {
             Ok(0) => {}
@@ -116,9 +120,16 @@ async fn forget(service: &Service, key: Key) {
     }
 }
 
+/// What a turn has done.
+pub(crate) struct Swept {
+    pub(crate) versions: u64,
+    pub(crate) files: usize,
+}
+
 /// What a turn does.
-pub(crate) async fn once(service: &Service) -> Result<usize, Error> {
+pub(crate) async fn once(service: &Service) -> Result<Swept, Error> {
     orphans(service, SETTLED).await?;
     let (_handle, stop) = Stop::pair();
-    all(service, &stop).await
+    let versions = versions::expire(&service.fleet).await.map_err(Error::database)?;
+    Ok(Swept { versions, files: all(service, &stop).await? })
 }

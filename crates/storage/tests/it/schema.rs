@@ -49,6 +49,15 @@ const TABLES: &[(&str, &str)] = &[
          metadata_configuration:jsonb created_at:timestamptz!= updated_at:timestamptz!=",
     ),
     ("basalt_removals", "id:int8! bucket_id:text! name:text! version:text due_at:timestamptz!"),
+    (
+        "basalt_bucket_settings",
+        "bucket_id:text! keep_versions_seconds:int8 quota_bytes:int8 quota_objects:int8 used_bytes:int8!= used_objects:int8!=",
+    ),
+    (
+        "basalt_versions",
+        "id:uuid!= bucket_id:text! name:text! version:text reason:text! owner:uuid owner_id:text metadata:jsonb \
+         user_metadata:jsonb created_at:timestamptz archived_at:timestamptz!= expires_at:timestamptz!=",
+    ),
 ];
 
 #[actix_web::test]

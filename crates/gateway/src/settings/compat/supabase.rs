@@ -54,6 +54,10 @@ pub(super) const ROWS: &[Row] = &[
     ("STORAGE_S3_BUCKET", "storage.bucket", same),
     ("STORAGE_TENANT_ID", "storage.tenant", same),
     ("TENANT_ID", "storage.tenant", same),
+    ("ENABLE_IMAGE_TRANSFORMATION", "storage.images.enabled", same),
+    ("IMAGE_TRANSFORMATION_ENABLED", "storage.images.enabled", same),
+    ("IMAGE_TRANSFORMATION_LIMIT_MIN_SIZE", "storage.images.min_side", same),
+    ("IMAGE_TRANSFORMATION_LIMIT_MAX_SIZE", "storage.images.max_side", same),
     ("STORAGE_EMPTY_BUCKET_MAX", "storage.empty_bucket_max", same),
 ];
 
@@ -64,7 +68,6 @@ const LATER: &[&str] = &[
     "GITHUB_ENABLED",
     "AZURE_ENABLED",
     "GLOBAL_S3_ENDPOINT",
-    "IMGPROXY_URL",
     "FUNCTIONS_VERIFY_JWT",
     "DASHBOARD_USERNAME",
     "DASHBOARD_PASSWORD",
