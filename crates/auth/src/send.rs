@@ -12,7 +12,7 @@ mod notice;
 mod phone;
 
 pub(crate) use notice::{Notice, notify};
-pub(crate) use phone::{PhoneCode, Sms, channel, provider_says, sms};
+pub(crate) use phone::{PhoneCode, Sms, channel, is_reachable, provider_says, sms};
 
 use std::time::Duration;
 

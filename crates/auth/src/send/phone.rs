@@ -63,6 +63,13 @@ pub(crate) async fn sms(
     Ok(message_id)
 }
 
+/// Whether a message to `phone` could go anywhere.
+pub(crate) fn is_reachable(ctx: &Context, phone: &str) -> bool {
+    !matches!(ctx.settings.ways.phone, Phone::Nowhere)
+        || ctx.settings.hooks.has(Point::SendSms)
+        || ctx.config().sms.test_code(phone, ctx.now).is_some()
+}
+
 /// A code that confirms or signs in.
 pub(super) fn phone_code<'a>(ctx: &'a Context, phone: &'a str, channel: Channel) -> PhoneCode<'a> {
     let settings = &ctx.config().sms;

@@ -85,6 +85,22 @@ async fn numbers_are_answered_alike() {
     }
 }
 
+#[actix_web::test]
+async fn where_no_message_goes_out_nobody_is_told_apart() {
+    let mut config = confirming();
+    (config.email.mailbox, config.sms.enable_signup) = (true, true);
+    let api = Api::start(config.clone()).await;
+    api.post("/otp", json!({ "phone": "15551230003" })).await.ok();
+    config.email.mailbox = false;
+    let api = api.beside(config).await;
+    for phone in ["15551230003", "15551230004"] {
+        for kind in ["sms", "phone_change"] {
+            let answer = api.post("/resend", json!({ "phone": phone, "type": kind })).await;
+            assert_eq!((answer.status, answer.body), (200, json!({})), "{phone} {kind}");
+        }
+    }
+}
+
 /// Whoever uses up the server's mails learns nothing by it.
 #[actix_web::test]
 async fn without_mails_left_nobody_gets_one() {
