@@ -6,9 +6,9 @@ import path from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { Basalt, cleanEnvironment } from './harness.mjs'
+import { SUPABASE, needs } from './programs.mjs'
 
 const here = path.dirname(fileURLToPath(import.meta.url))
-const command = path.join(here, 'node_modules/.bin/supabase')
 
 // Rules that look at names of columns, which is a matter of taste.
 const NOT_OURS = ['sensitive_columns_exposed']
@@ -47,8 +47,8 @@ describe('advice about a database', () => {
     .map(({ name, level, categories, metadata }) => `${name} ${level} ${categories} ${metadata.schema}.${metadata.name}`)
     .sort()
 
-  test('finds what upstream finds', () => {
-    const upstream = spawnSync(command, ['db', 'advisors', '--level', 'info', `--remote=${basalt.keys.DB_URL}`, '-o', 'json'], {
+  test('finds what upstream finds', needs(SUPABASE), () => {
+    const upstream = spawnSync(SUPABASE, ['db', 'advisors', '--level', 'info', `--remote=${basalt.keys.DB_URL}`, '-o', 'json'], {
       cwd: basalt.root, encoding: 'utf8', input: '', timeout: 60_000, maxBuffer: 1 << 26,
       env: cleanEnvironment({ SUPABASE_TELEMETRY_DISABLED: '1', HOME: basalt.root }),
     })

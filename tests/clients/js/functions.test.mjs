@@ -1,5 +1,5 @@
 // `functions.invoke` of the unmodified client: functions of a server elsewhere, and of Deno processes that Basalt looks
-// after. BASALT_TEST_DENO names the program; without it, and without one in PATH, the second half is left out.
+// after.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
@@ -11,6 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import WebSocket, { WebSocketServer } from 'ws'
 import { createClient, PASSWORD } from './client.mjs'
 import { Basalt, temporaryDirectory } from './harness.mjs'
+import { DENO, needs } from './programs.mjs'
 
 const until = async (holds, what) => {
   const deadline = Date.now() + 20_000
@@ -183,10 +184,7 @@ describe('functions of an upstream', () => {
   })
 })
 
-const deno = process.env.BASALT_TEST_DENO ?? 'deno'
-const hasDeno = spawnSync(deno, ['--version']).status === 0
-
-describe('functions that Deno runs', { skip: !hasDeno && 'no deno' }, () => {
+describe('functions that Deno runs', needs(DENO), () => {
   let root, basalt
   const write = (name, text) => {
     const file = path.join(root, 'supabase', name)
@@ -239,7 +237,7 @@ describe('functions that Deno runs', { skip: !hasDeno && 'no deno' }, () => {
     basalt = await Basalt.start({
       env: {
         BASALT_FUNCTIONS__PATH: path.join(root, 'supabase', 'functions'),
-        BASALT_FUNCTIONS__DENO: deno === 'deno' ? '' : deno,
+        BASALT_FUNCTIONS__DENO: DENO,
         BASALT_FUNCTIONS__MAX_IDLE: '1s',
         PATH: process.env.PATH,
       },

@@ -6,10 +6,10 @@ import path from 'node:path'
 import { after, before, beforeEach, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { Basalt, cleanEnvironment } from './harness.mjs'
+import { SUPABASE, needs } from './programs.mjs'
 
 const here = path.dirname(fileURLToPath(import.meta.url))
 const example = path.join(here, '../../../examples/migrations/supabase')
-const command = path.join(here, 'node_modules/.bin/supabase')
 
 // What looks at a database and takes nothing but its address.
 const INSPECTIONS = [
@@ -17,7 +17,7 @@ const INSPECTIONS = [
   'outliers', 'replication-slots', 'role-stats', 'table-stats', 'toast-sizes', 'traffic-profile', 'vacuum-stats', 'xid-age',
 ]
 
-describe('the Supabase command line', () => {
+describe('the Supabase command line', needs(SUPABASE), () => {
   let basalt, project
 
   before(async () => {
@@ -34,7 +34,7 @@ describe('the Supabase command line', () => {
   })
 
   const attempt = (words, { url = basalt.keys.DB_URL, env = {} } = {}) =>
-    spawnSync(command, [...words, `--remote=${url}`, '--yes'], {
+    spawnSync(SUPABASE, [...words, `--remote=${url}`, '--yes'], {
       cwd: project,
       encoding: 'utf8',
       input: '',
@@ -118,11 +118,11 @@ describe('the Supabase command line', () => {
   })
 })
 
-test('a database that wants encryption refuses to do without', async () => {
+test('a database that wants encryption refuses to do without', needs(SUPABASE), async () => {
   const basalt = await Basalt.start({ env: { BASALT_DATABASE__TLS: 'required' } })
   try {
     await assert.rejects(basalt.sql('select 1'), /no pg_hba.conf entry|no encryption/)
-    const listed = spawnSync(command, ['migration', 'list', `--remote=${basalt.keys.DB_URL}`, '--yes'], {
+    const listed = spawnSync(SUPABASE, ['migration', 'list', `--remote=${basalt.keys.DB_URL}`, '--yes'], {
       cwd: basalt.root, encoding: 'utf8', input: '', env: cleanEnvironment({ SUPABASE_TELEMETRY_DISABLED: '1', HOME: basalt.root }),
     })
     assert.equal(listed.status, 0, listed.stderr)
