@@ -44,9 +44,9 @@ pub struct Config {
     pub tls: Encryption,
     /// File with the certificate for them and those it hangs from, PEM. Empty: one that Basalt makes, signed by
     /// itself.
-    pub tls_certificate: PathBuf,
+    pub tls_certificate_file: PathBuf,
     /// File with the private key of that certificate, PEM.
-    pub tls_key: PathBuf,
+    pub tls_key_file: PathBuf,
     /// Further settings of Basalt's own Postgres, by name.
     pub settings: std::collections::BTreeMap<String, String>,
     /// Connections at most for requests to the data API.
@@ -93,8 +93,8 @@ impl Default for Config {
             run_as: String::new(),
             listen: None,
             tls: Encryption::Allowed,
-            tls_certificate: PathBuf::new(),
-            tls_key: PathBuf::new(),
+            tls_certificate_file: PathBuf::new(),
+            tls_key_file: PathBuf::new(),
             settings: std::collections::BTreeMap::new(),
             pool_size: 10,
             auth_pool_size: 5,
@@ -114,10 +114,13 @@ impl Config {
     /// The certificate for connections over TCP, made if it is wanted and there is none.
     fn certificate(&self, data_dir: &std::path::Path) -> anyhow::Result<Option<cluster::Tls>> {
         let Some(address) = self.listen.filter(|_| self.tls != Encryption::Off) else { return Ok(None) };
-        let files = if self.tls_certificate.as_os_str().is_empty() {
+        let files = if self.tls_certificate_file.as_os_str().is_empty() {
             certificate::own(data_dir, address.ip())?
         } else {
-            certificate::Files { certificate: self.tls_certificate.clone(), key: self.tls_key.clone() }
+            certificate::Files {
+                certificate: self.tls_certificate_file.clone(),
+                key: self.tls_key_file.clone(),
+            }
         };
         let required = self.tls == Encryption::Required;
         Ok(Some(cluster::Tls { certificate: files.certificate, key: files.key, required }))

@@ -402,11 +402,11 @@ fn check(settings: &Settings, sources: &BTreeMap<String, Source>) -> Vec<Problem
             problems.push(problem(name, error.to_string()));
         }
     }
-    if settings.database.tls_certificate.as_os_str().is_empty()
-        != settings.database.tls_key.as_os_str().is_empty()
+    if settings.database.tls_certificate_file.as_os_str().is_empty()
+        != settings.database.tls_key_file.as_os_str().is_empty()
     {
-        let text = "goes with database.tls_key: set both or none".to_owned();
-        problems.push(problem("database.tls_certificate", text));
+        let text = "goes with database.tls_key_file: set both or none".to_owned();
+        problems.push(problem("database.tls_certificate_file", text));
     }
     problems
 }

@@ -193,7 +193,8 @@ impl Remove {
             }
         }
         let count = all.iter().map(|(_, names)| names.len()).sum();
-        confirm(&format!("delete {count} {}", names(count)), self.yes)?;
+        let wish = ["delete", &count.to_string(), names(count)].join(" ");
+        confirm(&wish, self.yes)?;
         for (bucket, names) in &all {
             for batch in names.chunks(Self::BATCH) {
                 let path = format!("/storage/v1/object/{}", super::api::escaped(bucket));
