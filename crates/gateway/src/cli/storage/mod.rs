@@ -192,7 +192,7 @@ impl Remove {
                 all.push((object.bucket, vec![object.path]));
             }
         }
-        let count = all.iter().map(|(_, names)| names.len()).sum();
+        let count: usize = all.iter().map(|(_, names)| names.len()).sum();
         let wish = ["delete", &count.to_string(), names(count)].join(" ");
         confirm(&wish, self.yes)?;
         for (bucket, names) in &all {
