@@ -121,9 +121,8 @@ impl Crowd {
     pub async fn wait(&self, what: &str, done: impl Fn() -> bool) {
         let deadline = Instant::now() + PATIENCE;
         while !done() {
-            let refusal = self.tally.refusal.borrow();
+            let refusal = self.tally.refusal.borrow().clone();
             assert!(refusal.is_none(), "{what}: {refusal:?}");
-            drop(refusal);
             assert!(Instant::now() < deadline, "{what} did not come in time");
             tokio::time::sleep(Duration::from_millis(1)).await;
         }

@@ -83,10 +83,7 @@ async fn digests_are_checked() {
     let put = |name: &str, value: &str| Request::new(Method::PUT, "/b/new").body("hello").header(name, value);
     client.send(&api, put("content-md5", "1B2M2Y8AsgTpgAmY7PhCfg==")).await.fails(400, "BadDigest");
     client.send(&api, put("content-md5", "short")).await.fails(400, "InvalidDigest");
-    client
-        .send(&api, put("x-amz-checksum-sha256", &"A".repeat(43).replace('A', "A")))
-        .await
-        .fails(400, "InvalidRequest");
+    client.send(&api, put("x-amz-checksum-sha256", &"A".repeat(43))).await.fails(400, "InvalidRequest");
     client.send(&api, put("x-amz-checksum-crc32c", "AAAAAA==")).await.fails(400, "BadDigest");
     client.send(&api, put("x-amz-checksum-crc64nvme", "AAAAAAAAAAA=")).await.fails(400, "BadDigest");
     client.send(&api, put("x-amz-checksum-crc32c", "AAAA")).await.fails(400, "InvalidRequest");

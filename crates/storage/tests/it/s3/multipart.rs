@@ -198,8 +198,8 @@ async fn nobody_has_a_hand_in_the_upload_of_another() {
     other.post(&api, &path, &list(&[(1, &etag)])).await.fails(404, "NoSuchUpload");
     other.delete(&api, &path).await.fails(404, "NoSuchUpload");
     assert!(other.get(&api, "/b?uploads").await.done(200).elements("UploadId").is_empty());
-    assert_eq!(user.get(&api, "/b?uploads").await.elements("UploadId"), [id.clone()]);
-    assert_eq!(service.get(&api, "/b?uploads").await.elements("UploadId"), [id.clone()]);
+    assert_eq!(user.get(&api, "/b?uploads").await.elements("UploadId"), std::slice::from_ref(&id));
+    assert_eq!(service.get(&api, "/b?uploads").await.elements("UploadId"), std::slice::from_ref(&id));
     // What the policies took away meanwhile is not there at the end.
     api.allow("objects", &["select"], "true").await;
     user.post(&api, &path, &list(&[(1, &etag)])).await.fails(403, "AccessDenied");
