@@ -232,7 +232,7 @@ fn fill(basalt: &Basalt) {
         basalt.sql(&format!("insert into storage.buckets (id, name) values ('{bucket}', '{bucket}')"));
         basalt.sql(&format!(
             "insert into storage.objects (bucket_id, name, version, metadata)
-             select '{bucket}', lpad((n * 7919 % {count})::text, 7, '0') || '.png', gen_random_uuid()::text,
+             select '{bucket}', lpad((n::bigint * 7919 % {count})::text, 7, '0') || '.png', gen_random_uuid()::text,
                     jsonb_build_object('size', n, 'mimetype', 'image/png', 'eTag', md5(n::text))
                from generate_series(1, {count}) n"
         ));

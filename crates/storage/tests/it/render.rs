@@ -262,8 +262,10 @@ async fn what_was_made_is_kept_until_the_object_changes() {
 async fn many_at_once_wait_or_come_back() {
     let images = Images { workers: 1, queue: 1, cache: Bytes(0), ..Images::default() };
     let api = with_photo(Config { images, ..Config::default() }).await;
+    // Large enough that the first is not done before the last has come.
+    put(&api, "b/large.jpg", "image/jpeg", &photo(3000, 2000, ImageFormat::Jpeg)).await;
     let urls: Vec<String> =
-        (0..12).map(|n| format!("/render/image/public/b/a.jpg?width={}", 100 + n)).collect();
+        (0..12).map(|n| format!("/render/image/public/b/large.jpg?width={}", 1000 + n)).collect();
     let answers = futures_util::future::join_all(urls.iter().map(|url| api.get(url, ""))).await;
     let good = answers.iter().filter(|answer| answer.status == 200).count();
     let busy: Vec<&Answer> = answers.iter().filter(|answer| answer.status == 503).collect();
