@@ -280,7 +280,8 @@ async fn many_at_once_wait_or_come_back() {
     // What takes too long is not waited for.
     let images = Images { timeout: Span(std::time::Duration::ZERO), ..Images::default() };
     let slow = with_photo(Config { images, ..Config::default() }).await;
-    let late = slow.get("/render/image/public/b/a.jpg?width=33", "").await;
+    put(&slow, "b/large.jpg", "image/jpeg", &photo(3000, 2000, ImageFormat::Jpeg)).await;
+    let late = slow.get("/render/image/public/b/large.jpg?width=33", "").await;
     late.refused("408", "InvalidRequest", "Image request timed out");
 }
 
