@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::api::{Api, escaped};
 use super::users::text;
-use super::{Failure, Format, Place, confirm, print, wait};
+use super::{Common, Failure, Format, confirm, print, wait};
 
 /// See and change the buckets of a running server.
 #[derive(Args)]
@@ -42,15 +42,6 @@ enum Command {
     Delete(Destroy),
     /// Delete all objects of a bucket. What it keeps can be restored.
     Empty(Destroy),
-}
-
-#[derive(Args)]
-struct Common {
-    #[command(flatten)]
-    place: Place,
-    /// For people or for programs.
-    #[arg(short, long, value_name = "FORMAT", default_value = "pretty")]
-    output: Format,
 }
 
 #[derive(Args)]
@@ -126,7 +117,7 @@ impl Buckets {
     pub(super) fn run(self) -> Result<(), Failure> {
         wait(async {
             match self.command {
-                Command::List(common) => common.list().await,
+                Command::List(common) => list(&common).await,
                 Command::Create(change) => change.run(true).await,
                 Command::Show(one) => one.show(&Api::of(&one.common.place)?).await,
                 Command::Update(change) => change.run(false).await,
@@ -141,17 +132,15 @@ impl Buckets {
     }
 }
 
-impl Common {
-    async fn list(&self) -> Result<(), Failure> {
-        let path = "/storage/v1/bucket?sortColumn=name";
-        let buckets = Api::of(&self.place)?.call(Method::GET, path, None).await?;
-        match self.output {
-            Format::Json => print(&format!("{buckets:#}")),
-            Format::Pretty => buckets.as_array().into_iter().flatten().try_for_each(|bucket| {
-                let access = if bucket["public"] == true { "public" } else { "private" };
-                print(&format!("{:40}  {access:7}  {}", text(bucket, "name"), text(bucket, "created_at")))
-            }),
-        }
+async fn list(common: &Common) -> Result<(), Failure> {
+    let path = "/storage/v1/bucket?sortColumn=name";
+    let buckets = Api::of(&common.place)?.call(Method::GET, path, None).await?;
+    match common.output {
+        Format::Json => print(&format!("{buckets:#}")),
+        Format::Pretty => buckets.as_array().into_iter().flatten().try_for_each(|bucket| {
+            let access = if bucket["public"] == true { "public" } else { "private" };
+            print(&format!("{:40}  {access:7}  {}", text(bucket, "name"), text(bucket, "created_at")))
+        }),
     }
 }
 

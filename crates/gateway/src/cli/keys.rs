@@ -5,7 +5,7 @@ use jwt::Algorithm;
 use kernel::Clock;
 use serde_json::json;
 
-use super::{Failure, Format, Place, print, wait};
+use super::{Common, Failure, Format, print, wait};
 use crate::api_keys::{self, Use};
 use crate::installation::Place as Where;
 use crate::rotation::{self, Change};
@@ -111,15 +111,6 @@ impl From<Usage> for Use {
             Usage::Secret => Self::Secret,
         }
     }
-}
-
-#[derive(Args)]
-struct Common {
-    #[command(flatten)]
-    place: Place,
-    /// For people or for programs.
-    #[arg(short, long, value_name = "FORMAT", default_value = "pretty")]
-    output: Format,
 }
 
 #[derive(Args)]

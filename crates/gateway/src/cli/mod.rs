@@ -130,6 +130,16 @@ struct Place {
     config: Option<PathBuf>,
 }
 
+/// What commands that print data have in common.
+#[derive(Args)]
+struct Common {
+    #[command(flatten)]
+    place: Place,
+    /// For people or for programs.
+    #[arg(short, long, value_name = "FORMAT", default_value = "pretty")]
+    output: Format,
+}
+
 impl Place {
     fn request(&self) -> Request {
         Request {

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::api::{Api, escaped};
-use super::{Failure, Format, Place, confirm, from_stdin, print, wait};
+use super::{Common, Failure, Format, confirm, from_stdin, print, wait};
 
 /// See and change the accounts of a running server.
 #[derive(Args)]
@@ -70,15 +70,6 @@ struct List {
     per_page: u32,
     #[command(flatten)]
     common: Common,
-}
-
-#[derive(Args)]
-struct Common {
-    #[command(flatten)]
-    place: Place,
-    /// For people or for programs.
-    #[arg(short, long, value_name = "FORMAT", default_value = "pretty")]
-    output: Format,
 }
 
 #[derive(Args)]

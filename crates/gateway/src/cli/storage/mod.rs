@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::api::Api;
 use super::users::text;
-use super::{Failure, Format, Place, confirm, print, wait};
+use super::{Common, Failure, Format, confirm, print, wait};
 use remote::Remote;
 
 /// See, copy, check and restore the files of a running server.
@@ -55,15 +55,6 @@ enum Command {
     Restore(upkeep::Restore),
     /// Forget versions whose time is over and remove files that are due, which the server does by itself twice a minute.
     Sweep(Common),
-}
-
-#[derive(Args)]
-struct Common {
-    #[command(flatten)]
-    place: Place,
-    /// For people or for programs.
-    #[arg(short, long, value_name = "FORMAT", default_value = "pretty")]
-    output: Format,
 }
 
 #[derive(Args)]
