@@ -154,6 +154,8 @@ pub(crate) fn serve(
             .wrap(from_fn(move |request, next| edge::handle(Arc::clone(&edge), request, next)))
     })
     .workers(workers)
+    // A body that is sent in pieces would wait for the client to acknowledge its head.
+    .tcp_nodelay(true)
     .max_connections(config.max_connections.div_ceil(workers).max(1))
     .client_request_timeout(config.header_timeout.0)
     .keep_alive(config.keep_alive.0)

@@ -156,26 +156,47 @@ fn remove(place: &Place, path: &Path) -> Result<(), Error> {
 
 /// Makes a directory and those above it, durably.
 pub(crate) fn make_directory(path: &Path) -> Result<(), Error> {
-    match DirBuilder::new().mode(0o700).create(path) {
-        Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            return if path.is_dir() { Ok(()) } else { Err(Error::Name) };
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let above = path.parent().ok_or(Error::NotFound)?;
-            make_directory(above)?;
-            // Somebody who tidies up may have been quicker; the caller tries again.
-            match DirBuilder::new().mode(0o700).create(path) {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-                made => made?,
+    let mut made = Made::default();
+    made.directory(path)?;
+    made.force()
+}
+
+/// Directories that have new names in them.
+#[derive(Debug, Default)]
+pub(crate) struct Made(Vec<PathBuf>);
+
+impl Made {
+    /// Makes a directory and those above it.
+    pub(crate) fn directory(&mut self, path: &Path) -> Result<(), Error> {
+        match DirBuilder::new().mode(0o700).create(path) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                return if path.is_dir() { Ok(()) } else { Err(Error::Name) };
             }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let above = path.parent().ok_or(Error::NotFound)?;
+                self.directory(above)?;
+                // Somebody who tidies up may have been quicker; the caller tries again.
+                match DirBuilder::new().mode(0o700).create(path) {
+                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+                    made => made?,
+                }
+            }
+            Err(error) => return Err(error.into()),
         }
-        Err(error) => return Err(error.into()),
+        path.parent().into_iter().for_each(|above| self.name_in(above));
+        Ok(())
     }
-    match path.parent() {
-        Some(above) => sync_directory(above),
-        None => Ok(()),
+
+    /// Notes that a directory has a new name in it.
+    pub(crate) fn name_in(&mut self, directory: &Path) {
+        self.0.push(directory.to_owned());
+    }
+
+    /// Forces the names to disk.
+    pub(crate) fn force(&self) -> Result<(), Error> {
+        self.0.iter().try_for_each(|directory| sync_directory(directory))
     }
 }
 

@@ -1,20 +1,19 @@
 //! A file on its way in.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use bytes::{Bytes, BytesMut};
-use md5::{Digest, Md5};
-use tokio::task::{JoinHandle, spawn_blocking};
+use bytes::Bytes;
 use uuid::Uuid;
 
 use crate::announced::announce;
-use crate::disk::{Place, make_directory, sync_directory};
-use crate::{Error, Key, PIECE, blocking};
+use crate::disk::{Made, Place, make_directory};
+use crate::md5::Md5;
+use crate::writer::Writer;
+use crate::{Error, Key};
 
 /// Headers that Supabase Storage keeps with the file; for us the row is the truth, and a file system
 /// without attributes will do.
@@ -41,22 +40,7 @@ pub struct Stored {
 pub struct Incoming {
     place: Arc<Place>,
     key: Key,
-    buffer: BytesMut,
-    size: u64,
-    writing: Writing,
-}
-
-/// One piece is written while the next one comes.
-enum Writing {
-    Idle(Writer),
-    Busy(JoinHandle<Result<Writer, Error>>),
-}
-
-/// What has been written, and its digest.
-struct Writer {
-    place: Arc<Place>,
-    draft: Option<Draft>,
-    digest: Md5,
+    writer: Writer,
 }
 
 /// A file that has no name of its own yet.
@@ -78,14 +62,13 @@ impl Drop for Draft {
 
 impl Incoming {
     pub(crate) fn new(place: Arc<Place>, key: Key) -> Self {
-        let writer = Writer { place: Arc::clone(&place), draft: None, digest: Md5::new() };
-        Self { place, key, buffer: BytesMut::new(), size: 0, writing: Writing::Idle(writer) }
+        Self { place, key, writer: Writer::new() }
     }
 
     /// Bytes so far.
     #[must_use]
     pub fn size(&self) -> u64 {
-        self.size
+        self.writer.size()
     }
 
     /// Takes some bytes. They reach the disk in larger pieces.
@@ -93,60 +76,27 @@ impl Incoming {
     /// # Errors
     ///
     /// What the file system said, perhaps of bytes that came before; then nothing is left.
-    pub async fn write(mut self, bytes: &Bytes) -> Result<Self, Error> {
-        self.size += bytes.len() as u64;
-        self.buffer.extend_from_slice(bytes);
-        if self.buffer.len() < PIECE {
-            return Ok(self);
-        }
-        let Self { place, key, buffer: piece, size, writing } = self;
-        let mut writer = writing.end().await?;
-        let writing = Writing::Busy(spawn_blocking(move || {
-            writer.write(&piece)?;
-            Ok(writer)
-        }));
-        let buffer = BytesMut::with_capacity(PIECE + bytes.len());
-        Ok(Self { place, key, buffer, size, writing })
+    pub async fn write(self, bytes: &Bytes) -> Result<Self, Error> {
+        let place = Arc::clone(&self.place);
+        let writer = self.writer.write(bytes, move || draft(&place)).await?;
+        Ok(Self { writer, ..self })
     }
 
-    /// Gives the file its name, once all of it is on the disk.
+    /// Gives the file its name, and returns once all of it is on the disk.
     ///
     /// # Errors
     ///
     /// What the file system said; then nothing is left.
     pub async fn finish(self, labels: Labels) -> Result<Stored, Error> {
-        let Self { place, key, buffer, size, writing } = self;
-        let mut writer = writing.end().await?;
-        blocking(move || {
-            writer.write(&buffer)?;
-            let draft = writer.draft.take().ok_or(Error::NotFound)?;
+        let Self { place, key, writer } = self;
+        let size = writer.size();
+        let draft_place = Arc::clone(&place);
+        let settle = move |draft: Draft, digest: Option<Md5>| {
             label(&draft.file, &labels);
-            let md5 = hex::encode(writer.digest.finalize());
-            let modified = settle(&place, draft, &key)?;
-            Ok(Stored { size, md5, modified })
-        })
-        .await
-    }
-}
-
-impl Writing {
-    /// Waits for the piece under way.
-    async fn end(self) -> Result<Writer, Error> {
-        match self {
-            Self::Idle(writer) => Ok(writer),
-            Self::Busy(writing) => writing.await.map_err(|error| Error::Io(std::io::Error::other(error)))?,
-        }
-    }
-}
-
-impl Writer {
-    fn write(&mut self, piece: &[u8]) -> Result<(), Error> {
-        let draft = match &mut self.draft {
-            Some(draft) => draft,
-            empty => empty.insert(draft(&self.place)?),
+            let md5 = digest.unwrap_or_default().finish();
+            Ok(Stored { size, md5, modified: settle(&place, draft, &key)? })
         };
-        self.digest.update(piece);
-        Ok(draft.file.write_all(piece)?)
+        writer.end(move || draft(&draft_place), settle).await
     }
 }
 
@@ -163,25 +113,35 @@ fn draft(place: &Place) -> Result<Draft, Error> {
     Ok(Draft { file, path, is_kept: false })
 }
 
-/// Forces the file to disk and renames it.
+/// Renames the file and forces it to disk. It has its key a moment before all of it is there, which
+/// nobody can know before its row is written; a journal is forced out once instead of three times.
 pub(crate) fn settle(place: &Place, mut draft: Draft, key: &Key) -> Result<SystemTime, Error> {
-    draft.file.sync_all()?;
     announce(place, key)?;
-    enter(place, key, |target| fs::rename(&draft.path, target))?;
-    draft.is_kept = true;
+    let made = enter(place, key, |target| fs::rename(&draft.path, target))?;
+    let is_kept = std::mem::replace(&mut draft.is_kept, true);
+    let forced = draft.file.sync_all().map_err(Error::from).and_then(|()| made.force());
+    if forced.is_err() && !is_kept {
+        // What stays is announced.
+        let _ = fs::remove_file(key.file(&place.root));
+    }
+    forced?;
     Ok(draft.file.metadata()?.modified()?)
 }
 
 /// Makes a name in the directory of a key. Somebody who removes the last version of an object takes
 /// the directory away, perhaps just now: then it is made again.
-fn enter(place: &Place, key: &Key, make: impl Fn(&Path) -> std::io::Result<()>) -> Result<(), Error> {
+fn enter(place: &Place, key: &Key, make: impl Fn(&Path) -> std::io::Result<()>) -> Result<Made, Error> {
     let target = key.file(&place.root);
     let directory = target.parent().unwrap_or(&place.root);
     let mut attempts = 0;
+    let mut made = Made::default();
     loop {
-        make_directory(directory)?;
+        made.directory(directory)?;
         match make(&target) {
-            Ok(()) => return sync_directory(directory),
+            Ok(()) => {
+                made.name_in(directory);
+                return Ok(made);
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound && attempts < 20 => attempts += 1,
             Err(error) => return Err(error.into()),
         }
@@ -193,8 +153,9 @@ pub(crate) fn link(place: &Place, from: &Path, to: &Key, labels: &Labels) -> Res
     fs::metadata(from)?;
     announce(place, to)?;
     match enter(place, to, |target| fs::hard_link(from, target)) {
+        Ok(made) => made.force(),
         Err(Error::Io(_)) => copy(place, from, to, labels).map(drop),
-        done => done,
+        Err(error) => Err(error),
     }
 }
 

@@ -3,8 +3,8 @@
 //! - [`Key`]: the place of one version of one object; made only of names that stay below the root.
 //! - [`Disk`]: a directory laid out as Supabase Storage's file store is, so that its volumes can be
 //!   used as they are, and given back.
-//! - [`Incoming`]: a file on its way in. It is written beside, forced to disk and renamed, so that a
-//!   key has all of its bytes or none; what is dropped on the way leaves nothing.
+//! - [`Incoming`]: a file on its way in. It is written beside, renamed and forced to disk, so that a
+//!   key whose row is written has all of its bytes; what is dropped on the way leaves nothing.
 //! - [`Partial`]: a file that comes in several requests, and survives the process between them.
 //! - [`Blob`]: a file on its way out, whole or in part.
 //! - [`Parts`]: pieces of files that are put together later.
@@ -18,9 +18,11 @@ mod disk;
 mod error;
 mod incoming;
 mod key;
+mod md5;
 mod outgoing;
 mod partial;
 mod parts;
+mod writer;
 
 pub use disk::Disk;
 pub use error::Error;

@@ -14,12 +14,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use bytes::{Bytes, BytesMut};
-use md5::{Digest, Md5};
+use bytes::Bytes;
 use uuid::Uuid;
 
 use crate::disk::{Place, make_directory, sync_directory};
 use crate::incoming::{Draft, label, settle};
+use crate::md5::Md5;
+use crate::writer::Writer;
 use crate::{Disk, Error, Key, Labels, PIECE, Stored, blocking};
 
 /// A file that is not complete, or whose note still says that it was.
@@ -156,10 +157,14 @@ impl Partial {
     pub async fn append(&self, progress: Option<Progress>) -> Result<Tail, Error> {
         let this = self.clone();
         blocking(move || {
-            let file = OpenOptions::new().append(true).open(this.path("part"))?;
+            let path = this.path("part");
+            let file = OpenOptions::new().append(true).open(&path)?;
             let size = file.metadata()?.len();
-            let progress = progress.unwrap_or_default();
-            Ok(Tail { file, buffer: BytesMut::new(), size, progress })
+            let before = progress.unwrap_or_default();
+            // A beginning that nobody has the MD5 of is read when the file is complete.
+            let digest = (before.size == size).then(|| before.digest.clone());
+            let writer = Writer::append(Draft { file, path, is_kept: true }, size, digest)?;
+            Ok(Tail { writer, before })
         })
         .await
     }
@@ -193,7 +198,7 @@ impl Partial {
                 label(&file, &labels);
                 settle(&this.place, Draft { file, path, is_kept: true }, &key)?
             };
-            Ok(Stored { size: progress.size, md5: hex::encode(progress.digest.finalize()), modified })
+            Ok(Stored { size: progress.size, md5: progress.digest.finish(), modified })
         })
         .await
     }
@@ -245,17 +250,15 @@ impl Progress {
 
 /// The end of a partial file. What was not flushed when it is dropped has not come.
 pub struct Tail {
-    file: File,
-    buffer: BytesMut,
-    size: u64,
-    progress: Progress,
+    writer: Writer,
+    before: Progress,
 }
 
 impl Tail {
     /// Bytes of the whole file, those that were not flushed included.
     #[must_use]
     pub fn size(&self) -> u64 {
-        self.size
+        self.writer.size()
     }
 
     /// Takes some bytes. They reach the file in larger pieces.
@@ -263,27 +266,8 @@ impl Tail {
     /// # Errors
     ///
     /// What the file system said; then some of them may be there.
-    pub async fn write(mut self, bytes: &Bytes) -> Result<Self, Error> {
-        self.size += bytes.len() as u64;
-        self.buffer.extend_from_slice(bytes);
-        if self.buffer.len() < PIECE {
-            return Ok(self);
-        }
-        blocking(move || {
-            self.flush()?;
-            Ok(self)
-        })
-        .await
-    }
-
-    fn flush(&mut self) -> Result<(), Error> {
-        self.file.write_all(&self.buffer)?;
-        // A beginning that nobody has the MD5 of is read when the file is complete.
-        if self.progress.size + self.buffer.len() as u64 == self.file.metadata()?.len() {
-            self.progress.take(&self.buffer);
-        }
-        self.buffer.clear();
-        Ok(())
+    pub async fn write(self, bytes: &Bytes) -> Result<Self, Error> {
+        Ok(Self { writer: self.writer.write(bytes, gone).await?, ..self })
     }
 
     /// Forces all of it to disk, as of a moment. Returns how many bytes the file has, and what the next
@@ -292,13 +276,19 @@ impl Tail {
     /// # Errors
     ///
     /// What the file system said.
-    pub async fn close(mut self, now: SystemTime) -> Result<(u64, Progress), Error> {
-        blocking(move || {
-            self.flush()?;
-            self.file.set_modified(now)?;
-            self.file.sync_data()?;
-            Ok((self.file.metadata()?.len(), self.progress))
-        })
-        .await
+    pub async fn close(self, now: SystemTime) -> Result<(u64, Progress), Error> {
+        let Self { writer, before } = self;
+        let size = writer.size();
+        let force = move |draft: Draft, digest: Option<Md5>| {
+            draft.file.set_modified(now)?;
+            draft.file.sync_data()?;
+            Ok((size, digest.map_or(before, |digest| Progress { digest, size })))
+        };
+        writer.end(gone, force).await
     }
+}
+
+/// The file of a tail is there: it was opened.
+fn gone() -> Result<Draft, Error> {
+    Err(Error::NotFound)
 }
