@@ -64,12 +64,20 @@ pub(crate) struct Metrics {
     /// What is said of oneself.
     pub(crate) presences: Sizes,
     errors: Mutex<BTreeMap<&'static str, u64>>,
+    /// Row changes that were not told to somebody who subscribed, by why.
+    skipped: Mutex<BTreeMap<&'static str, u64>>,
 }
 
 impl Metrics {
     /// Counts something that went wrong, by upstream's name of it.
     pub(crate) fn error(&self, code: &'static str) {
         *self.errors.lock().unwrap_or_else(PoisonError::into_inner).entry(code).or_default() += 1;
+    }
+
+    /// Counts changes that could not be judged and so were not told.
+    pub(crate) fn skip(&self, reason: &'static str, number: usize) {
+        let mut skipped = self.skipped.lock().unwrap_or_else(PoisonError::into_inner);
+        *skipped.entry(reason).or_default() += number as u64;
     }
 }
 
@@ -98,6 +106,11 @@ pub(crate) fn text(service: &Service) -> String {
     out.head("realtime_channel_error", "Errors by their code.", "counter");
     for (code, number) in &*metrics.errors.lock().unwrap_or_else(PoisonError::into_inner) {
         out.line("realtime_channel_error", &format!(r#"code="{code}",{TENANT}"#), number);
+    }
+    let name = "realtime_replication_poller_changes_skip";
+    out.head(name, "Row changes withheld from somebody because they could not be judged.", "counter");
+    for (reason, number) in &*metrics.skipped.lock().unwrap_or_else(PoisonError::into_inner) {
+        out.line(name, &format!(r#"reason="{reason}",{TENANT}"#), number);
     }
     let kinds = [("broadcast", &metrics.broadcasts), ("presence", &metrics.presences)];
     for (name, tenant) in [("realtime_payload_size", ""), ("realtime_tenants_payload_size", TENANT)] {

@@ -1,4 +1,5 @@
 # Runs a throw-away Postgres in $1 with the binaries in $2, until nobody holds $1/users any more.
+# A session that says `set synchronous_commit = on` stays within its commit: written, and visible to nobody.
 # Whoever starts this holds $1/lock; we take it when we stop, so that nobody counts on a server that is going.
 dir=$1 bin=$2
 umask 077
@@ -10,6 +11,7 @@ listen_addresses = ''
 unix_socket_directories = '$dir'
 fsync = off
 synchronous_commit = off
+synchronous_standby_names = 'nobody'
 full_page_writes = off
 autovacuum = off
 wal_level = logical

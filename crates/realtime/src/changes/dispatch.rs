@@ -16,15 +16,17 @@ use kernel::Identity;
 
 use super::Change;
 use super::compare::{Verdict, compare};
+use super::condition::{Truth, Value, Values};
 use super::filter::Filter;
 use super::known::{Memory, View, Who, who};
 use super::letter::Letters;
 use super::literal::{to_array, to_row};
 use super::payload::{Told, Withheld};
-use super::policy::{Truth, Value, Values};
 use super::registry::{Receiver, Registry};
+use super::sight::Sight;
 use super::survey::{Asked, Asking, survey};
 use super::wanted::Event;
+use crate::metric::Metrics;
 use crate::store::visible::{self, Ask, KeyColumn};
 use crate::wal::decode::{Cell, Row};
 
@@ -40,6 +42,8 @@ pub(super) struct Dispatcher {
     /// Policies are asked about the row as it was committed, not as it is.
     pub(super) by_image: bool,
     pub(super) memory: Memory,
+    pub(super) sight: Sight,
+    pub(super) metrics: Arc<Metrics>,
 }
 
 /// A change on its way to one wish of one receiver.
@@ -67,6 +71,7 @@ impl Dispatcher {
     ///
     /// A database that cannot be reached; then nothing was sent.
     pub(super) async fn deliver(&mut self, changes: &[Change]) -> Result<(), Error> {
+        self.sight.wait(&self.pool, changes).await?;
         let mut again = self.work(changes, &HashMap::new()).await?;
         while !again.is_empty() {
             again = self.again(changes, &again).await;
@@ -90,13 +95,14 @@ impl Dispatcher {
         changes: &[Change],
         only: &HashMap<u64, usize>,
     ) -> Result<HashMap<u64, usize>, Error> {
+        self.memory.freshen(&self.pool).await?;
         let wishes = self.wishes(changes).await?;
         let mut filters = Asked::default();
         let mut cases = self.cases(changes, &wishes, only, &mut filters);
         if cases.is_empty() {
             return Ok(HashMap::new());
         }
-        let passed = filters.answers(&self.fleet).await?;
+        let passed = filters.answers(&self.fleet, &self.metrics).await?;
         cases.retain(|case| match &case.fate {
             Fate::Filtered(asked) => asked.iter().all(|index| passed.contains(index)),
             Fate::Told | Fate::Withheld(_) => true,
@@ -318,6 +324,7 @@ impl Dispatcher {
                 Ok(rows) => rows,
                 Err(error) => {
                     tracing::warn!(%error, error_code = "RlsPolicyError", "the policies of a table could not be evaluated; a change was withheld");
+                    self.metrics.skip("policy_failed", part.iter().map(|part| part.cases.len()).sum());
                     continue;
                 }
             };

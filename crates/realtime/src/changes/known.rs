@@ -81,9 +81,6 @@ impl Memory {
         relation: &Arc<Relation>,
         roles: impl Iterator<Item = &'a str>,
     ) -> Result<(), Error> {
-        if self.since.is_none_or(|since| since.elapsed() > LIFETIME) {
-            self.begin_anew(pool).await?;
-        }
         let is_known = match self.tables.get(&relation.id) {
             Some(Some(known)) => Arc::ptr_eq(&known.relation, relation),
             // It may have been made anew under its number, which takes a while.
@@ -114,7 +111,12 @@ impl Memory {
         Ok(())
     }
 
-    async fn begin_anew(&mut self, pool: &Pool) -> Result<(), Error> {
+    /// Forgets what is too old. Before a batch, and not within it: its tables are looked up one after the other, and
+    /// all of them must be there in the end.
+    pub(super) async fn freshen(&mut self, pool: &Pool) -> Result<(), Error> {
+        if self.since.is_some_and(|since| since.elapsed() <= LIFETIME) {
+            return Ok(());
+        }
         let functions = table::claims(&mut pool.session().await?).await?;
         let pure = functions.into_iter().filter(|(_, body)| policy::is_pure(body)).map(|(name, _)| name);
         let pure: HashSet<String> = pure.collect();

@@ -2,8 +2,8 @@
 //!
 //! - [`wanted`], [`filter`]: what a client asks for, pure; [`registry`]: who asked, in memory.
 //! - [`dispatch`]: from changes to frames; [`known`]: what is remembered of the catalogue for it.
-//! - [`compare`], [`policy`]: filters and policies as far as they can be judged here; [`survey`]: what they leave
-//!   open is asked of the database.
+//! - [`compare`], [`policy`]: filters and policies as far as they can be judged here ([`expression`]: cut into tokens;
+//!   [`reading`]: as a [`condition`]); [`survey`]: what they leave open is asked of the database, when [`sight`] says that it can.
 //! - [`payload`], [`value`]: a change as JSON; [`letter`]: its frames; [`kind`], [`literal`]: types and their texts; [`inspect`]: values in
 //!   upstream's messages.
 //! - [`watch`]: the publication and the slot, looked at now and then.
@@ -15,7 +15,9 @@
 //! be judged is withheld. When nobody subscribes to anything, nothing is queued.
 
 mod compare;
+mod condition;
 mod dispatch;
+mod expression;
 mod filter;
 mod inspect;
 pub(crate) mod kind;
@@ -24,7 +26,9 @@ mod letter;
 mod literal;
 mod payload;
 mod policy;
+mod reading;
 pub(crate) mod registry;
+mod sight;
 mod survey;
 mod value;
 pub(crate) mod wanted;
@@ -33,17 +37,17 @@ pub(crate) mod watch;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use db::{Error, Fleet, Pool, PoolOptions, Target};
 use kernel::{Stop, Task};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc, watch as signal};
 use tokio::time::sleep;
 
 use crate::service::Service;
-use crate::wal::decode::{Relation, Row};
+use crate::wal::decode::{Relation, Row, Transaction};
 use dispatch::Dispatcher;
 use known::Memory;
 use registry::Registry;
+use sight::Sight;
 
 /// Bytes of changes that may wait.
 const WAITING: u32 = 64 * 1024 * 1024;
@@ -67,8 +71,7 @@ const CONNECTIONS: usize = 3;
 pub(crate) struct Change {
     pub(crate) relation: Arc<Relation>,
     pub(crate) row: Row,
-    /// When it was committed.
-    pub(crate) at: DateTime<Utc>,
+    pub(crate) transaction: Transaction,
     /// Its part of what may wait.
     _share: OwnedSemaphorePermit,
 }
@@ -123,11 +126,11 @@ impl Changes {
         &self,
         relation: &Arc<Relation>,
         row: Row,
-        at: DateTime<Utc>,
+        transaction: Transaction,
         share: OwnedSemaphorePermit,
     ) {
         // Nobody takes it out when the server has stopped.
-        let _ = self.into.send(Change { relation: Arc::clone(relation), row, at, _share: share });
+        let _ = self.into.send(Change { relation: Arc::clone(relation), row, transaction, _share: share });
     }
 }
 
@@ -148,6 +151,8 @@ async fn run(service: &Service, pool: Pool, mut stop: Stop) {
         largest: service.config.max_change.get(),
         by_image: service.config.check_image,
         memory: Memory::default(),
+        sight: Sight::default(),
+        metrics: Arc::clone(&service.metrics),
     };
     let mut out = service.changes.out.lock().await;
     let mut changes = Vec::new();

@@ -97,7 +97,7 @@ impl Told<'_> {
         let columns: Vec<&Column> = self.table.columns.iter().filter(|column| is_told(column)).collect();
         let mut json = self.head();
         json.push_str(r#","commit_timestamp":""#);
-        json.push_str(&self.change.at.to_rfc3339_opts(SecondsFormat::Millis, true));
+        json.push_str(&self.change.transaction.at.to_rfc3339_opts(SecondsFormat::Millis, true));
         json.push_str(r#"","columns":["#);
         for (index, column) in columns.iter().enumerate() {
             if index > 0 {

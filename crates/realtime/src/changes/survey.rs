@@ -8,6 +8,7 @@ use futures_util::future::try_join_all;
 
 use super::filter::Filter;
 use super::known::Who;
+use crate::metric::Metrics;
 use crate::store::visible::{self, Ask};
 
 /// Questions that travel on one connection; more are spread over several.
@@ -34,12 +35,16 @@ impl Asked {
     }
 
     /// The places of those that passed.
-    pub(super) async fn answers(self, fleet: &Fleet) -> Result<HashSet<usize>, Error> {
+    pub(super) async fn answers(self, fleet: &Fleet, metrics: &Metrics) -> Result<HashSet<usize>, Error> {
         if self.asks.is_empty() {
             return Ok(HashSet::new());
         }
         let asking = self.asks.into_iter().map(|ask| Asking { who: None, asks: vec![ask] });
         let answers = survey(fleet, &asking.collect::<Vec<_>>()).await?;
+        for error in answers.iter().filter_map(|answer| answer.as_ref().err()) {
+            tracing::warn!(%error, error_code = "UnableToSubscribeToPostgres", "a filter could not be evaluated; a change was withheld");
+            metrics.skip("filter_failed", 1);
+        }
         let passed = answers.iter().enumerate().filter(|(_, answer)| {
             let record = answer.as_ref().ok().and_then(|rows| rows.first()?.first());
             record.and_then(|record| record.get::<Option<bool>>(0).ok().flatten()) == Some(true)
@@ -55,6 +60,10 @@ pub(super) struct Asking {
 }
 
 /// Asks everything in one burst, which is spread over some connections if it is large.
+///
+/// # Errors
+///
+/// A database that cannot answer now, as a whole or to one of the questions: they are to be asked again.
 pub(super) async fn survey(fleet: &Fleet, asking: &[Asking]) -> Result<Vec<Answer>, Error> {
     let settings: Vec<Vec<Setting<'_>>> = asking.iter().map(|asking| settings(asking.who.as_ref())).collect();
     let queries: Vec<Vec<_>> =
@@ -71,7 +80,22 @@ pub(super) async fn survey(fleet: &Fleet, asking: &[Asking]) -> Result<Vec<Answe
         .collect();
     let share = questions.len().div_ceil(WAYS).max(SPREAD);
     let answers = try_join_all(questions.chunks(share).map(|share| fleet.survey(share))).await?;
-    Ok(answers.into_iter().flatten().collect())
+    let answers: Vec<Answer> = answers.into_iter().flatten().collect();
+    match answers.iter().find_map(|answer| answer.as_ref().err().filter(|error| is_passing(error))) {
+        Some(error) => Err(error.clone()),
+        None => Ok(answers),
+    }
+}
+
+/// Whether an error says nothing about the question: a server that starts or stops, or that has too little of something.
+fn is_passing(error: &Error) -> bool {
+    match error.code() {
+        Some(code) => {
+            matches!(&*code.get(..2).unwrap_or_default(), "08" | "40" | "53" | "58")
+                || code.starts_with("57P")
+        }
+        None => !matches!(error, Error::Client(_)),
+    }
 }
 
 /// What policies look at.

@@ -5,6 +5,7 @@
 
 use bytes::{Buf, Bytes};
 use chrono::{DateTime, Utc};
+use db::Lsn;
 use thiserror::Error;
 
 /// Something that is no message of `pgoutput`.
@@ -100,13 +101,22 @@ impl Row {
     }
 }
 
+/// A transaction that was committed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Transaction {
+    /// Where its commit stands in the log: transactions come in the order of these.
+    pub(crate) commit: Lsn,
+    /// When it was committed.
+    pub(crate) at: DateTime<Utc>,
+    /// Its number.
+    pub(crate) id: u32,
+}
+
 /// A message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Message {
-    /// A transaction that was committed at this time.
-    Begin {
-        at: DateTime<Utc>,
-    },
+    /// A transaction.
+    Begin(Transaction),
     Relation(Relation),
     Row {
         relation: u32,
@@ -125,9 +135,8 @@ pub(crate) fn decode(message: &Bytes) -> Result<Message, Undecodable> {
     let mut rest = Reader(message.clone());
     match rest.u8()? {
         b'B' => {
-            // Where the transaction ends in the log.
-            rest.u64()?;
-            Ok(Message::Begin { at: moment(rest.u64()?) })
+            let (commit, at, id) = (Lsn(rest.u64()?), moment(rest.u64()?), rest.u32()?);
+            Ok(Message::Begin(Transaction { commit, at, id }))
         }
         b'R' => relation(&mut rest).map(Message::Relation),
         b'I' => {
@@ -275,8 +284,9 @@ mod tests {
         message.put_u64(1);
         message.put_i64(1_500_000);
         message.put_u32(7);
-        let Ok(Message::Begin { at }) = decode(&message.freeze()) else { panic!("a beginning") };
-        assert_eq!(at.to_rfc3339(), "2000-01-01T00:00:01.500+00:00");
+        let Ok(Message::Begin(begun)) = decode(&message.freeze()) else { panic!("a beginning") };
+        assert_eq!((begun.commit, begun.id), (Lsn(1), 7));
+        assert_eq!(begun.at.to_rfc3339(), "2000-01-01T00:00:01.500+00:00");
     }
 
     fn write(tuple: &Tuple, to: &mut BytesMut) {

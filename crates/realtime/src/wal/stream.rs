@@ -8,13 +8,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use db::{Error, Lsn, Replication, Streamed};
 use kernel::{Stop, Task};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::decode::{Message, Relation, Row, Undecodable, decode};
+use super::decode::{Message, Relation, Row, Transaction, Undecodable, decode};
 use super::messages;
 use crate::service::Service;
 use crate::store::publication;
@@ -127,7 +126,7 @@ async fn follow(service: &Service) -> Result<std::convert::Infallible, Broken> {
     service.follow.set_slot(Some(slot));
     service.stands.send_replace(true);
     tracing::debug!("the stream of changes stands");
-    let mut reader = Reader { service, relations: HashMap::new(), at: DateTime::UNIX_EPOCH };
+    let mut reader = Reader { service, relations: HashMap::new(), transaction: Transaction::default() };
     let mut seen = Lsn::default();
     let mut confirm_at = Instant::now() + CONFIRM;
     loop {
@@ -149,7 +148,7 @@ async fn follow(service: &Service) -> Result<std::convert::Infallible, Broken> {
                             }
                         }
                     };
-                    service.changes.put(&relation, row, reader.at, share);
+                    service.changes.put(&relation, row, reader.transaction, share);
                 }
                 seen = seen.max(end);
             }
@@ -171,15 +170,15 @@ async fn follow(service: &Service) -> Result<std::convert::Infallible, Broken> {
 struct Reader<'a> {
     service: &'a Service,
     relations: HashMap<u32, Arc<Relation>>,
-    /// When the transaction that is being read was committed.
-    at: DateTime<Utc>,
+    /// The transaction that is being read.
+    transaction: Transaction,
 }
 
 impl Reader<'_> {
     /// Takes a message; a change that somebody may want comes back.
     fn take(&mut self, message: Message) -> Option<(Arc<Relation>, Row)> {
         match message {
-            Message::Begin { at } => self.at = at,
+            Message::Begin(transaction) => self.transaction = transaction,
             Message::Relation(relation) => {
                 self.relations.insert(relation.id, Arc::new(relation));
             }

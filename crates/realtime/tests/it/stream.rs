@@ -91,3 +91,39 @@ async fn without_its_publication_the_rest_goes_on() {
     sql(&server, "select realtime.send('{\"a\": 1}', 'e', 'chat', false)").await;
     assert_eq!(client.event("broadcast").await.topic, topic);
 }
+
+/// A commit is in the log, and so in the stream, before anybody can see what it did; here it stays there for a while.
+#[actix_web::test]
+async fn a_change_waits_until_it_can_be_seen() {
+    let server = server().await;
+    sql(
+        &server,
+        "create table public.pen (id int primary key);
+         alter table public.pen enable row level security;
+         create function public.may(id int) returns boolean language sql stable as 'select id > 0';
+         create policy positive on public.pen for select to anon using (public.may(id));
+         grant select on public.pen to anon;
+         alter publication supabase_realtime add table public.pen;",
+    )
+    .await;
+    let mut client = subscribed(&server, &anon(), json!([table("pen", "*")])).await;
+    let mut writer = server.database.admin().await;
+    let pid: i32 = writer.query_one("select pg_backend_pid()", &[]).await.unwrap().get(0);
+    let writing = tokio::spawn(async move {
+        writer.batch("set synchronous_commit = on; insert into public.pen values (1)").await
+    });
+    let mut admin = server.database.admin().await;
+    let waits = "select exists (select from pg_stat_activity where pid = $1 and wait_event = 'SyncRep')";
+    while !admin.query_one(waits, &[&pid]).await.unwrap().get::<_, bool>(0) {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    assert!(!client.settled().await.iter().any(is_change), "nobody can see it");
+    // It stands in the stream behind the one that waits, and would not come before it.
+    admin.batch("insert into public.t values (7)").await.unwrap();
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    assert!(!client.settled().await.iter().any(is_change));
+    // The wait ends, and the commit with it.
+    admin.execute("select pg_cancel_backend($1)", &[&pid]).await.unwrap();
+    writing.await.unwrap().unwrap();
+    assert_eq!(id(&mut client).await, 1);
+}

@@ -1,0 +1,90 @@
+//! Waiting until others can see a transaction.
+//!
+//! A change arrives as soon as its commit is in the log. The transaction becomes visible to others a little later: when
+//! its process has said so, which takes its time on a busy machine, or when a standby has confirmed it. Until then a
+//! policy that looks for the row finds nothing, and who looks into the catalogue finds the table as it was.
+
+use std::time::Duration;
+
+use db::{Error, Pool};
+use tokio::time::sleep;
+
+use super::Change;
+use crate::store::snapshot;
+
+const FIRST_PAUSE: Duration = Duration::from_millis(1);
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+
+/// What could be seen at some time; what could be seen once can be seen ever after.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Sight {
+    /// The first number that was not given to a transaction.
+    next: u32,
+    /// Transactions that had not ended.
+    running: Vec<u32>,
+}
+
+impl Sight {
+    /// Reads `next` and `running` of a snapshot as Postgres prints it: `10:20:12,15`. The numbers of transactions
+    /// in the stream are the lower half of these.
+    fn parse(text: &str) -> Option<Self> {
+        let low = |digits: &str| digits.parse().ok().map(|number: u64| (number & u64::from(u32::MAX)) as u32);
+        let (_, rest) = text.split_once(':')?;
+        let (next, running) = rest.split_once(':')?;
+        let running = running.split(',').filter(|digits| !digits.is_empty());
+        Some(Self { next: low(next)?, running: running.map(low).collect::<Option<_>>()? })
+    }
+
+    /// Numbers are taken again after four billion: what is less than half of that ahead comes later.
+    fn has(&self, transaction: u32) -> bool {
+        let is_earlier = transaction.wrapping_sub(self.next).cast_signed() < 0;
+        is_earlier && !self.running.contains(&transaction)
+    }
+
+    fn has_all(&self, changes: &[Change]) -> bool {
+        // Neighbours are of the same transaction mostly.
+        let mut transactions = changes.chunk_by(|one, other| one.transaction.id == other.transaction.id);
+        transactions.all(|of_one| of_one.first().is_none_or(|change| self.has(change.transaction.id)))
+    }
+
+    /// Returns when everybody can see these changes.
+    pub(super) async fn wait(&mut self, pool: &Pool, changes: &[Change]) -> Result<(), Error> {
+        let mut pause = FIRST_PAUSE;
+        while !self.has_all(changes) {
+            let now = snapshot::current(&mut pool.session().await?).await?;
+            let unreadable = || Error::Client("a snapshot cannot be read".to_owned());
+            *self = Self::parse(&now).ok_or_else(unreadable)?;
+            if !self.has_all(changes) {
+                sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn what_has_ended_is_seen() {
+        let sight = Sight::parse("10:20:12,15").unwrap();
+        for (transaction, is_seen) in
+            [(9, true), (11, true), (12, false), (15, false), (19, true), (20, false)]
+        {
+            assert_eq!(sight.has(transaction), is_seen, "{transaction}");
+        }
+        assert_eq!(Sight::parse("10:10:").unwrap(), Sight { next: 10, running: Vec::new() });
+        assert_eq!(Sight::parse("10"), None);
+        // Behind the end of the numbers.
+        let sight = Sight::parse("4294967290:4294967301:4294967292").unwrap();
+        for (transaction, is_seen) in
+            [(u32::MAX, true), (4_294_967_292, false), (3, true), (5, false), (6, false)]
+        {
+            assert_eq!(sight.has(transaction), is_seen, "{transaction}");
+        }
+    }
+}
