@@ -44,7 +44,7 @@ pub use listen::{Event, Listener};
 pub use migrate::Migrations;
 pub use pool::{Pool, PoolOptions, PoolStatus};
 pub use quote::{ident, literal, push_ident};
-pub use replication::{Lsn, Replication, Streamed};
+pub use replication::{Lsn, Replication, SlotKind, Streamed};
 pub use session::{Param, Session};
 pub use survey::{Answer, Question};
 pub use target::Target;

@@ -4,8 +4,12 @@
 //! word for that, so it is added to its greeting (see `wire`); everything after is a handful of messages.
 //! What the changes mean is the reader's business.
 //!
-//! The slot is temporary: it dies with the connection, so that nobody's disk is filled by a reader that is gone.
-//! What happens between two connections is not seen.
+//! A slot that is temporary dies with the connection, so that nobody's disk is filled by a reader that is gone; what
+//! happens between two connections is not seen. One that is durable keeps what was not confirmed for the next reader.
+
+use std::fmt;
+use std::num::ParseIntError;
+use std::str::FromStr;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use postgres_protocol::message::backend::Message;
@@ -21,6 +25,32 @@ const CHUNK: usize = 32 * 1024;
 /// A position in the log of the server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Lsn(pub u64);
+
+impl fmt::Display for Lsn {
+    /// As Postgres prints it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:X}/{:X}", self.0 >> 32, self.0 & u64::from(u32::MAX))
+    }
+}
+
+impl FromStr for Lsn {
+    type Err = ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, ParseIntError> {
+        let (high, low) = text.split_once('/').unwrap_or_default();
+        let half = |digits: &str| u32::from_str_radix(digits, 16).map(u64::from);
+        Ok(Self(half(high)? << 32 | half(low)?))
+    }
+}
+
+/// How long a slot lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SlotKind {
+    /// As long as the connection that made it.
+    Temporary,
+    /// Until it is dropped: the server keeps its log from what was confirmed last.
+    Durable,
+}
 
 /// Something that came along the stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,17 +87,30 @@ impl Replication {
         Ok(Self { socket: log_in_to_replicate(target).await?, inbox: BytesMut::new() })
     }
 
-    /// Makes a temporary slot `name` and starts to stream what happens from now on in the tables of these
-    /// publications.
+    /// Makes a slot `name` for what happens from now on.
     ///
     /// # Errors
     ///
-    /// What the server said: no right to replicate, no free slot, or a log without enough in it.
-    pub async fn start(&mut self, name: &str, publications: &[&str]) -> Result<(), Error> {
-        // Postgres 15 knows these words in capitals only.
+    /// What the server said: no right to replicate, no free slot, one of that name, or a log without enough in it.
+    pub async fn create(&mut self, name: &str, kind: SlotKind) -> Result<(), Error> {
         let slot = ident(name);
-        self.command(&format!("CREATE_REPLICATION_SLOT {slot} TEMPORARY LOGICAL pgoutput NOEXPORT_SNAPSHOT"))
-            .await?;
+        // Postgres 15 knows these words in capitals only.
+        let kind = match kind {
+            SlotKind::Temporary => " TEMPORARY",
+            SlotKind::Durable => "",
+        };
+        self.command(&format!("CREATE_REPLICATION_SLOT {slot}{kind} LOGICAL pgoutput NOEXPORT_SNAPSHOT"))
+            .await
+    }
+
+    /// Starts to stream what happened in the tables of these publications since the slot `name` was made, or
+    /// since what was confirmed of it.
+    ///
+    /// # Errors
+    ///
+    /// What the server said: somebody else reads the slot, or it is lost.
+    pub async fn start(&mut self, name: &str, publications: &[&str]) -> Result<(), Error> {
+        let slot = ident(name);
         let publications: Vec<_> = publications.iter().map(|publication| ident(publication)).collect();
         let publications = literal(&publications.join(","));
         self.command(&format!(

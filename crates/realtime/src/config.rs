@@ -56,12 +56,25 @@ pub struct Config {
     pub nats_url: Secret,
     /// The subject on which instances speak there. Installations that share a NATS need different ones.
     pub nats_subject: String,
+    /// Keep the replication slot when nobody reads it: what is committed while the server restarts, or while another
+    /// instance takes over, is not lost. Postgres keeps its log for it meanwhile.
+    pub durable_slot: bool,
+    /// Allow a durable slot although Postgres would keep its log without a bound (`max_slot_wal_keep_size = -1`): a
+    /// server that does not come back fills the disk.
+    pub unbounded_slot: bool,
+    /// What the name of the replication slot begins with; the number of the database follows. Instances that serve
+    /// one database have the same.
+    pub slot_name: String,
     /// The publication whose tables clients may subscribe to.
     pub publication: String,
     /// How often the tables of the publication are looked at: subscriptions follow.
     pub publication_check: Span,
     /// A row that changed is told without its large values if it has more bytes than this.
     pub max_change: Bytes,
+    /// How long changes are kept for clients that come back and say where they were; 0 keeps none.
+    pub resume_window: Span,
+    /// Bytes of changes that are kept for them.
+    pub resume_memory: Bytes,
     /// Ask policies about a row as it was committed and not as it is when they are asked: a row that changes
     /// again at once is told each time.
     pub check_image: bool,
@@ -104,13 +117,24 @@ impl Default for Config {
             relay: Relay::Postgres,
             nats_url: Secret::default(),
             nats_subject: "basalt.realtime".to_owned(),
+            durable_slot: false,
+            unbounded_slot: false,
+            slot_name: "basalt_realtime".to_owned(),
             publication: "supabase_realtime".to_owned(),
             publication_check: Span::secs(60),
             max_change: Bytes::mib(1),
+            resume_window: Span::secs(600),
+            resume_memory: Bytes::mib(8),
             check_image: false,
             drain: Span::secs(10),
         }
     }
+}
+
+/// Postgres takes no others, and has 63 bytes for all of it.
+fn is_slot_name(name: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    (1..=40).contains(&name.len()) && name.bytes().all(fits)
 }
 
 /// A setting that cannot be used.
@@ -149,6 +173,16 @@ impl Config {
             (self.queue_messages == 0, "queue_messages", "must be 1 or more"),
             (self.queue_bytes.0 == 0, "queue_bytes", "must be 1 or more"),
             (self.idle_timeout.0 < Duration::from_secs(1), "idle_timeout", "must be a second or more"),
+            (
+                !is_slot_name(&self.slot_name),
+                "slot_name",
+                "must be small letters, digits and underscores, 40 at most",
+            ),
+            (
+                self.durable_slot && self.relay == Relay::None,
+                "durable_slot",
+                "needs a relay: without one, several instances would each want the slot",
+            ),
             (self.publication.is_empty(), "publication", "must name a publication"),
             (self.publication_check.0.is_zero(), "publication_check", "must be longer than nothing"),
             (self.retention_days == 0, "retention_days", "must be 1 or more"),
@@ -156,6 +190,14 @@ impl Config {
         ];
         let found = checks.into_iter().filter(|(is_wrong, ..)| *is_wrong);
         found.map(|(_, key, text)| Problem { key, text }).collect()
+    }
+
+    /// What cannot be used with the database as it is.
+    pub(crate) fn check_slot(&self, is_bounded: bool) -> Vec<Problem> {
+        const TEXT: &str = "Postgres would keep its log without a bound for a slot that nobody reads: set \
+                            max_slot_wal_keep_size there, or allow it with unbounded_slot";
+        let is_refused = self.durable_slot && !is_bounded && !self.unbounded_slot;
+        is_refused.then_some(Problem { key: "durable_slot", text: TEXT }).into_iter().collect()
     }
 
     pub(crate) fn queue(&self) -> Bounds {

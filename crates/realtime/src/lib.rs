@@ -5,7 +5,8 @@
 //! - [`hub`]: who is on which topic, and getting a message to all of them; presence lives there too, and the way
 //!   to other instances on the same database.
 //! - [`protocol`]: frames and messages as values, pure.
-//! - [`wal`]: the stream of what happens in the database; messages written there are broadcasts.
+//! - [`wal`]: the stream of what happens in the database, read by one instance and passed on to the others; messages
+//!   written there are broadcasts. [`feed`]: where its rows come in, each once.
 //! - [`changes`]: rows that were written, to those who subscribed and may see them.
 //! - [`token`], [`authz`]: who somebody is, and what policies let them do; [`limit`]: how much of it;
 //!   [`metric`]: how much there was.
@@ -22,6 +23,7 @@ mod changes;
 mod channel;
 mod config;
 mod error;
+mod feed;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod http;
@@ -109,9 +111,9 @@ pub enum StartError {
     /// Settings that cannot be used, each with what is wrong.
     #[error("{}", .0.iter().map(|p| format!("realtime.{}: {}", p.key, p.text)).collect::<Vec<_>>().join("; "))]
     Settings(Vec<Problem>),
-    /// The partitions of `realtime.messages` could not be made.
-    #[error("the partitions of realtime.messages cannot be made: {0}")]
-    Partitions(#[from] db::Error),
+    /// The database did not do what is needed, as making the partitions of `realtime.messages`.
+    #[error("the database cannot be prepared for realtime: {0}")]
+    Database(#[from] db::Error),
 }
 
 impl Realtime {
@@ -134,7 +136,7 @@ impl Realtime {
             counters: Counters::default(),
             metrics: Arc::default(),
             sockets: Sockets::default(),
-            changes: changes::Changes::new(&deps.stream),
+            changes: changes::Changes::new(&deps.stream, !config.resume_window.0.is_zero()),
             follow: wal::stream::Follow::default(),
             // The texts of values are read by their form.
             stream: deps
@@ -144,9 +146,15 @@ impl Realtime {
                 .with_option("intervalstyle", "postgres")
                 .with_option("bytea_output", "hex")
                 .with_option("extra_float_digits", "1"),
-            stands: tokio::sync::watch::Sender::new(false),
+            voice: wal::voice::Voice::default(),
+            feed: feed::Feed::default(),
             config,
         });
+        let is_bounded = store::slot::is_bounded(&mut service.pool.session().await?).await?;
+        let problems = service.config.check_slot(is_bounded);
+        if !problems.is_empty() {
+            return Err(StartError::Settings(problems));
+        }
         task::partitions::keep(&service).await?;
         Ok(Self(service))
     }

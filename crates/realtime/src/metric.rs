@@ -125,19 +125,29 @@ pub(crate) fn text(service: &Service) -> String {
     out.counter("basalt_realtime_relay_lost", "Messages for other servers that were given up.", "", lost);
     let overrun = metrics.overrun.get();
     out.counter("basalt_realtime_sockets_overrun", "Sockets whose clients did not keep up.", "", overrun);
-    let stands = usize::from(*service.stands.borrow());
+    let stands = usize::from(service.feed.stands().borrow().is_some());
     out.gauge("basalt_realtime_stream_stands", "1 while changes are streamed.", "", stands);
+    let is_ours = usize::from(service.follow.slot().is_some());
+    out.gauge("basalt_realtime_stream_held", "1 while this server reads the stream.", "", is_ours);
+    let begun = service.follow.begun();
+    out.counter("basalt_realtime_stream_begun", "How often it began to read it.", "", begun);
+    let lag = service.follow.lag.load(Ordering::Relaxed);
+    out.gauge("basalt_realtime_slot_lag_bytes", "Log that Postgres keeps for the stream.", "", lag);
     let (now, config) = (service.now(), &service.config);
-    let limits = [
+    let mut limits = vec![
         ("sockets", config.max_sockets as u64, sockets as u64),
         ("joins_per_second", config.max_joins_per_second, counters.joins.average(now)),
         ("events_per_second", config.max_events_per_second, counters.events.average(now)),
         ("presence_events_per_second", config.max_presence_events_per_second, counters.presence.average(now)),
     ];
-    for (name, most, _) in limits {
+    let bound = service.follow.bound.load(Ordering::Relaxed);
+    if bound > 0 {
+        limits.push(("slot_lag_bytes", bound, lag));
+    }
+    for &(name, most, _) in &limits {
         out.gauge("basalt_realtime_limit", "What is allowed.", &format!(r#"limit="{name}""#), most);
     }
-    for (name, _, used) in limits {
+    for &(name, _, used) in &limits {
         out.gauge("basalt_realtime_used", "How much of it is used.", &format!(r#"limit="{name}""#), used);
     }
     out.0

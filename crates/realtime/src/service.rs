@@ -7,16 +7,21 @@ use std::time::Duration;
 
 use db::{Fleet, Pool, Target};
 use kernel::Clock;
-use tokio::sync::watch;
+use tokio::sync::OwnedSemaphorePermit;
 
-use crate::changes::Changes;
+use crate::changes::{Arrival, Changes, Item};
 use crate::config::Config;
+use crate::feed::{Begun, Feed, Source};
 use crate::hub::Hub;
 use crate::limit::Counters;
 use crate::metric::Metrics;
 use crate::socket::outbox::Outbox;
 use crate::token::Tokens;
+use crate::wal::decode::Row;
+use crate::wal::messages;
+use crate::wal::position::Position;
 use crate::wal::stream::Follow;
+use crate::wal::voice::Voice;
 
 /// The service is going away; clients connect again.
 const RESTART: u16 = 1012;
@@ -36,10 +41,12 @@ pub(crate) struct Service {
     pub(crate) sockets: Sockets,
     /// Where the changes of the database are streamed from.
     pub(crate) stream: Target,
-    /// Whether that stream stands.
-    pub(crate) stands: watch::Sender<bool>,
-    /// More about that stream.
+    /// More about that stream, if this instance reads it.
     pub(crate) follow: Follow,
+    /// What the others are told of it then.
+    pub(crate) voice: Voice,
+    /// Where its rows come in, from there or from another instance.
+    pub(crate) feed: Feed,
     /// Row changes.
     pub(crate) changes: Changes,
 }
@@ -48,6 +55,31 @@ impl Service {
     /// The time as counters take it, in seconds since 1970.
     pub(crate) fn now(&self) -> i64 {
         self.clock.unix()
+    }
+
+    /// A source of rows begins, on a history of the database, behind `from`.
+    pub(crate) fn begin_feed(&self, source: Source, history: u32, from: Position) -> Begun {
+        let begun = self.feed.begin(source, from);
+        let is_seamless = begun == Begun::Seamless;
+        self.changes.push(Item::Begin { history, from, is_seamless });
+        begun
+    }
+
+    /// All rows of a source up to `position` have come.
+    pub(crate) fn pass(&self, source: Source, position: Position) {
+        if self.feed.pass(source, position) {
+            self.changes.push(Item::Passed(position));
+        }
+    }
+
+    /// Takes a row of the stream to those whom it concerns; `share` is its part of what may wait.
+    pub(crate) fn take_in(&self, arrival: Arrival, share: OwnedSemaphorePermit) {
+        if !messages::is_about(&arrival.relation) {
+            self.changes.put(arrival, share);
+        } else if let Row::Insert { new } = &arrival.row {
+            // Messages are on no publication but ours, which brings insertions only.
+            messages::send(self, &arrival.relation, new);
+        }
     }
 
     /// True if the installation sends and delivers more than it may.

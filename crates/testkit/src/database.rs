@@ -129,6 +129,10 @@ impl Database {
 /// Ends the connections to a database. `drop database … with (force)` does it too, but looks only every 100 ms.
 const DISCONNECT: &str = "select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = $1";
 
+/// Slots that stay when their readers go would keep it from being dropped.
+const DROP_SLOTS: &str = "
+    select count(pg_drop_replication_slot(slot_name)) from pg_replication_slots where database = $1 and not active";
+
 impl Drop for Database {
     fn drop(&mut self) {
         self.admin.close();
@@ -145,6 +149,7 @@ impl Drop for Database {
                     }
                     tokio::time::sleep(Duration::from_millis(2)).await;
                 }
+                session.query(DROP_SLOTS, &[&name]).await?;
                 session.batch(&format!("drop database if exists {} with (force)", ident(&name))).await
             })
         })

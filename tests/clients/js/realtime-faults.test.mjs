@@ -38,6 +38,19 @@ function listener(basalt, key, topic = 'room') {
   return one
 }
 
+// Another server of the same database.
+async function beside(first, env = {}) {
+  const socket = path.join(first.dataDir, 'run')
+  const url = `postgresql://supabase_admin@/postgres?host=${encodeURIComponent(socket)}&port=${first.dbPort}`
+  const second = new Basalt(temporaryDirectory(), await freePorts(2), { ...TEST_ENV, ...env, BASALT_DATABASE__URL: url }, [])
+  second.command = () => ['serve', '--data-dir', second.dataDir, '--listen', `127.0.0.1:${second.port}`]
+  // Servers of one database have the same keys.
+  cpSync(path.join(first.dataDir, 'secrets'), path.join(second.dataDir, 'secrets'), { recursive: true })
+  cpSync(path.join(first.dataDir, 'vault'), path.join(second.dataDir, 'vault'), { recursive: true })
+  await second.launch()
+  return second
+}
+
 describe('a server that comes back', () => {
   let basalt
   before(async () => { basalt = await Basalt.start() })
@@ -65,14 +78,7 @@ describe('two servers of one database', () => {
   let second
   before(async () => {
     first = await Basalt.start()
-    const socket = path.join(first.dataDir, 'run')
-    const url = `postgresql://supabase_admin@/postgres?host=${encodeURIComponent(socket)}&port=${first.dbPort}`
-    second = new Basalt(temporaryDirectory(), await freePorts(2), { ...TEST_ENV, BASALT_DATABASE__URL: url }, [])
-    second.command = () => ['serve', '--data-dir', second.dataDir, '--listen', `127.0.0.1:${second.port}`]
-    // Servers of one database have the same keys.
-    cpSync(path.join(first.dataDir, 'secrets'), path.join(second.dataDir, 'secrets'), { recursive: true })
-    cpSync(path.join(first.dataDir, 'vault'), path.join(second.dataDir, 'vault'), { recursive: true })
-    await second.launch()
+    second = await beside(first)
   })
   after(async () => {
     await second?.destroy()
@@ -97,4 +103,243 @@ describe('two servers of one database', () => {
     await until('the message', () => here.heard.includes(1000))
     await Promise.all([here.end(), there.end()])
   })
+})
+
+// What a server says of itself.
+async function figure(basalt, name) {
+  const text = await fetch(`${basalt.url}/metrics`, { headers: { apikey: basalt.keys.SERVICE_ROLE_KEY } }).then((r) => r.text())
+  return Number(text.split('\n').find((line) => line.startsWith(`${name} `))?.split(' ').at(-1))
+}
+
+// A client that hears of rows; `ids` are those that came, `told` what it was told beside.
+function watcher(basalt) {
+  const client = createClient(basalt.url, basalt.keys.ANON_KEY)
+  const channel = client.channel('rows')
+  const one = { ids: [], told: [], joined: false }
+  channel.on('postgres_changes', { event: 'INSERT', schema: 'public', table: 'rows' }, (change) => one.ids.push(change.new.id))
+  channel.on('system', {}, (system) => one.told.push(`${system.status}: ${system.message}`))
+  channel.subscribe((state) => { one.joined = state === 'SUBSCRIBED' })
+  one.end = async () => {
+    await client.removeAllChannels()
+    await client.realtime.disconnect()
+  }
+  return one
+}
+
+for (const slot of ['temporary', 'durable']) {
+  describe(`row changes of two servers with a ${slot} slot`, () => {
+    let database
+    let servers
+    before(async () => {
+      // This one has the database and no sockets; the two that have them can be killed.
+      database = await Basalt.start({ args: ['--services', 'auth,rest'] })
+      const env = slot === 'durable' ? { BASALT_REALTIME__DURABLE_SLOT: 'true' } : {}
+      servers = [await beside(database, env), await beside(database, env)]
+      await database.sql(`create table public.rows (id bigint primary key generated always as identity);
+        grant select on public.rows to anon; alter publication supabase_realtime add table public.rows`)
+    })
+    after(async () => {
+      for (const server of servers ?? []) await server.destroy()
+      await database?.destroy()
+    })
+
+    test('they reach the sockets of both, and the other takes over when the one that reads them is killed', async () => {
+      const watchers = servers.map(watcher)
+      await until('the joins', () => watchers.every((one) => one.joined))
+      await until('the word that changes flow', () => watchers.every((one) => one.told.some((text) => text.startsWith('ok'))))
+      const insert = (count) => database.sql(`insert into public.rows select from generate_series(1, ${count})`)
+      for (let n = 0; n < 10; n += 1) await insert(10)
+      const numbers = (count) => Array.from({ length: count }, (_, n) => n + 1)
+      await until('the rows', () => watchers.every((one) => one.ids.length >= 100))
+      for (const one of watchers) assert.deepEqual(one.ids, numbers(100))
+
+      const held = await Promise.all(servers.map((server) => figure(server, 'basalt_realtime_stream_held')))
+      assert.deepEqual([...held].sort(), [0, 1], 'one of them reads the stream')
+      const holder = held.indexOf(1)
+      const [other, watch] = [servers[1 - holder], watchers[1 - holder]]
+      await servers[holder].killNow()
+      const since = performance.now()
+      await insert(5)
+      await until('the takeover', async () => (await figure(other, 'basalt_realtime_stream_held')) === 1)
+      const took = performance.now() - since
+      assert.ok(took < 5000, `${took} ms`)
+      await until('the word that changes flow again', () => watch.told.at(-1) === 'ok: Subscribed to PostgreSQL')
+      await insert(5)
+      await until('rows behind it', () => watch.ids.includes(110))
+      if (slot === 'durable') {
+        assert.deepEqual(watch.ids, numbers(110))
+      } else {
+        assert.deepEqual(watch.ids.filter((id) => id > 105), [106, 107, 108, 109, 110])
+        assert.ok(watch.told.some((text) => text.startsWith('error')), 'it was told that some may be missing')
+      }
+      console.log(`      taken over after ${Math.round(took)} ms`)
+      await Promise.all(watchers.map((one) => one.end()))
+    })
+  })
+}
+
+for (const slot of ['temporary', 'durable']) {
+  describe(`faults of the stream with a ${slot} slot`, () => {
+    let database
+    let server
+    const SLOT = `select slot_name, active, active_pid, wal_status from pg_replication_slots where slot_name like 'basalt_realtime%'`
+    before(async () => {
+      database = await Basalt.start({ args: ['--services', 'auth,rest'] })
+      const env = { BASALT_REALTIME__PUBLICATION_CHECK: '1s', BASALT_REALTIME__DURABLE_SLOT: String(slot === 'durable') }
+      server = await beside(database, env)
+      await database.sql(`create table public.rows (id bigint primary key generated always as identity);
+        create table public.filler (t text);
+        grant select on public.rows to anon; alter publication supabase_realtime add table public.rows`)
+    })
+    after(async () => {
+      await server?.destroy()
+      await database?.destroy()
+    })
+    const insert = () => database.sql('insert into public.rows default values returning id').then(([row]) => row.id)
+    const subscribed = async () => {
+      const one = watcher(server)
+      await until('the join', () => one.joined && one.told.some((text) => text === 'ok: Subscribed to PostgreSQL'))
+      return one
+    }
+    // Some row arrives again; how long that took, and that the channel stayed.
+    const recovered = async (one, since) => {
+      let id
+      await until('a row', async () => {
+        id = await insert().catch(() => undefined)
+        await sleep(100)
+        return one.ids.includes(id)
+      })
+      assert.ok(one.joined, 'its channel stayed')
+      return Math.round(performance.now() - since)
+    }
+    const lines = (code) => server.log.split('\n').filter((line) => line.includes(code)).length
+
+    test('Postgres is killed', async () => {
+      const one = await subscribed()
+      const first = await insert()
+      await until('the row', () => one.ids.includes(first))
+      const since = performance.now()
+      process.kill(database.postmasterPid(), 'SIGKILL')
+      const took = await recovered(one, since)
+      assert.ok(took < 5000, `${took} ms`)
+      assert.deepEqual(one.ids, [...new Set(one.ids)].sort((a, b) => a - b), 'in their order, none twice')
+      console.log(`      flows again after ${took} ms`)
+      await one.end()
+    })
+
+    test('the slot is dropped by hand', async () => {
+      const one = await subscribed()
+      const before = one.told.length
+      const since = performance.now()
+      await until('the drop', async () => {
+        const [{ slot_name: name } = {}] = await database.sql(SLOT)
+        if (!name) return true
+        try {
+          await database.sql(`select pg_terminate_backend(active_pid) from pg_replication_slots where slot_name = '${name}' and active;
+            select pg_drop_replication_slot('${name}')`)
+          return true
+        } catch {
+          return slot === 'temporary'
+        }
+      })
+      const took = await recovered(one, since)
+      assert.ok(took < 5000, `${took} ms`)
+      assert.ok(one.told.slice(before).some((text) => text.startsWith('error')), 'it was told')
+      assert.equal((await database.sql(SLOT)).length, 1)
+      await one.end()
+    })
+
+    test('Postgres keeps no more of its log for the slot', async () => {
+      await database.sql(`alter system set max_slot_wal_keep_size = '64MB'`)
+      await database.sql('select pg_reload_conf()')
+      const fill = async () => {
+        await database.sql(`insert into public.filler select repeat(md5(n::text), 60) from generate_series(1, 60000) n`)
+        await database.sql('select pg_switch_wal()')
+        await database.sql('checkpoint')
+      }
+      if (slot === 'durable') {
+        await server.killNow()
+        await until('the loss', async () => {
+          await fill()
+          return (await database.sql(SLOT))[0].wal_status === 'lost'
+        })
+        const since = performance.now()
+        await server.launch()
+        const one = await subscribed()
+        await recovered(one, since)
+        assert.ok(lines('ReplicationSlotNotAlive') >= 1, 'the log says it')
+        assert.notEqual((await database.sql(SLOT))[0].wal_status, 'lost')
+        await one.end()
+      } else {
+        const one = await subscribed()
+        await database.connected(async (client) => {
+          // A transaction that stays open holds the slot back.
+          await client.query('begin; select pg_current_xact_id()')
+          await until('the guard', async () => {
+            await fill()
+            return lines('ReplicationSlotLagTooHigh') > 0
+          })
+          await client.query('commit')
+        })
+        await recovered(one, performance.now())
+        assert.ok(one.told.some((text) => text.startsWith('error')), 'it was told')
+        await one.end()
+      }
+      await database.sql('alter system reset max_slot_wal_keep_size')
+      await database.sql('select pg_reload_conf()')
+    })
+
+    test('the server is killed and comes back', async () => {
+      const one = await subscribed()
+      await server.killNow()
+      await until('the end of the channel', () => !one.joined)
+      const missed = await insert()
+      await server.launch()
+      await until('the join anew', () => one.joined)
+      const took = await recovered(one, performance.now())
+      assert.ok(took < 5000, `${took} ms`)
+      assert.ok(!one.ids.includes(missed), 'who does not say where it was receives what is new')
+      assert.equal((await database.sql(SLOT)).length, 1, 'nothing is left of the one before')
+      await one.end()
+    })
+  })
+}
+
+describe('a client that comes back', () => {
+  let basalt
+  before(async () => {
+    basalt = await Basalt.start({ env: { BASALT_REALTIME__DURABLE_SLOT: 'true' } })
+    await basalt.sql(`create table public.rows (id bigint primary key generated always as identity);
+      grant select on public.rows to anon; alter publication supabase_realtime add table public.rows`)
+  })
+  after(async () => { await basalt?.destroy() })
+
+  for (const [way, end] of [['killed', () => basalt.killNow()], ['stopped', () => basalt.stop()]]) {
+    test(`it receives what it missed while the server was ${way}`, async () => {
+      const client = createClient(basalt.url, basalt.keys.ANON_KEY)
+      const wanted = { event: 'INSERT', schema: 'public', table: 'rows', since: '' }
+      const [ids, states] = [[], []]
+      client.channel('rows')
+        .on('postgres_changes', wanted, (change) => ids.push(change.new.id))
+        .on('system', {}, ({ extension, message }) => { if (extension === 'position') wanted.since = message })
+        .subscribe((state) => states.push(state))
+      await until('its place', () => wanted.since !== '')
+      const insert = () => basalt.sql('insert into public.rows default values returning id').then(([row]) => row.id)
+      const first = await insert()
+      await until('the first row', () => ids.includes(first))
+      const place = wanted.since
+      await until('the place behind it', () => wanted.since !== place || ids.length > 0)
+      await sleep(200)
+      await end()
+      await basalt.launch()
+      // It joins again a second later, at the earliest.
+      const missed = [await insert(), await insert()]
+      await until('what it missed', () => ids.includes(missed.at(-1)))
+      const last = await insert()
+      await until('the last row', () => ids.includes(last))
+      assert.deepEqual(ids, [first, ...missed, last])
+      await client.removeAllChannels()
+      await client.realtime.disconnect()
+    })
+  }
 })

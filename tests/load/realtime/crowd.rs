@@ -128,10 +128,10 @@ impl Crowd {
         }
     }
 
-    /// Waits until everything has arrived, or nothing more has for two seconds.
+    /// Waits until everything has arrived, or nothing more has for ten seconds: a busy machine takes its time.
     pub async fn settle(&self, expected: u64) {
         let (mut before, mut since) = (self.tally.delivered.get(), Instant::now());
-        while self.tally.delivered.get() < expected && since.elapsed() < Duration::from_secs(2) {
+        while self.tally.delivered.get() < expected && since.elapsed() < Duration::from_secs(10) {
             tokio::time::sleep(Duration::from_millis(2)).await;
             if self.tally.delivered.get() > before {
                 (before, since) = (self.tally.delivered.get(), Instant::now());

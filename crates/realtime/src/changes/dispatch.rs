@@ -65,42 +65,47 @@ enum Fate {
 }
 
 impl Dispatcher {
-    /// Delivers changes, in their order.
+    /// Delivers changes to everybody, in their order; whom some of them reached.
     ///
     /// # Errors
     ///
     /// A database that cannot be reached; then nothing was sent.
-    pub(super) async fn deliver(&mut self, changes: &[Change]) -> Result<(), Error> {
+    pub(super) async fn deliver(&mut self, changes: &[Change]) -> Result<HashSet<u64>, Error> {
         self.sight.wait(&self.pool, changes).await?;
-        let mut again = self.work(changes, &HashMap::new()).await?;
+        let mut sent = self.work(changes, &HashMap::new()).await?;
+        let mut again = std::mem::take(&mut sent.again);
         while !again.is_empty() {
             again = self.again(changes, &again).await;
         }
-        Ok(())
+        Ok(sent.reached)
     }
 
-    /// For receivers with a new token, from the change on at which it was met.
+    /// Delivers changes that everybody else has to one receiver.
+    pub(super) async fn deliver_to(&mut self, receiver: &Receiver, changes: &[Change]) {
+        let mut again = HashMap::from([(receiver.id, 0)]);
+        while !again.is_empty() {
+            again = self.again(changes, &again).await;
+        }
+    }
+
+    /// For these receivers, from a change on: those with a new token from the change on at which it was met.
     async fn again(&mut self, changes: &[Change], only: &HashMap<u64, usize>) -> HashMap<u64, usize> {
         // The others have theirs already, so this must not fail as a whole.
         loop {
             match self.work(changes, only).await {
-                Ok(again) => return again,
-                Err(error) => super::pause(&error).await,
+                Ok(sent) => return sent.again,
+                Err(error) => super::courier::pause(&error).await,
             }
         }
     }
 
-    async fn work(
-        &mut self,
-        changes: &[Change],
-        only: &HashMap<u64, usize>,
-    ) -> Result<HashMap<u64, usize>, Error> {
+    async fn work(&mut self, changes: &[Change], only: &HashMap<u64, usize>) -> Result<Sent, Error> {
         self.memory.freshen(&self.pool).await?;
-        let wishes = self.wishes(changes).await?;
+        let wishes = self.wishes(changes, only).await?;
         let mut filters = Asked::default();
         let mut cases = self.cases(changes, &wishes, only, &mut filters);
         if cases.is_empty() {
-            return Ok(HashMap::new());
+            return Ok(Sent::default());
         }
         let passed = filters.answers(&self.fleet, &self.metrics).await?;
         cases.retain(|case| match &case.fate {
@@ -122,13 +127,19 @@ impl Dispatcher {
     }
 
     /// Who wants to hear of each table, and what must be known for it.
-    async fn wishes(&mut self, changes: &[Change]) -> Result<HashMap<u32, Vec<Wish>>, Error> {
+    async fn wishes(
+        &mut self,
+        changes: &[Change],
+        only: &HashMap<u64, usize>,
+    ) -> Result<HashMap<u32, Vec<Wish>>, Error> {
         let mut wishes: HashMap<u32, Vec<Wish>> = HashMap::new();
         for change in changes {
             let relation = &change.relation;
             let here = wishes.entry(relation.id).or_insert_with(|| {
                 let about = self.registry.about(&relation.schema, &relation.name).into_iter();
                 about
+                    // One that comes back has what it missed first.
+                    .filter(|(receiver, _)| receiver.is_awake() || only.contains_key(&receiver.id))
                     .filter_map(|(receiver, index)| {
                         let identity = receiver.identity()?;
                         let who = Arc::new(who(&identity));
@@ -389,9 +400,9 @@ impl Dispatcher {
         Some(visible::by_key(&known.table.sql, columns.collect()))
     }
 
-    /// Sends what is left; the receivers that are somebody else by now, and from which change on.
-    fn send(&self, changes: &[Change], cases: &[Case]) -> HashMap<u64, usize> {
-        let mut again: HashMap<u64, usize> = HashMap::new();
+    /// Sends what is left.
+    fn send(&self, changes: &[Change], cases: &[Case]) -> Sent {
+        let Sent { mut again, mut reached } = Sent::default();
         for of_change in cases.chunk_by(|one, other| one.change == other.change) {
             let Some(told) = of_change
                 .first()
@@ -432,10 +443,20 @@ impl Dispatcher {
                 if !receiver.send(&case.identity, frame) {
                     again.insert(receiver.id, case.change);
                 }
+                reached.insert(receiver.id);
             }
         }
-        again
+        Sent { again, reached }
     }
+}
+
+/// What became of changes.
+#[derive(Default)]
+struct Sent {
+    /// Receivers that are somebody else by now, and from which change on.
+    again: HashMap<u64, usize>,
+    /// Those that something was sent to.
+    reached: HashSet<u64>,
 }
 
 /// A change that somebody is asked about, and the cases that wait for the answer.

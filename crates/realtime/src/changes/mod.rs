@@ -6,6 +6,7 @@
 //!   [`reading`]: as a [`condition`]); [`survey`]: what they leave open is asked of the database, when [`sight`] says that it can.
 //! - [`payload`], [`value`]: a change as JSON; [`letter`]: its frames; [`kind`], [`literal`]: types and their texts; [`inspect`]: values in
 //!   upstream's messages.
+//! - [`courier`]: the task that carries changes; [`past`]: those of the last while, for clients that come back.
 //! - [`watch`]: the publication and the slot, looked at now and then.
 //!
 //! The stream puts changes into a queue that is bounded in bytes; when it is full the stream is not read, and
@@ -16,6 +17,7 @@
 
 mod compare;
 mod condition;
+mod courier;
 mod dispatch;
 mod expression;
 mod filter;
@@ -24,6 +26,7 @@ pub(crate) mod kind;
 mod known;
 mod letter;
 mod literal;
+pub(crate) mod past;
 mod payload;
 mod policy;
 mod reading;
@@ -34,16 +37,21 @@ mod value;
 pub(crate) mod wanted;
 pub(crate) mod watch;
 
+use std::ops::Deref;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use db::{Error, Fleet, Pool, PoolOptions, Target};
-use kernel::{Stop, Task};
+use bytes::Bytes;
+use db::{Fleet, Lsn, PoolOptions, Target};
+use kernel::Task;
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc, watch as signal};
-use tokio::time::sleep;
 
+use crate::feed::Losses;
 use crate::service::Service;
 use crate::wal::decode::{Relation, Row, Transaction};
+use crate::wal::position::Position;
+use courier::Courier;
 use dispatch::Dispatcher;
 use known::Memory;
 use registry::Registry;
@@ -67,43 +75,96 @@ const REAP: Duration = Duration::from_secs(30);
 /// Connections for asking policies and filters.
 const CONNECTIONS: usize = 3;
 
-/// A change of a row.
-pub(crate) struct Change {
+/// A row of the stream.
+pub(crate) struct Arrival {
     pub(crate) relation: Arc<Relation>,
     pub(crate) row: Row,
     pub(crate) transaction: Transaction,
-    /// Its part of what may wait.
-    _share: OwnedSemaphorePermit,
+    pub(crate) position: Position,
+    /// The message of `pgoutput`.
+    pub(crate) message: Bytes,
+}
+
+/// A change of a row, on its way.
+pub(crate) struct Change {
+    pub(crate) arrival: Arrival,
+    /// Its part of what may wait, if it waits.
+    _share: Option<OwnedSemaphorePermit>,
+}
+
+impl From<Arrival> for Change {
+    fn from(arrival: Arrival) -> Self {
+        Self { arrival, _share: None }
+    }
+}
+
+/// What waits to be carried.
+pub(crate) enum Item {
+    /// A change, for whom it concerns.
+    Change(Change),
+    /// One that was made before anybody was here.
+    Past(Change),
+    /// A source of changes begins behind `from`.
+    Begin { history: u32, from: Position, is_seamless: bool },
+    /// All changes up to here have come.
+    Passed(Position),
+    /// A receiver comes back; what it missed, if it knows where it was.
+    Resume { receiver: u64, since: Option<String> },
+}
+
+impl Deref for Change {
+    type Target = Arrival;
+
+    fn deref(&self) -> &Arrival {
+        &self.arrival
+    }
 }
 
 /// Row changes of a running instance.
 pub(crate) struct Changes {
     pub(crate) registry: Arc<Registry>,
-    /// Whether the stream stands and its tables are known.
-    pub(crate) flows: signal::Sender<bool>,
+    /// Set while the stream stands and its tables are known.
+    pub(crate) flows: signal::Sender<Option<Losses>>,
     /// Moves when the tables of the publication are others than before.
     pub(crate) publication: signal::Sender<u64>,
     /// For questions, as callers.
     fleet: Fleet,
     waiting: Arc<Semaphore>,
-    into: mpsc::UnboundedSender<Change>,
-    out: Mutex<mpsc::UnboundedReceiver<Change>>,
+    into: mpsc::UnboundedSender<Item>,
+    /// Changes that were not sent yet.
+    queued: AtomicUsize,
+    /// The last commit of which some were.
+    done: AtomicU64,
+    /// The first commit of which some are kept for clients that come back.
+    oldest: AtomicU64,
+    /// Changes are kept for such clients.
+    keeps: bool,
+    out: Mutex<mpsc::UnboundedReceiver<Item>>,
 }
 
 impl Changes {
-    /// `login` is how to log in past any pooler.
-    pub(crate) fn new(login: &Target) -> Self {
+    /// `login` is how to log in past any pooler; `keeps` says whether changes are kept for clients that come back.
+    pub(crate) fn new(login: &Target, keeps: bool) -> Self {
         let (into, out) = mpsc::unbounded_channel();
         let login = login.clone().with_option("timezone", "UTC").with_option("statement_timeout", "5s");
         Self {
             registry: Arc::default(),
-            flows: signal::Sender::new(false),
+            flows: signal::Sender::new(None),
             publication: signal::Sender::new(0),
             fleet: Fleet::new(&login, PoolOptions { size: CONNECTIONS, ..PoolOptions::default() }),
             waiting: Arc::new(Semaphore::new(WAITING as usize)),
             into,
+            queued: AtomicUsize::new(0),
+            done: AtomicU64::new(0),
+            oldest: AtomicU64::new(u64::MAX),
+            keeps,
             out: Mutex::new(out),
         }
+    }
+
+    /// Whether changes are kept for clients that come back.
+    pub(crate) fn keeps(&self) -> bool {
+        self.keeps
     }
 
     /// Whether anybody wants to hear of anything.
@@ -111,27 +172,56 @@ impl Changes {
         self.registry.len() > 0
     }
 
-    /// A place in the queue for a change of this size; waits until there is one.
-    pub(crate) async fn room(&self, row: &Row) -> OwnedSemaphorePermit {
-        let share = u32::try_from(row.size() + OVERHEAD).unwrap_or(WAITING).min(WAITING);
-        match Arc::clone(&self.waiting).acquire_many_owned(share).await {
+    /// A place in the queue for a row; waits until there is one.
+    pub(crate) async fn room(&self, arrival: &Arrival) -> OwnedSemaphorePermit {
+        match Arc::clone(&self.waiting).acquire_many_owned(share(arrival)).await {
             Ok(share) => share,
             // It is never closed.
             Err(_) => std::future::pending().await,
         }
     }
 
-    /// Queues a change.
-    pub(crate) fn put(
-        &self,
-        relation: &Arc<Relation>,
-        row: Row,
-        transaction: Transaction,
-        share: OwnedSemaphorePermit,
-    ) {
-        // Nobody takes it out when the server has stopped.
-        let _ = self.into.send(Change { relation: Arc::clone(relation), row, transaction, _share: share });
+    /// A place in the queue for a row, if there is one.
+    pub(crate) fn room_now(&self, arrival: &Arrival) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.waiting).try_acquire_many_owned(share(arrival)).ok()
     }
+
+    /// Queues a change, if anybody wants any.
+    pub(crate) fn put(&self, arrival: Arrival, share: OwnedSemaphorePermit) {
+        if self.keeps || self.is_wanted() {
+            self.queued.fetch_add(1, Ordering::AcqRel);
+            self.push(Item::Change(Change { arrival, _share: Some(share) }));
+        }
+    }
+
+    /// Queues a change that was made before anybody was here.
+    pub(crate) fn put_past(&self, arrival: Arrival, share: OwnedSemaphorePermit) {
+        if self.keeps {
+            self.queued.fetch_add(1, Ordering::AcqRel);
+            self.push(Item::Past(Change { arrival, _share: Some(share) }));
+        }
+    }
+
+    /// Queues something that is no change.
+    pub(crate) fn push(&self, item: Item) {
+        // Nobody takes it out when the server has stopped.
+        let _ = self.into.send(item);
+    }
+
+    /// The first commit of which something is kept for clients that come back.
+    pub(crate) fn oldest(&self) -> Lsn {
+        Lsn(self.oldest.load(Ordering::Acquire))
+    }
+
+    /// Up to where all changes have been sent; none if none of those that came waits.
+    pub(crate) fn done(&self) -> Option<Lsn> {
+        (self.queued.load(Ordering::Acquire) > 0).then(|| Lsn(self.done.load(Ordering::Acquire)))
+    }
+}
+
+/// What a row takes of what may wait.
+fn share(arrival: &Arrival) -> u32 {
+    u32::try_from(arrival.row.size() + OVERHEAD).unwrap_or(WAITING).min(WAITING)
 }
 
 /// The task that sends changes.
@@ -139,45 +229,18 @@ pub(crate) fn task(service: &Arc<Service>) -> Task {
     let service = Arc::clone(service);
     Task::new("realtime changes", move |stop| {
         let service = Arc::clone(&service);
-        async move { run(&service, service.pool.clone(), stop).await }
-    })
-}
-
-async fn run(service: &Service, pool: Pool, mut stop: Stop) {
-    let mut dispatcher = Dispatcher {
-        registry: Arc::clone(&service.changes.registry),
-        pool,
-        fleet: service.changes.fleet.clone(),
-        largest: service.config.max_change.get(),
-        by_image: service.config.check_image,
-        memory: Memory::default(),
-        sight: Sight::default(),
-        metrics: Arc::clone(&service.metrics),
-    };
-    let mut out = service.changes.out.lock().await;
-    let mut changes = Vec::new();
-    loop {
-        tokio::select! {
-            _ = out.recv_many(&mut changes, BATCH) => {}
-            () = sleep(REAP) => service.changes.fleet.reap(),
-            () = stop.stopped() => return,
-        }
-        loop {
-            let delivered = tokio::select! {
-                delivered = dispatcher.deliver(&changes) => delivered,
-                () = stop.stopped() => return,
+        async move {
+            let dispatcher = Dispatcher {
+                registry: Arc::clone(&service.changes.registry),
+                pool: service.pool.clone(),
+                fleet: service.changes.fleet.clone(),
+                largest: service.config.max_change.get(),
+                by_image: service.config.check_image,
+                memory: Memory::default(),
+                sight: Sight::default(),
+                metrics: Arc::clone(&service.metrics),
             };
-            match delivered {
-                Ok(()) => break,
-                Err(error) => pause(&error).await,
-            }
+            Courier::new(&service, dispatcher).run(stop).await;
         }
-        changes.clear();
-    }
-}
-
-/// After a failure of the database: its stream says that it is gone, so this need not.
-async fn pause(error: &Error) {
-    tracing::debug!(%error, "changes wait for the database");
-    sleep(PAUSE).await;
+    })
 }

@@ -4,7 +4,7 @@
 //! published later, or made anew, is theirs at once.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use kernel::Identity;
@@ -23,6 +23,10 @@ pub(crate) struct Receiver {
     pub(super) topic: Box<str>,
     /// An old client: each change is an event of its own.
     pub(super) is_legacy: bool,
+    /// It is told where it is.
+    resumes: bool,
+    /// It has what it missed before it came; until then it receives nothing else.
+    is_awake: AtomicBool,
     /// What it wants, each with the id that its client knows it by.
     pub(super) wanted: Vec<(u64, Wanted)>,
     /// Who looks at the changes; nobody when the channel is closed.
@@ -32,6 +36,15 @@ pub(crate) struct Receiver {
 impl Receiver {
     fn lock(&self) -> MutexGuard<'_, Option<Arc<Identity>>> {
         self.identity.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn is_awake(&self) -> bool {
+        self.is_awake.load(Ordering::Acquire)
+    }
+
+    /// From now on it receives what all receive.
+    pub(super) fn wake(&self) {
+        self.is_awake.store(true, Ordering::Release);
     }
 
     pub(super) fn identity(&self) -> Option<Arc<Identity>> {
@@ -62,6 +75,8 @@ pub(crate) struct Registry {
 #[derive(Default)]
 struct State {
     receivers: HashMap<u64, Arc<Receiver>>,
+    /// Those that are told where they are.
+    resuming: BTreeSet<u64>,
     /// By schema and table, either of which may be all.
     places: HashMap<(String, String), BTreeSet<(u64, usize)>>,
 }
@@ -72,6 +87,8 @@ pub(crate) struct Destination {
     pub(crate) version: Version,
     pub(crate) topic: Box<str>,
     pub(crate) is_legacy: bool,
+    /// It is to be told where it is, and first has to be given what it missed.
+    pub(crate) resumes: bool,
 }
 
 impl Registry {
@@ -97,6 +114,8 @@ impl Registry {
             version: to.version,
             topic: to.topic,
             is_legacy: to.is_legacy,
+            resumes: to.resumes,
+            is_awake: AtomicBool::new(!to.resumes),
             wanted,
             identity: Mutex::default(),
         });
@@ -104,6 +123,9 @@ impl Registry {
         {
             let mut registry = self.write();
             registry.receivers.insert(receiver.id, Arc::clone(&receiver));
+            if receiver.resumes {
+                registry.resuming.insert(receiver.id);
+            }
             for (index, (_, wanted)) in receiver.wanted.iter().enumerate() {
                 let place = (wanted.schema.clone(), wanted.table.clone());
                 registry.places.entry(place).or_default().insert((receiver.id, index));
@@ -129,6 +151,17 @@ impl Registry {
         found
     }
 
+    /// A receiver, if it is still there.
+    pub(super) fn receiver(&self, id: u64) -> Option<Arc<Receiver>> {
+        self.read().receivers.get(&id).cloned()
+    }
+
+    /// Those that are told where they are.
+    pub(super) fn resuming(&self) -> Vec<Arc<Receiver>> {
+        let state = self.read();
+        state.resuming.iter().filter_map(|id| state.receivers.get(id).cloned()).collect()
+    }
+
     /// How many channels receive changes.
     pub(crate) fn len(&self) -> usize {
         self.read().receivers.len()
@@ -142,6 +175,11 @@ pub(crate) struct Subscribed {
 }
 
 impl Subscribed {
+    /// The receiver, as the courier calls it.
+    pub(crate) fn id(&self) -> u64 {
+        self.receiver.id
+    }
+
     /// Who looks at the changes from now on; nobody if none.
     pub(crate) fn set_identity(&self, identity: Option<Arc<Identity>>) {
         *self.receiver.lock() = identity;
@@ -153,6 +191,7 @@ impl Drop for Subscribed {
         *self.receiver.lock() = None;
         let mut state = self.registry.write();
         state.receivers.remove(&self.receiver.id);
+        state.resuming.remove(&self.receiver.id);
         for (index, (_, wanted)) in self.receiver.wanted.iter().enumerate() {
             let place = (wanted.schema.clone(), wanted.table.clone());
             if let Some(here) = state.places.get_mut(&place) {

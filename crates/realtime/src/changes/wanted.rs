@@ -41,6 +41,12 @@ impl Event {
     }
 }
 
+/// Where a client that comes back was, if any of its parameters has `since`: empty if it does not know, but wants to
+/// be told from now on. Of several, the first in the order of the stream would be right; clients give one.
+pub(crate) fn since(params: &[Map<String, Value>]) -> Option<String> {
+    params.iter().find_map(|params| params.get("since")?.as_str().map(str::to_owned))
+}
+
 /// Every table, or every schema.
 pub(crate) const ALL: &str = "*";
 

@@ -5,9 +5,10 @@
 //! server would keep for us is used up, the stream is given up and made anew, and what was missed is lost.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use db::Error;
+use db::{Error, Session};
 use kernel::{Stop, Task};
 use tokio::time::sleep;
 
@@ -27,18 +28,19 @@ pub(crate) fn task(service: &Arc<Service>) -> Task {
 }
 
 async fn run(service: &Service, mut stop: Stop) {
-    let mut stands = service.stands.subscribe();
+    let mut stands = service.feed.stands();
     let mut last = None;
     loop {
         let mut pause = service.config.publication_check.0;
-        if !*stands.borrow_and_update() {
+        let losses = *stands.borrow_and_update();
+        if losses.is_none() {
             // Said once for an outage, however often the stream fails to come back.
-            service.changes.flows.send_if_modified(std::mem::take);
+            service.changes.flows.send_if_modified(|flows| flows.take().is_some());
         } else if let Err(error) = look(service, &mut last).await {
             tracing::debug!(%error, "the publication could not be looked at");
             pause = pause.min(AGAIN);
         } else {
-            service.changes.flows.send_if_modified(|flows| !std::mem::replace(flows, true));
+            service.changes.flows.send_if_modified(|flows| std::mem::replace(flows, losses) != losses);
         }
         tokio::select! {
             () = sleep(pause) => {}
@@ -65,16 +67,38 @@ async fn look(service: &Service, last: &mut Option<(bool, String)>) -> Result<()
         _ => {}
     }
     *last = Some(now);
-    let slot = service.follow.slot();
-    if let Some(slot) = slot
-        && slot::is_in_danger(&mut session, &slot).await?
-    {
+    match service.follow.slot() {
+        Some(slot) => look_at_slot(service, &mut session, &slot).await,
+        None => Ok(()),
+    }
+}
+
+/// Nobody is to fill a disk, and nobody is to lose changes without a word.
+async fn look_at_slot(service: &Service, session: &mut Session, slot: &str) -> Result<(), Error> {
+    let Some(health) = slot::health(session, slot).await? else { return Ok(()) };
+    let figure = |bytes: i64| u64::try_from(bytes).unwrap_or_default();
+    service.follow.lag.store(figure(health.lag), Ordering::Relaxed);
+    service.follow.bound.store(figure(health.bound), Ordering::Relaxed);
+    if !health.is_in_danger() {
+        return Ok(());
+    }
+    service.metrics.error("ReplicationSlotLagTooHigh");
+    if service.config.durable_slot {
+        // It is kept for as long as Postgres keeps it.
         tracing::warn!(
             slot,
+            bytes = health.lag,
             error_code = "ReplicationSlotLagTooHigh",
-            "the stream of changes fell too far behind and begins anew; changes in between are lost"
+            "the stream of changes is far behind: Postgres gives it up at max_slot_wal_keep_size, and changes are lost then"
         );
-        service.follow.restart.notify_one();
+        return Ok(());
     }
+    tracing::warn!(
+        slot,
+        bytes = health.lag,
+        error_code = "ReplicationSlotLagTooHigh",
+        "the stream of changes fell too far behind and begins anew; changes in between are lost"
+    );
+    service.follow.restart.notify_one();
     Ok(())
 }

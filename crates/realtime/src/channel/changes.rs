@@ -14,8 +14,10 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::{Channel, Flow};
+use crate::changes::Item;
 use crate::changes::registry::Subscribed;
 use crate::changes::wanted::Wanted;
+use crate::feed::Losses;
 use crate::service::Service;
 use crate::socket::Link;
 use crate::store::subscription;
@@ -25,6 +27,12 @@ const SUBSCRIBED: &str = "Subscribed to PostgreSQL";
 
 /// What it is told when they do not.
 const INTERRUPTED: &str = "PostgreSQL changes are interrupted: those made meanwhile are not received";
+
+/// The same, when they will be.
+const DELAYED: &str = "PostgreSQL changes are interrupted: those made meanwhile are received later";
+
+/// What it is told before changes flow again, if some will never come.
+const LOST: &str = "PostgreSQL changes were lost";
 
 /// How long a join waits for the stream and for the database.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -71,7 +79,7 @@ pub(super) async fn plan(
     };
     let mut flows = service.changes.flows.subscribe();
     // If they do not flow, that is told after the answer.
-    let _ = timeout(PATIENCE, flows.wait_for(|flows| *flows)).await;
+    let _ = timeout(PATIENCE, flows.wait_for(Option::is_some)).await;
     let outcome = check(service, &wanted, caller).await;
     Some(Plan { wanted, outcome })
 }
@@ -150,7 +158,11 @@ pub(super) struct Changes {
     /// None if what was asked for cannot be read.
     subscribed: Option<Subscribed>,
     outcome: Result<(), Impossible>,
-    flows: watch::Receiver<bool>,
+    flows: watch::Receiver<Option<Losses>>,
+    /// Of which it has been told.
+    losses: Option<Losses>,
+    /// Where the client was, until it is given what it missed.
+    since: Option<String>,
     publication: watch::Receiver<u64>,
     again_at: Option<Instant>,
 }
@@ -158,19 +170,26 @@ pub(super) struct Changes {
 /// What may happen to the changes of a channel.
 pub(super) enum Happened {
     /// Changes flow, or not any more.
-    Stream(bool),
+    Stream(Option<Losses>),
     /// They may be possible now, or not any more.
     Recheck,
 }
 
 impl Changes {
-    pub(super) fn new(link: &Rc<Link>, plan: Plan, subscribed: Option<Subscribed>) -> Box<Self> {
+    pub(super) fn new(
+        link: &Rc<Link>,
+        plan: Plan,
+        subscribed: Option<Subscribed>,
+        since: Option<String>,
+    ) -> Box<Self> {
         let service = Arc::clone(&link.service);
         Box::new(Self {
             wanted: plan.wanted,
             subscribed,
             outcome: plan.outcome,
             flows: service.changes.flows.subscribe(),
+            losses: None,
+            since,
             publication: service.changes.publication.subscribe(),
             again_at: None,
             service,
@@ -201,15 +220,29 @@ impl Channel {
     pub(super) fn greet_with_changes(&mut self) {
         let Some(changes) = &mut self.changes else { return };
         let flows = *changes.flows.borrow_and_update();
-        self.tell_of_changes(flows);
+        changes.losses = flows;
+        let resumed = changes.since.take().zip(changes.subscribed.as_ref().map(Subscribed::id));
+        self.tell_of_changes(flows.is_some());
+        if let Some((since, receiver)) = resumed {
+            let since = Some(since).filter(|since| !since.is_empty());
+            self.link.service.changes.push(Item::Resume { receiver, since });
+        }
     }
 
     pub(super) async fn changes_happened(&mut self, happened: Happened) {
         match happened {
             Happened::Stream(flows) => {
-                if self.changes.as_ref().is_some_and(|changes| changes.outcome.is_ok()) {
-                    self.tell_of_changes(flows);
+                let Some(changes) = self.changes.as_mut().filter(|changes| changes.outcome.is_ok()) else {
+                    return;
+                };
+                let before = match flows {
+                    Some(now) => changes.losses.replace(now).filter(|before| *before != now),
+                    None => None,
+                };
+                if before.is_some() {
+                    self.system("postgres_changes", false, LOST);
                 }
+                self.tell_of_changes(flows.is_some());
             }
             Happened::Recheck => self.recheck_changes().await,
         }
@@ -225,6 +258,7 @@ impl Channel {
                 Err(impossible.message().to_owned())
             }
             Ok(()) if flows => Ok(()),
+            Ok(()) if changes.service.config.durable_slot => Err(DELAYED.to_owned()),
             Ok(()) => Err(INTERRUPTED.to_owned()),
         };
         match told {
@@ -253,7 +287,7 @@ impl Channel {
             // What held before holds until it is known.
             Err(Impossible::Unanswered) => {}
         }
-        let flows = *changes.flows.borrow();
+        let flows = changes.flows.borrow().is_some();
         self.tell_of_changes(flows);
     }
 
@@ -268,7 +302,7 @@ impl Channel {
         if let Some(subscribed) = &changes.subscribed {
             subscribed.set_identity(Some(identity));
         }
-        let flows = *changes.flows.borrow();
+        let flows = changes.flows.borrow().is_some();
         self.tell_of_changes(flows);
         Flow::On
     }

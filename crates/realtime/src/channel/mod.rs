@@ -135,11 +135,11 @@ impl Channel {
     async fn serve(mut self, deliveries: &mut mpsc::UnboundedReceiver<Box<Delivery>>) {
         let mut flow = self.greet();
         let mut check_at = self.check_at();
-        let mut stands = self.link.service.stands.subscribe();
+        let mut stands = self.link.service.feed.stands();
         let stream_by = Instant::now() + STREAM_WITHIN;
         while let Flow::On = flow {
             flow = tokio::select! {
-                stands = timeout_at(stream_by, stands.wait_for(|stands| *stands)), if self.wants_stream => {
+                stands = timeout_at(stream_by, stands.wait_for(Option::is_some)), if self.wants_stream => {
                     self.wants_stream = false;
                     // The sender lives as long as the service.
                     self.tell_of_stream(matches!(stands, Ok(Ok(_))))

@@ -13,7 +13,7 @@ use super::replay::replay;
 use super::{Channel, Opening, Writable};
 use crate::authz::{Question, Readable, Unanswered};
 use crate::changes::registry::Destination;
-use crate::changes::wanted::Wanted;
+use crate::changes::wanted::{self, Wanted};
 use crate::error::JoinError;
 use crate::hub::Key;
 use crate::hub::topic::{Member, Rights};
@@ -63,6 +63,7 @@ pub(super) async fn open(link: &Rc<Link>, opening: &Opening) -> Result<Channel, 
         true,
         &response,
     );
+    let since = if service.changes.keeps() { wanted::since(&asked) } else { None };
     let greet = || service.hub.join(&key, member, &greeting);
     let (subscribed, membership) = match &plan {
         Some(plan) if !plan.wanted.is_empty() => {
@@ -71,6 +72,7 @@ pub(super) async fn open(link: &Rc<Link>, opening: &Opening) -> Result<Channel, 
                 version: link.version,
                 topic: address.topic.clone(),
                 is_legacy: join.is_legacy,
+                resumes: since.is_some(),
             };
             let wanted = ids.into_iter().zip(plan.wanted.iter().cloned()).collect();
             let identity = plan.outcome.is_ok().then(|| Arc::clone(&caller.identity));
@@ -95,7 +97,7 @@ pub(super) async fn open(link: &Rc<Link>, opening: &Opening) -> Result<Channel, 
         may_write: Writable::default(),
         calls: Window::new(service.now()),
         wants_stream: join.replication_ready,
-        changes: plan.map(|plan| Changes::new(link, plan, subscribed)),
+        changes: plan.map(|plan| Changes::new(link, plan, subscribed, since)),
         membership,
     })
 }

@@ -43,7 +43,7 @@ type Shard = Mutex<HashMap<Key, Arc<Topic>>>;
 /// All topics with at least one channel, or with somebody present at another instance.
 pub(crate) struct Hub {
     /// Names this instance.
-    id: u64,
+    pub(crate) id: u64,
     /// What goes to the others.
     pub(crate) relay: Relay,
     shards: Vec<Shard>,
@@ -91,7 +91,8 @@ impl Hub {
     }
 
     /// Sends a message that is a row of the database to all who are on a topic here and to whom it was not
-    /// replayed; how many they were. Other instances hear of the row themselves.
+    /// replayed; how many they were. Other instances hear of the row
+    /// as a row of the stream.
     pub(crate) fn broadcast_row(&self, key: &Key, message: &Shared, id: Uuid) -> u64 {
         let topic = self.shard(key).get(key).map(Arc::clone);
         topic.map_or(0, |topic| topic.broadcast(message, But::Replayed(id)))

@@ -19,12 +19,12 @@ struct Row {
 }
 
 /// Whether rows of this table are messages: it is one of the partitions.
-pub(super) fn is_about(relation: &Relation) -> bool {
+pub(crate) fn is_about(relation: &Relation) -> bool {
     relation.schema == "realtime" && (relation.name == "messages" || relation.name.starts_with("messages_"))
 }
 
 /// Sends a row to whom it concerns.
-pub(super) fn send(service: &Service, relation: &Relation, tuple: &Tuple) {
+pub(crate) fn send(service: &Service, relation: &Relation, tuple: &Tuple) {
     let row = match read(relation, tuple) {
         Ok(row) => row,
         Err(missing) => return dropped(&format!("its {missing} is missing or unusable")),

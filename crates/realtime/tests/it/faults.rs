@@ -12,7 +12,7 @@ use crate::client::Client;
 use crate::{Server, anon, config};
 
 /// The value of a metric without labels.
-fn figure(server: &Server, name: &str) -> u64 {
+pub(crate) fn figure(server: &Server, name: &str) -> u64 {
     let text = server.realtime.metrics();
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     line.unwrap_or_else(|| panic!("{name} is not in {text}")).parse().unwrap()

@@ -14,7 +14,7 @@ async fn two() -> (Server, Server) {
 }
 
 /// Returns when what is sent at one arrives at the other, in both directions.
-async fn acquainted(first: &Server, second: &Server) {
+pub(crate) async fn acquainted(first: &Server, second: &Server) {
     for (from, to) in [(first, second), (second, first)] {
         let mut receiver = Client::open(to, 2, &anon()).await;
         receiver.join("acquaintance", json!({})).await;

@@ -7,6 +7,7 @@ mod changes;
 mod client;
 mod database;
 mod faults;
+mod holder;
 mod http;
 mod instances;
 mod limits;
@@ -15,6 +16,7 @@ mod nats;
 mod policies;
 mod presence;
 mod private;
+mod resume;
 mod schema;
 mod socket;
 mod stream;
@@ -51,6 +53,8 @@ pub(crate) fn config() -> Config {
         connect_backoff: Span::secs(0),
         join_backoff: Span::secs(0),
         drain: Span::secs(0),
+        // On a busy machine a test may be silent for long.
+        idle_timeout: Span::secs(600),
         ..Config::default()
     }
 }
@@ -118,7 +122,7 @@ impl Server {
         Self::with(config, clock).await.at_work().await
     }
 
-    async fn at_work(self) -> Self {
+    pub(crate) async fn at_work(self) -> Self {
         let mut server = self;
         let administrator = Pool::new(&server.database.target(), PoolOptions::default());
         realtime::prepare(&administrator).await.unwrap();

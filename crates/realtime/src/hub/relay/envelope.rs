@@ -7,11 +7,15 @@
 use std::sync::Arc;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
+use chrono::DateTime;
+use db::Lsn;
 
 use crate::hub::Key;
 use crate::hub::presence::Saying;
 use crate::protocol::message::Content;
 use crate::protocol::outgoing::Shared;
+use crate::wal::decode::Transaction;
+use crate::wal::position::Position;
 
 /// Something that concerns the other instances.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +36,29 @@ pub(crate) enum Envelope {
     Counted,
     /// I am going away.
     Bye,
+    /// I read the stream of changes: all rows behind a position follow, from this number on.
+    Stream { stream: u64, history: u32, number: u64, behind: Position },
+    /// A row of it.
+    Row(Row),
+    /// I read that stream no longer.
+    Broken { stream: u64 },
+}
+
+/// A row of the stream of changes, as `pgoutput` has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Row {
+    /// Which stream: later ones are larger.
+    pub(crate) stream: u64,
+    /// Counts the rows of it.
+    pub(crate) number: u64,
+    pub(crate) transaction: Transaction,
+    pub(crate) position: Position,
+    /// Which description of its table is meant.
+    pub(crate) version: u64,
+    /// The message that describes its table.
+    pub(crate) relation: Bytes,
+    /// The message.
+    pub(crate) row: Bytes,
 }
 
 /// A presence.
@@ -53,6 +80,9 @@ const CENSUS: u8 = 7;
 const TOPIC: u8 = 8;
 const COUNTED: u8 = 9;
 const BYE: u8 = 10;
+const STREAM: u8 = 11;
+const ROW: u8 = 12;
+const BROKEN: u8 = 13;
 
 impl Envelope {
     /// Roughly how many bytes it holds.
@@ -62,6 +92,7 @@ impl Envelope {
             Self::Message { key, message } => key.name.len() + message.len(),
             Self::Present { key, entry: one } => key.name.len() + entry(one),
             Self::Topic { key, entries } => key.name.len() + entries.iter().map(entry).sum::<usize>(),
+            Self::Row(row) => row.relation.len() + row.row.len(),
             _ => 0,
         }
     }
@@ -100,6 +131,28 @@ impl Envelope {
                 put(batch, name.as_bytes());
                 batch.put_u64(*member);
             }
+            Self::Stream { stream, history, number, behind } => {
+                batch.put_u8(STREAM);
+                batch.put_u64(*stream);
+                batch.put_u32(*history);
+                batch.put_u64(*number);
+                put_position(batch, *behind);
+            }
+            Self::Row(row) => {
+                batch.put_u8(ROW);
+                batch.put_u64(row.stream);
+                batch.put_u64(row.number);
+                put_position(batch, row.position);
+                batch.put_i64(row.transaction.at.timestamp_micros());
+                batch.put_u32(row.transaction.id);
+                batch.put_u64(row.version);
+                put(batch, &row.relation);
+                put(batch, &row.row);
+            }
+            Self::Broken { stream } => {
+                batch.put_u8(BROKEN);
+                batch.put_u64(*stream);
+            }
             Self::Topic { key, entries } => {
                 batch.put_u8(TOPIC);
                 put_key(batch, key);
@@ -113,6 +166,11 @@ impl Envelope {
 fn put(batch: &mut BytesMut, bytes: &[u8]) {
     batch.put_u32(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
     batch.put_slice(bytes);
+}
+
+fn put_position(batch: &mut BytesMut, position: Position) {
+    batch.put_u64(position.commit.0);
+    batch.put_u32(position.number);
 }
 
 fn put_key(batch: &mut BytesMut, key: &Key) {
@@ -155,8 +213,29 @@ pub(crate) fn read(batch: &mut Bytes) -> Option<Envelope> {
             let entries = (0..number).map(|_| entry(batch)).collect::<Option<Vec<_>>>()?;
             Envelope::Topic { key, entries }
         }
+        STREAM => {
+            let (stream, history) = (batch.try_get_u64().ok()?, batch.try_get_u32().ok()?);
+            let number = batch.try_get_u64().ok()?;
+            Envelope::Stream { stream, history, number, behind: position(batch)? }
+        }
+        ROW => Envelope::Row(row(batch)?),
+        BROKEN => Envelope::Broken { stream: batch.try_get_u64().ok()? },
         _ => return None,
     })
+}
+
+fn row(batch: &mut Bytes) -> Option<Row> {
+    let (stream, number) = (batch.try_get_u64().ok()?, batch.try_get_u64().ok()?);
+    let position = position(batch)?;
+    let at = DateTime::from_timestamp_micros(batch.try_get_i64().ok()?)?;
+    let transaction = Transaction { commit: position.commit, at, id: batch.try_get_u32().ok()? };
+    let version = batch.try_get_u64().ok()?;
+    Some(Row { stream, number, transaction, position, version, relation: bytes(batch)?, row: bytes(batch)? })
+}
+
+fn position(batch: &mut Bytes) -> Option<Position> {
+    let commit = Lsn(batch.try_get_u64().ok()?);
+    Some(Position { commit, number: batch.try_get_u32().ok()? })
 }
 
 fn bytes(batch: &mut Bytes) -> Option<Bytes> {
@@ -194,6 +273,8 @@ mod tests {
             payload: r#"{"a":1}"#.into(),
         };
         let entry = |previous| Entry { name: "k".into(), member: 7, saying: saying(previous) };
+        let position = Position { commit: Lsn(1 << 40), number: 2 };
+        let at = DateTime::from_timestamp_micros(1_700_000_000_000_001).unwrap_or_default();
         let broadcast = |content| Shared::Broadcast { event: "e".into(), metadata: "{}".into(), content };
         let message = |message| Envelope::Message { key: key.clone(), message };
         let all = [
@@ -207,6 +288,17 @@ mod tests {
             Envelope::Topic { key, entries: vec![entry(None), entry(Some("p"))] },
             Envelope::Counted,
             Envelope::Bye,
+            Envelope::Stream { stream: 7, history: 9, number: 8, behind: position },
+            Envelope::Row(Row {
+                stream: 7,
+                number: 8,
+                transaction: Transaction { commit: position.commit, at, id: 5 },
+                position,
+                version: 3,
+                relation: "R".into(),
+                row: "I".into(),
+            }),
+            Envelope::Broken { stream: 7 },
         ];
         let mut batch = BytesMut::new();
         all.iter().for_each(|envelope| envelope.write(&mut batch));

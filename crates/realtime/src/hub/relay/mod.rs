@@ -83,7 +83,7 @@ impl Relay {
     }
 
     /// Queues what `make` makes, if anybody is there to hear it.
-    pub(super) fn pass_on(&self, make: impl FnOnce() -> Envelope) {
+    pub(crate) fn pass_on(&self, make: impl FnOnce() -> Envelope) {
         if self.others() > 0 {
             self.push(make());
         }

@@ -8,9 +8,11 @@ use tokio::time::Instant;
 
 use super::SILENCE;
 use super::envelope::{self, Entry, Envelope};
+use crate::feed::Source;
 use crate::hub::Key;
 use crate::hub::presence::Who;
 use crate::service::Service;
+use crate::wal::follow::{Hearing, Missed};
 
 /// Another instance.
 struct Peer {
@@ -23,11 +25,13 @@ struct Peer {
 pub(super) struct Peers<'a> {
     service: &'a Service,
     known: HashMap<u64, Peer>,
+    /// The stream of changes, if one of them reads it.
+    hearing: Hearing,
 }
 
 impl<'a> Peers<'a> {
     pub(super) fn new(service: &'a Service) -> Self {
-        Self { service, known: HashMap::new() }
+        Self { service, known: HashMap::new(), hearing: Hearing::default() }
     }
 
     /// Says hello, and who is present here.
@@ -57,6 +61,7 @@ impl<'a> Peers<'a> {
             if !matches!(first, Some(Envelope::Hello | Envelope::Census)) {
                 self.greet();
             }
+            self.service.voice.announce(&self.service.hub.relay);
         }
         let rest = std::iter::from_fn(|| envelope::read(&mut batch));
         for envelope in first.into_iter().chain(rest) {
@@ -69,7 +74,10 @@ impl<'a> Peers<'a> {
         let now = self.service.now();
         let counters = &self.service.counters;
         match envelope {
-            Envelope::Hello => hub.census(),
+            Envelope::Hello => {
+                hub.census();
+                self.service.voice.announce(&hub.relay);
+            }
             Envelope::Message { key, message } => counters.events.add(now, hub.deliver(&key, &message)),
             Envelope::Present { key, entry: Entry { name, member, saying } } => {
                 self.named(sender, &key);
@@ -95,6 +103,17 @@ impl<'a> Peers<'a> {
                     self.clear(sender, &named);
                 }
             }
+            Envelope::Stream { stream, history, number, behind } => {
+                let source = Source { instance: sender, stream };
+                self.hearing.stream(self.service, source, history, number, behind);
+            }
+            Envelope::Row(row) => {
+                if let Err(Missed) = self.hearing.row(self.service, sender, &row) {
+                    // Whoever has the stream says where it is.
+                    hub.relay.push(Envelope::Hello);
+                }
+            }
+            Envelope::Broken { stream } => self.hearing.end(self.service, sender, Some(stream)),
             // Alone in its batch.
             Envelope::Bye => {}
         }
@@ -127,6 +146,7 @@ impl<'a> Peers<'a> {
     fn forget(&mut self, sender: u64) {
         if self.known.remove(&sender).is_some() {
             self.count();
+            self.hearing.end(self.service, sender, None);
             self.clear(sender, &HashSet::new());
         }
     }
