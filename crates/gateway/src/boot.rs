@@ -20,7 +20,7 @@ use crate::routes::Service;
 use crate::secrets::{self, Secrets};
 use crate::server::{self, Services};
 use crate::settings::{self, Request, Settings};
-use crate::{keys, reload, rotation, supervisor};
+use crate::{keys, reload, rotation, s3_keys, supervisor};
 
 /// Everything `serve` was told.
 pub(crate) struct ServePlan {
@@ -130,6 +130,10 @@ async fn start(plan: &ServePlan) -> anyhow::Result<Running> {
     let database = Database::open(&settings.database, &plan.data_dir).await?;
     let keys = LiveKeys::from(keys::signing(settings, plan.secrets.as_ref())?);
     let api_keys = keys::api_keys(settings, plan.secrets.as_ref())?;
+    let s3 = match &plan.secrets {
+        Some(secrets) => s3_keys::credentials(secrets)?,
+        None => storage::S3Credentials::new(Vec::new(), Vec::new()),
+    };
     let mut connections = Connections::default();
     let mut tasks = Vec::new();
 
@@ -160,7 +164,12 @@ async fn start(plan: &ServePlan) -> anyhow::Result<Running> {
             };
             let storage = match settings.runs(Service::Storage) {
                 true => {
-                    Some(start_storage(plan, secrets, &storage_admin, &keys, &clock, &mut connections).await?)
+                    let keys = storage::S3Keys {
+                        credentials: s3.clone(),
+                        region: settings.keys.s3_region.clone(),
+                        verifier: keys::verifier(settings, keys.clone(), false)?,
+                    };
+                    Some(start_storage(plan, secrets, &storage_admin, keys, &clock, &mut connections).await?)
                 }
                 false => None,
             };
@@ -208,7 +217,8 @@ async fn start(plan: &ServePlan) -> anyhow::Result<Running> {
     }
     tasks.push(connections.reaper());
     if plan.secrets.is_some() {
-        tasks.push(rotation::watcher(settings, &plan.data_dir, &keys, &api_keys));
+        let live = rotation::Live { signing: keys.clone(), api_keys: api_keys.clone(), s3 };
+        tasks.push(rotation::watcher(settings, &plan.data_dir, &live));
     }
     let (handle, stop) = Stop::pair();
     let tasks = supervisor::run(tasks, &stop);
@@ -325,7 +335,7 @@ async fn start_storage(
     plan: &ServePlan,
     secrets: &Secrets,
     login: &Target,
-    live: &LiveKeys,
+    s3: storage::S3Keys,
     clock: &Clock,
     connections: &mut Connections,
 ) -> anyhow::Result<storage::Storage> {
@@ -343,13 +353,6 @@ async fn start_storage(
     let keys = jwt::KeySet::from_secret(secrets.jwt_secret.expose());
     // What is not set is better told by the request: it knows the proxy that it came through.
     let public_url = settings.server.public_url.trim_end_matches('/').to_owned();
-    let s3 = storage::S3Keys {
-        access_key: secrets.s3_access_key_id.clone(),
-        secret: secrets.s3_access_key_secret.clone(),
-        session_secrets: vec![secrets.anon_key.clone(), secrets.publishable_key.clone()],
-        region: settings.keys.s3_region.clone(),
-        verifier: keys::verifier(settings, live.clone(), false)?,
-    };
     let deps = storage::Deps { fleet, keys, s3, clock: clock.clone(), public_url };
     storage::Storage::start(config, deps).await.context("storage")
 }

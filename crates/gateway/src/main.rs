@@ -32,6 +32,7 @@ mod project;
 mod reload;
 mod rotation;
 mod routes;
+mod s3_keys;
 mod secrets;
 mod server;
 mod settings;

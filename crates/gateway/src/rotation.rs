@@ -12,8 +12,10 @@ use chrono::{DateTime, SecondsFormat};
 use jwt::{Algorithm, ApiKeys, LiveKeys, RingError, State, generate};
 use kernel::Task;
 use serde::Serialize;
+use storage::S3Credentials;
 
 use crate::keys;
+use crate::s3_keys;
 use crate::secrets::Secrets;
 use crate::settings::Settings;
 
@@ -140,20 +142,29 @@ fn fresh(algorithm: Algorithm) -> anyhow::Result<kernel::Secret> {
     generate::signing_key(algorithm)?.with_context(|| format!("no keys are made for {}", algorithm.name()))
 }
 
+/// The keys of a running server, which it takes over from the file of secrets.
+#[derive(Clone)]
+pub(crate) struct Live {
+    pub(crate) signing: LiveKeys,
+    pub(crate) api_keys: ApiKeys,
+    pub(crate) s3: S3Credentials,
+}
+
 /// Takes over what the operator changed.
-pub(crate) fn watcher(settings: &Settings, data_dir: &Path, live: &LiveKeys, api_keys: &ApiKeys) -> Task {
-    let given = (settings.clone(), data_dir.to_owned(), live.clone(), api_keys.clone());
+pub(crate) fn watcher(settings: &Settings, data_dir: &Path, live: &Live) -> Task {
+    let given = (settings.clone(), data_dir.to_owned(), live.clone());
     Task::new("keys", move |mut stop| {
-        let (settings, data_dir, live, api_keys) = given.clone();
+        let (settings, data_dir, live) = given.clone();
         async move {
             let mut seen = None;
             while !stop.is_stopped() {
                 let state = Secrets::changed_at(&data_dir).ok();
                 if state.is_some() && state != seen {
                     match read(&settings, &data_dir) {
-                        Ok((signing, accepted)) => {
-                            live.replace(signing);
-                            api_keys.replace(&accepted);
+                        Ok((signing, api_keys, s3)) => {
+                            live.signing.replace(signing);
+                            live.api_keys.replace(&api_keys);
+                            live.s3.replace(&s3);
                         }
                         Err(error) => {
                             tracing::error!(%error, "the keys cannot be read; those of before stay in force");
@@ -170,9 +181,10 @@ pub(crate) fn watcher(settings: &Settings, data_dir: &Path, live: &LiveKeys, api
     })
 }
 
-fn read(settings: &Settings, data_dir: &Path) -> anyhow::Result<(jwt::KeySet, ApiKeys)> {
+fn read(settings: &Settings, data_dir: &Path) -> anyhow::Result<(jwt::KeySet, ApiKeys, S3Credentials)> {
     let secrets = Secrets::existing(data_dir)?.context("they are gone")?.with_settings(settings)?;
-    Ok((keys::signing(settings, Some(&secrets))?, keys::api_keys(settings, Some(&secrets))?))
+    let signing = keys::signing(settings, Some(&secrets))?;
+    Ok((signing, keys::api_keys(settings, Some(&secrets))?, s3_keys::credentials(&secrets)?))
 }
 
 #[cfg(test)]
@@ -263,7 +275,9 @@ mod tests {
         let secrets = Secrets::open(dir.path(), NOW).unwrap();
         let live = LiveKeys::from(keys::signing(&settings, Some(&secrets)).unwrap());
         let (handle, stop) = Stop::pair();
-        let running = tokio::spawn(watcher(&settings, dir.path(), &live, &ApiKeys::default()).run(stop));
+        let s3 = S3Credentials::new(Vec::new(), Vec::new());
+        let all = Live { signing: live.clone(), api_keys: ApiKeys::default(), s3 };
+        let running = tokio::spawn(watcher(&settings, dir.path(), &all).run(stop));
         let kid = change(&settings, dir.path(), Change::Rotate(Algorithm::EdDSA), Clock::system().unix());
         assert!(kid.unwrap().is_some());
         tokio::time::timeout(Duration::from_secs(20), async {

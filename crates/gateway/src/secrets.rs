@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::api_keys::ApiKey;
+use crate::s3_keys::{self, S3Key};
 use crate::settings::Settings;
 
 /// How long the JWT API keys live: 10 years of 365 days.
@@ -53,6 +54,9 @@ pub(crate) struct Secrets {
     pub(crate) api_keys: Vec<ApiKey>,
     pub(crate) s3_access_key_id: Secret,
     pub(crate) s3_access_key_secret: Secret,
+    /// Pairs beside the one above.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) s3_keys: Vec<S3Key>,
     pub(crate) passwords: Passwords,
 }
 
@@ -229,6 +233,7 @@ impl Secrets {
     /// Fresh secrets.
     pub(crate) fn generate(now: i64) -> Result<Self, SecretsError> {
         let jwt_secret = generate::secret()?;
+        let (s3_access_key_id, s3_access_key_secret) = s3_keys::fresh()?;
         let exp = now.saturating_add(KEY_LIFETIME);
         Ok(Self {
             created_at: now,
@@ -240,8 +245,9 @@ impl Secrets {
             publishable_key: api_key::publishable()?,
             secret_key: api_key::secret()?,
             api_keys: Vec::new(),
-            s3_access_key_id: Secret::new(hex::encode(generate::bytes::<16>()?)),
-            s3_access_key_secret: Secret::new(hex::encode(generate::bytes::<32>()?)),
+            s3_access_key_id,
+            s3_access_key_secret,
+            s3_keys: Vec::new(),
             passwords: Passwords {
                 postgres: password()?,
                 authenticator: password()?,

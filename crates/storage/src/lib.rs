@@ -56,7 +56,7 @@ use lru::LruCache;
 
 pub use crate::config::{Config, Images, Problem, S3};
 pub use crate::error::{Error, Existing};
-pub use crate::s3::access::S3Keys;
+pub use crate::s3::keys::{S3Credentials, S3Keys, S3Pair};
 use crate::service::Service;
 
 mod embedded {

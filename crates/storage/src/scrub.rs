@@ -1,16 +1,16 @@
-//! Whether the files are what was recorded of them: there, of their length, with their checksum. An object
-//! whose tag is no checksum (an upload in parts, files of other stores) is compared by length.
+//! Whether the files are what was recorded of them: there, of their length, with their checksum, which is that
+//! of their parts where they came in parts. An object whose tag is no checksum (files of other stores) is compared by length.
 
 use std::time::{Duration, Instant};
 
 use futures_util::TryStreamExt;
-use md5::{Digest, Md5};
 use object::Key;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::call::Call;
 use crate::error::Error;
 use crate::file::FileMetadata;
+use crate::s3::tag::Tag;
 use crate::store::objects::{self, ObjectRow};
 
 /// A request ends after the file it is at when this is over.
@@ -35,6 +35,12 @@ pub(crate) struct Problem {
     name: String,
     version: Option<String>,
     problem: &'static str,
+}
+
+/// What `metadata` says of the parts that an object was put together from: sizes, equal ones counted.
+#[derive(Deserialize)]
+struct Parts {
+    parts: Option<Vec<(u64, u64)>>,
 }
 
 /// Compares objects from a cursor on.
@@ -86,10 +92,16 @@ async fn compare(call: &Call, row: &ObjectRow, bytes: &mut u64) -> Result<Option
         return Ok(Some("the file has another length"));
     }
     let tag = file.etag.as_deref().map(|tag| tag.trim_matches('"')).unwrap_or_default();
-    if tag.len() != 32 || !tag.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+    let (digest, of_parts) = tag.split_once('-').map_or((tag, false), |(digest, _)| (digest, true));
+    let sizes = row.metadata.as_ref().and_then(|json| serde_json::from_str::<Parts>(json.get()).ok());
+    let sizes = sizes.and_then(|parts| parts.parts);
+    if digest.len() != 32
+        || !digest.bytes().all(|byte| byte.is_ascii_hexdigit())
+        || of_parts != sizes.is_some()
+    {
         return Ok(None);
     }
-    let mut digest = Md5::new();
+    let mut digest = Tag::new(sizes.as_deref());
     let mut pieces = std::pin::pin!(blob.stream(0, blob.size()));
     loop {
         match pieces.try_next().await {
@@ -101,6 +113,6 @@ async fn compare(call: &Call, row: &ObjectRow, bytes: &mut u64) -> Result<Option
             Err(_) => return Ok(Some("the file cannot be read")),
         }
     }
-    let is_same = hex::encode(digest.finalize()).eq_ignore_ascii_case(tag);
+    let is_same = digest.finish().eq_ignore_ascii_case(tag);
     Ok((!is_same).then_some("the file has another content"))
 }

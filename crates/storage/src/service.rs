@@ -14,7 +14,8 @@ use crate::error::Error;
 use crate::path::{self, Alphabet};
 use crate::render::Renderer;
 use crate::resumable::Seats;
-use crate::s3::access::S3Keys;
+use crate::s3::keys::S3Keys;
+use crate::s3::whole::Whole;
 
 /// One running instance.
 pub(crate) struct Service {
@@ -46,6 +47,7 @@ pub(crate) struct Completed {
     /// Who it was.
     pub(crate) by: String,
     pub(crate) etag: String,
+    pub(crate) whole: Option<Whole>,
 }
 
 impl Service {

@@ -33,6 +33,8 @@ pub(crate) struct Changes {
     pub(crate) cache_control: Option<String>,
     pub(crate) mimetype: Option<String>,
     pub(crate) user_metadata: Option<Value>,
+    /// Further members of `metadata`, whatever the source has; null takes one away.
+    pub(crate) others: Map<String, Value>,
     pub(crate) upsert: bool,
 }
 
@@ -148,6 +150,12 @@ fn changed(source: &ObjectRow, changes: &Changes) -> Map<String, Value> {
                 metadata.insert(name.to_owned(), value.as_str().into());
             }
         }
+    }
+    for (name, value) in &changes.others {
+        match value {
+            Value::Null => metadata.remove(name),
+            value => metadata.insert(name.clone(), value.clone()),
+        };
     }
     metadata
 }

@@ -5,7 +5,7 @@ import { Readable } from 'node:stream'
 import { after, before, test } from 'node:test'
 import {
   AbortMultipartUploadCommand, CompleteMultipartUploadCommand, CopyObjectCommand, CreateBucketCommand, CreateMultipartUploadCommand,
-  DeleteBucketCommand, DeleteObjectCommand, DeleteObjectsCommand, GetObjectCommand, GetObjectTaggingCommand, HeadBucketCommand,
+  DeleteBucketCommand, DeleteObjectCommand, DeleteObjectsCommand, GetObjectAttributesCommand, GetObjectCommand, GetObjectTaggingCommand, HeadBucketCommand,
   HeadObjectCommand, ListBucketsCommand, ListMultipartUploadsCommand, ListObjectsCommand, ListObjectsV2Command, ListPartsCommand,
   PutObjectCommand, PutObjectRetentionCommand, PutObjectTaggingCommand, S3Client, UploadPartCommand, UploadPartCopyCommand, paginateListObjectsV2,
 } from '@aws-sdk/client-s3'
@@ -130,6 +130,47 @@ test('an upload in parts becomes one object', async () => {
   const given = await s3.send(new CreateMultipartUploadCommand({ Bucket, Key }))
   await s3.send(new AbortMultipartUploadCommand({ Bucket, Key, UploadId: given.UploadId }))
   await fails(s3.send(new ListPartsCommand({ Bucket, Key, UploadId: given.UploadId })), 'NoSuchUpload', 404)
+})
+
+test('an object of parts has a checksum of its own', async () => {
+  const parts = [randomBytes(5 * MIB), randomBytes(5 * MIB), randomBytes(100)]
+  const kinds = [
+    ['CRC64NVME', 'FULL_OBJECT'], ['CRC32', 'FULL_OBJECT'], ['CRC32C', 'FULL_OBJECT'], ['CRC32', 'COMPOSITE'], ['SHA256', 'COMPOSITE'],
+  ]
+  for (const [ChecksumAlgorithm, ChecksumType] of kinds) {
+    const Key = `sums/${ChecksumAlgorithm}-${ChecksumType}`
+    const name = `Checksum${ChecksumAlgorithm}`
+    const begun = await s3.send(new CreateMultipartUploadCommand({ Bucket, Key, ChecksumAlgorithm, ChecksumType }))
+    assert.deepEqual([begun.ChecksumAlgorithm, begun.ChecksumType], [ChecksumAlgorithm, ChecksumType])
+    const one = { Bucket, Key, UploadId: begun.UploadId }
+    const Parts = []
+    for (const [n, Body] of parts.entries()) {
+      const sent = await s3.send(new UploadPartCommand({ ...one, PartNumber: n + 1, Body, ChecksumAlgorithm }))
+      Parts.push({ PartNumber: n + 1, ETag: sent.ETag, [name]: sent[name] })
+    }
+    const swapped = [{ ...Parts[0], [name]: Parts[1][name] }, ...Parts.slice(1)]
+    await fails(s3.send(new CompleteMultipartUploadCommand({ ...one, MultipartUpload: { Parts: swapped } })), 'InvalidPart', 400)
+    const done = await s3.send(new CompleteMultipartUploadCommand({ ...one, ChecksumType, MultipartUpload: { Parts } }))
+    assert.equal(done.ChecksumType, ChecksumType)
+    if (ChecksumType === 'FULL_OBJECT') {
+      const whole = await put(`${Key}-whole`, Buffer.concat(parts), { ChecksumAlgorithm })
+      assert.equal(done[name], whole[name])
+    } else {
+      assert.match(done[name], /-3$/)
+    }
+    const told = await s3.send(new HeadObjectCommand({ Bucket, Key, ChecksumMode: 'ENABLED' }))
+    assert.deepEqual([told[name], told.ChecksumType], [done[name], ChecksumType])
+    const ObjectAttributes = ['ETag', 'Checksum', 'ObjectParts', 'ObjectSize', 'StorageClass']
+    const known = await s3.send(new GetObjectAttributesCommand({ Bucket, Key, ObjectAttributes }))
+    assert.deepEqual(
+      [known.ETag, known.Checksum[name], known.ObjectParts.TotalPartsCount, known.ObjectSize],
+      [done.ETag.replaceAll('"', ''), done[name], 3, 10 * MIB + 100],
+    )
+    assert.deepEqual(known.ObjectParts.Parts.map((part) => part[name]), Parts.map((part) => part[name]))
+    // The SDK compares what it reads.
+    const { Body } = await s3.send(new GetObjectCommand({ Bucket, Key, ChecksumMode: 'ENABLED' }))
+    assert.ok(Buffer.concat(parts).equals(Buffer.from(await Body.transformToByteArray())), Key)
+  }
 })
 
 test('lib-storage uploads a stream of unknown length', async () => {

@@ -3,19 +3,36 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { createHash, randomBytes, randomInt } from 'node:crypto'
-import { mkdirSync, readdirSync, rmSync, utimesSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, rmSync, utimesSync } from 'node:fs'
 import path from 'node:path'
+import { Readable } from 'node:stream'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import {
+  CompleteMultipartUploadCommand, CopyObjectCommand, CreateMultipartUploadCommand, PutObjectCommand, S3Client, UploadPartCommand,
+} from '@aws-sdk/client-s3'
 import { Basalt, temporaryDirectory } from './harness.mjs'
 
 const KILLS = Number(process.env.UPLOAD_KILLS ?? 10)
+const WAYS = (process.env.UPLOAD_WAYS ?? 'http,s3').split(',')
 const BUCKET = 'b'
 const SIZES = [0, 17, 10_000, 100_000, 900_000]
 const WITHIN_MS = 30_000
 
 const sum = (bytes) => createHash('md5').update(bytes).digest('hex')
 const encode = (text) => Buffer.from(text).toString('base64')
+const sumOfParts = (parts) => `${sum(Buffer.concat(parts.map((part) => Buffer.from(sum(part), 'hex'))))}-${parts.length}`
+
+// The tag that a content should have: of an object of parts, by the sizes that its row tells.
+function tagOf(bytes, sizes) {
+  if (!sizes) return sum(bytes)
+  const parts = []
+  let at = 0
+  for (const [size, count] of sizes) {
+    for (let n = 0; n < count; n += 1) parts.push(bytes.subarray(at, at += size))
+  }
+  return at === bytes.length ? sumOfParts(parts) : `${bytes.length} bytes instead of ${at}`
+}
 
 // Clients that go on until they are told to stop. `acknowledged` has by name what must be there; `uncertain`, what
 // may be there instead, because its answer never came.
@@ -29,12 +46,26 @@ class Writers {
   constructor(basalt) {
     this.basalt = basalt
     this.headers = { authorization: `Bearer ${basalt.keys.SERVICE_ROLE_KEY}` }
+    this.s3 = new S3Client({
+      endpoint: basalt.keys.STORAGE_S3_URL,
+      region: basalt.keys.S3_PROTOCOL_REGION,
+      forcePathStyle: true,
+      maxAttempts: 1,
+      credentials: {
+        accessKeyId: basalt.keys.S3_PROTOCOL_ACCESS_KEY_ID,
+        secretAccessKey: basalt.keys.S3_PROTOCOL_ACCESS_KEY_SECRET,
+      },
+    })
     this.start()
   }
 
   start() {
     this.#stopping = false
-    const ways = [this.#plain, this.#form, this.#overwrite, this.#resumable, this.#resumable, this.#moved]
+    const all = {
+      http: [this.#plain, this.#form, this.#overwrite, this.#resumable, this.#resumable, this.#moved],
+      s3: [this.#put, this.#put, this.#streamed, this.#streamed, this.#parts, this.#parts, this.#copied],
+    }
+    const ways = WAYS.flatMap((way) => all[way])
     this.loops = ways.map((way, n) => this.#repeat(way.bind(this), n))
   }
 
@@ -59,8 +90,7 @@ class Writers {
   }
 
   // One that replaces leaves the old bytes or the new ones until its answer is here.
-  async #upload(name, content, send) {
-    const digest = sum(content)
+  async #upload(name, content, send, digest = sum(content)) {
     this.uncertain.set(name, [...(this.uncertain.get(name) ?? []), digest])
     await send(content)
     this.acknowledged.set(name, digest)
@@ -131,6 +161,58 @@ class Writers {
     })
   }
 
+  #command(Command, Key, more) {
+    return this.s3.send(new Command({ Bucket: BUCKET, Key, ...more }), { abortSignal: AbortSignal.timeout(WITHIN_MS) })
+  }
+
+  // Of S3: over the same names again and again, as clients that sync do.
+  async #put(_, writer) {
+    const Key = `${writer}/s3-${randomInt(5)}`
+    await this.#upload(Key, this.#content(), (Body) => this.#command(PutObjectCommand, Key, { Body }))
+  }
+
+  // In chunks, with the checksum behind them.
+  async #streamed(Key) {
+    const content = randomBytes(1 + randomInt(900_000))
+    await this.#upload(Key, content, () => {
+      const Body = Readable.from([content.subarray(0, 70_000), content.subarray(70_000)])
+      return this.#command(PutObjectCommand, Key, { Body, ContentLength: content.length, ChecksumAlgorithm: 'CRC32' })
+    })
+  }
+
+  // As SDKs do it: what had no answer is sent again.
+  async #parts(Key) {
+    const parts = Array.from({ length: 1 + randomInt(3) }, () => randomBytes(1 + randomInt(500_000)))
+    await this.#upload(Key, Buffer.concat(parts), async () => {
+      const { UploadId } = await this.#command(CreateMultipartUploadCommand, Key, { ChecksumAlgorithm: 'CRC32' })
+      const Parts = []
+      for (const [n, Body] of parts.entries()) {
+        const { ETag, ChecksumCRC32 } = await this.#again(() =>
+          this.#command(UploadPartCommand, Key, { UploadId, PartNumber: n + 1, Body, ChecksumAlgorithm: 'CRC32' }))
+        Parts.push({ ETag, ChecksumCRC32, PartNumber: n + 1 })
+      }
+      await this.#again(() => this.#command(CompleteMultipartUploadCommand, Key, { UploadId, MultipartUpload: { Parts } }))
+    }, sumOfParts(parts))
+  }
+
+  async #again(send) {
+    for (;;) {
+      try {
+        return await send()
+      } catch (error) {
+        if (this.#stopping || (error.$metadata?.httpStatusCode ?? 500) < 500) throw error
+        await sleep(20)
+      }
+    }
+  }
+
+  async #copied(Key) {
+    const content = this.#content()
+    await this.#send(this.#url(Key), { method: 'POST', body: content })
+    await this.#upload(`${Key}.copy`, content, () =>
+      this.#command(CopyObjectCommand, `${Key}.copy`, { CopySource: `${BUCKET}/${Key}` }))
+  }
+
   async #look(url, headers) {
     for (;;) {
       try {
@@ -190,7 +272,7 @@ describe('uploads and kill -9', () => {
       const answer = await fetch(`${basalt.url}/storage/v1/object/${BUCKET}/${name}`, { headers: writers.headers })
       const bytes = Buffer.from(await answer.arrayBuffer())
       assert.equal(answer.status, 200, `${name}: ${bytes}`)
-      assert.equal(`"${sum(bytes)}"`, metadata.eTag, `${name} is torn`)
+      assert.equal(`"${tagOf(bytes, metadata.parts)}"`, metadata.eTag, `${name} is torn`)
     }
     return rows
   }
@@ -217,11 +299,17 @@ describe('uploads and kill -9', () => {
 
   test('nothing is left without a row', async (t) => {
     const storage = path.join(basalt.dataDir, 'storage')
+    for (const table of ['s3_multipart_uploads', 's3_multipart_uploads_parts']) {
+      await basalt.sql(`update storage.${table} set created_at = created_at - interval '25 hours'`)
+    }
     await basalt.stop()
     // As if it were later: what was announced and what was given up is old by then.
     const old = new Date(Date.now() - 25 * 3600 * 1000)
-    for (const kind of ['.incoming', '.resumable']) {
-      for (const file of files(path.join(storage, kind))) utimesSync(file, old, old)
+    for (const kind of ['.incoming', '.resumable', '.parts'].filter((name) => existsSync(path.join(storage, name)))) {
+      for (const file of files(path.join(storage, kind))) {
+        utimesSync(file, old, old)
+        utimesSync(path.dirname(file), old, old)
+      }
     }
     await basalt.launch()
     await basalt.sql(`update storage.basalt_removals set due_at = now() - interval '1 hour'`)
@@ -231,11 +319,12 @@ describe('uploads and kill -9', () => {
       const rows = await basalt.sql(`select name, version from storage.objects`)
       const expected = new Set(rows.map((row) => path.join(inBucket, row.name, row.version)))
       const left = files(storage).filter((file) => !expected.has(file))
-      if (left.length === 0) {
+      const [{ uploads }] = await basalt.sql(`select count(*)::int as uploads from storage.s3_multipart_uploads`)
+      if (left.length === 0 && uploads === 0) {
         t.diagnostic(`${rows.length} objects, ${files(inBucket).length} files`)
         break
       }
-      assert.ok(Date.now() < deadline, `${left.length} files without a row: ${left.slice(0, 5)}`)
+      assert.ok(Date.now() < deadline, `${left.length} files without a row: ${left.slice(0, 5)}; ${uploads} uploads go on`)
       await sleep(500)
     }
     await everythingIsThere()

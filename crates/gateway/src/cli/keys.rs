@@ -5,6 +5,7 @@ use jwt::Algorithm;
 use kernel::Clock;
 use serde_json::json;
 
+use super::s3_keys::S3;
 use super::{Common, Failure, Format, print, wait};
 use crate::api_keys::{self, Use};
 use crate::installation::Place as Where;
@@ -29,6 +30,8 @@ Examples:
   basalt keys api create shop --type secret      a further key for an application; shown this once
   basalt keys api rotate secret                  a fresh secret key; the one before goes on for now
   basalt keys api revoke 0a1b2c3d                and ends
+  basalt keys s3 create backup --bucket photos --read-only
+                                                 a pair of keys of the S3 protocol; its secret is shown this once
   basalt keys password postgres                  a fresh password of the database
 
 The server takes all of it over while it runs. Where jwt.keys (GOTRUE_JWT_KEYS) is set, the keys are managed there.";
@@ -46,6 +49,9 @@ enum Command {
     /// The keys that applications present.
     #[command(subcommand)]
     Api(Api),
+    /// Pairs of keys of the S3 protocol.
+    #[command(subcommand)]
+    S3(S3),
     /// Give a role of our own Postgres a fresh password. Connections that are open stay so.
     Password(Password),
 }
@@ -165,6 +171,7 @@ impl Keys {
                 common.change(Change::Revoke { kid: id, even_if_needed: now }, "is revoked")
             }
             Command::Api(api) => api.run(),
+            Command::S3(s3) => s3.run(),
             Command::Password(password) => password.run(),
         }
     }

@@ -12,6 +12,7 @@ mod generate;
 mod import;
 mod keys;
 mod logs;
+mod s3_keys;
 mod secrets;
 mod serve;
 mod sessions;

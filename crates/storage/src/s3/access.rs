@@ -1,8 +1,7 @@
 //! From a signed request to a caller.
 //!
-//! Two kinds of credentials: the service's pair of keys, which acts as the service role, and a session
-//! token, which is a user's JWT: then the access key is the tenant's name, the secret an API key for
-//! browsers, and the user's policies decide.
+//! Two kinds of credentials ([`super::keys`]): a pair of keys, and a session token, which is a user's JWT: then
+//! the access key is the tenant's name, the secret an API key for browsers, and the user's policies decide.
 //!
 //! A signature covers the path and the host as the client saw them. Proxies change both, so several
 //! spellings are tried; which of them the client meant, its signature says.
@@ -11,35 +10,17 @@ use std::sync::Arc;
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{AUTHORIZATION, DATE, HOST, HeaderMap};
-use jwt::Verifier;
-use kernel::identity::Proof;
-use kernel::{Claims, Identity, RoleName, Secret};
+use kernel::{Identity, RoleName};
 use percent_encoding::percent_decode_str;
-use serde_json::Map;
-use subtle::ConstantTimeEq;
 
 use super::canonical::{self, Request};
 use super::chunked::Chain;
 use super::error::Error;
+use super::keys::{self, Bounds, Signer};
 use super::query::Query;
 use super::signature::{ALGORITHM, Claim, SigningKey};
-use crate::call::SERVICE_ROLE;
 use crate::error::token_text;
 use crate::service::Service;
-
-/// Who may sign.
-pub struct S3Keys {
-    /// The service's access key.
-    pub access_key: Secret,
-    /// Its secret.
-    pub secret: Secret,
-    /// Secrets of session tokens: the API keys that browsers have.
-    pub session_secrets: Vec<Secret>,
-    /// The name of the region.
-    pub region: String,
-    /// Verifies the tokens of users.
-    pub verifier: Verifier,
-}
 
 /// What a request's body is said to be.
 pub(crate) enum Payload {
@@ -56,8 +37,28 @@ pub(crate) struct Access {
     pub(crate) identity: Arc<Identity>,
     /// The user's JWT; empty if the service signed.
     pub(crate) token: String,
+    pub(crate) bounds: Bounds,
     pub(crate) payload: Payload,
 }
+
+impl Access {
+    /// Of nobody in particular, who may read one bucket.
+    ///
+    /// # Errors
+    ///
+    /// None: there is a service role.
+    pub(crate) fn unsigned(bucket: &str) -> Result<Self, Error> {
+        Ok(Self {
+            identity: keys::identity(None, None)?,
+            token: String::new(),
+            bounds: Bounds::reading(bucket),
+            payload: Payload::Unsigned,
+        })
+    }
+}
+
+/// Who calls, with which JWT, within which bounds.
+type Caller = (Arc<Identity>, String, Bounds);
 
 /// Headers that proxies add, and those that are part of the signature in another way.
 const NOT_SIGNED: [&str; 4] = ["x-amz-cf-id", "x-amz-user-agent", "x-amz-date", "x-amz-content-sha256"];
@@ -109,22 +110,25 @@ pub(crate) fn check(service: &Service, request: &HttpRequest, query: &Query) -> 
         true => query.get("X-Amz-Security-Token").or_else(|| text(headers, "x-amz-security-token")),
         false => text(headers, "x-amz-security-token"),
     };
-    let secrets = secrets(service, &claim.access_key, token.is_some())?;
+    let known = service.s3.credentials.now();
+    let signer =
+        known.signer(&claim.access_key, token.is_some(), &service.config.tenant, service.clock.unix())?;
     let spellings = spellings(request, &claim, &service.public_url);
     let query = canonical::query(request.query_string());
-    let key = secrets.iter().map(|secret| SigningKey::new(secret.expose(), &claim.scope)).find(|key| {
-        let requests = spellings.iter().map(|(path, headers)| Request {
-            method: request.method().as_str(),
-            path,
-            query: &query,
-            headers,
-            payload: &payload,
+    let key =
+        signer.secrets().iter().map(|secret| SigningKey::new(secret.expose(), &claim.scope)).find(|key| {
+            let requests = spellings.iter().map(|(path, headers)| Request {
+                method: request.method().as_str(),
+                path,
+                query: &query,
+                headers,
+                payload: &payload,
+            });
+            claim.is_signed_by(key, requests)
         });
-        claim.is_signed_by(key, requests)
-    });
     let key = key.ok_or(Error::SignatureDoesNotMatch)?;
-    let (identity, token) = caller(service, token)?;
-    Ok(Access { identity, token, payload: self::payload(&payload, key, claim)? })
+    let (identity, token, bounds) = caller(service, &signer, token)?;
+    Ok(Access { identity, token, bounds, payload: self::payload(&payload, key, claim)? })
 }
 
 /// Who signed the policy of a form.
@@ -138,14 +142,18 @@ pub(crate) fn of_form<'a>(service: &Service, get: impl Fn(&str) -> Option<&'a st
     in_region(service, &claim)?;
     let token = get("x-amz-security-token");
     let policy = get("policy").unwrap_or_default();
-    let is_good = secrets(service, &claim.access_key, token.is_some())?
+    let known = service.s3.credentials.now();
+    let signer =
+        known.signer(&claim.access_key, token.is_some(), &service.config.tenant, service.clock.unix())?;
+    let is_good = signer
+        .secrets()
         .iter()
         .any(|secret| SigningKey::new(secret.expose(), &claim.scope).made(policy, &claim.signature));
     if !is_good {
         return Err(Error::SignatureDoesNotMatch);
     }
-    let (identity, token) = caller(service, token)?;
-    Ok(Access { identity, token, payload: Payload::Unsigned })
+    let (identity, token, bounds) = caller(service, &signer, token)?;
+    Ok(Access { identity, token, bounds, payload: Payload::Unsigned })
 }
 
 fn in_region(service: &Service, claim: &Claim) -> Result<(), Error> {
@@ -156,10 +164,11 @@ fn in_region(service: &Service, claim: &Claim) -> Result<(), Error> {
     Ok(())
 }
 
-fn caller(service: &Service, token: Option<&str>) -> Result<(Arc<Identity>, String), Error> {
-    match token {
-        Some(token) => Ok((user(service, token)?, token.to_owned())),
-        None => Ok((the_service()?, String::new())),
+fn caller(service: &Service, signer: &Signer<'_>, token: Option<&str>) -> Result<Caller, Error> {
+    match (signer, token) {
+        (Signer::Pair(pair), _) => Ok((pair.identity()?, String::new(), pair.bounds())),
+        (Signer::Session(_), Some(token)) => Ok((user(service, token)?, token.to_owned(), Bounds::default())),
+        (Signer::Session(_), None) => Err(Error::InvalidAccessKeyId),
     }
 }
 
@@ -185,22 +194,6 @@ fn payload(text: &str, key: SigningKey, claim: Claim) -> Result<Payload, Error> 
     })
 }
 
-/// The secrets that an access key may have signed with.
-fn secrets<'a>(service: &'a Service, access_key: &str, has_token: bool) -> Result<Vec<&'a Secret>, Error> {
-    let keys = &service.s3;
-    let is = |known: &str| !known.is_empty() && bool::from(known.as_bytes().ct_eq(access_key.as_bytes()));
-    if is(keys.access_key.expose()) && !keys.secret.is_empty() {
-        return match has_token {
-            false => Ok(vec![&keys.secret]),
-            true => Err(Error::AccessDenied("These credentials take no session token".into())),
-        };
-    }
-    if is(&service.config.tenant) && has_token {
-        return Ok(keys.session_secrets.iter().filter(|secret| !secret.is_empty()).collect());
-    }
-    Err(Error::InvalidAccessKeyId)
-}
-
 fn user(service: &Service, token: &str) -> Result<Arc<Identity>, Error> {
     let anonymous = RoleName::parse("anon");
     let verified = service.s3.verifier.verify(token, service.clock.unix());
@@ -210,12 +203,6 @@ fn user(service: &Service, token: &str) -> Result<Arc<Identity>, Error> {
         Ok(_) => Err(Error::AccessDenied("The session token is not an access token".into())),
         Err(error) => Err(Error::AccessDenied(token_text(&error).into())),
     }
-}
-
-fn the_service() -> Result<Arc<Identity>, Error> {
-    let role = RoleName::parse(SERVICE_ROLE).ok_or(Error::InvalidAccessKeyId)?;
-    let claims = Claims::new(Map::new(), &role);
-    Ok(Arc::new(Identity { role, claims, proof: Proof::ApiKey }))
 }
 
 /// Version 2 of the signatures is gone for good.

@@ -30,13 +30,40 @@ impl Algorithm {
         }
     }
 
+    /// As clients name it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Crc32 => "CRC32",
+            Self::Crc32c => "CRC32C",
+            Self::Crc64Nvme => "CRC64NVME",
+            Self::Sha1 => "SHA1",
+            Self::Sha256 => "SHA256",
+        }
+    }
+
+    /// Of such a name.
+    pub(crate) fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|algorithm| algorithm.name().eq_ignore_ascii_case(name))
+    }
+
+    /// The element that has it in documents.
+    pub(crate) fn element(self) -> &'static str {
+        match self {
+            Self::Crc32 => "ChecksumCRC32",
+            Self::Crc32c => "ChecksumCRC32C",
+            Self::Crc64Nvme => "ChecksumCRC64NVME",
+            Self::Sha1 => "ChecksumSHA1",
+            Self::Sha256 => "ChecksumSHA256",
+        }
+    }
+
     /// Of a header's name.
     pub(crate) fn of_header(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|algorithm| algorithm.header().eq_ignore_ascii_case(name))
     }
 
     /// Bytes of a checksum.
-    fn length(self) -> usize {
+    pub(crate) fn length(self) -> usize {
         match self {
             Self::Crc32 | Self::Crc32c => 4,
             Self::Crc64Nvme => 8,
@@ -49,6 +76,20 @@ impl Algorithm {
     pub(crate) fn is_value(self, text: &str) -> bool {
         STANDARD.decode(text).is_ok_and(|bytes| bytes.len() == self.length())
     }
+}
+
+/// The checksum of bytes that follow others, from the checksums of both and how many come second. Only the
+/// kinds that can be divided have one.
+pub(crate) fn joined(algorithm: Algorithm, first: &[u8], second: &[u8], length: u64) -> Option<Vec<u8>> {
+    let kind = match algorithm {
+        Algorithm::Crc32 => CrcAlgorithm::Crc32IsoHdlc,
+        Algorithm::Crc32c => CrcAlgorithm::Crc32Iscsi,
+        Algorithm::Crc64Nvme => CrcAlgorithm::Crc64Nvme,
+        Algorithm::Sha1 | Algorithm::Sha256 => return None,
+    };
+    let number = |bytes: &[u8]| bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
+    let joined = crc_fast::checksum_combine(kind, number(first), number(second), length).to_be_bytes();
+    Some(joined[joined.len() - algorithm.length()..].to_vec())
 }
 
 /// A checksum that is being made.

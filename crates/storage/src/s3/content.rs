@@ -23,7 +23,7 @@ pub(crate) struct Content {
     decoder: Option<Decoder>,
     /// SHA-256 that was signed, and the one that is being made.
     signed: Option<(String, Sha256)>,
-    checksums: Vec<(Running, Expected)>,
+    checksum: Option<(Running, Expected)>,
     md5: Option<[u8; 16]>,
 }
 
@@ -31,13 +31,15 @@ pub(crate) struct Content {
 enum Expected {
     Header(String),
     Trailer,
+    /// Nothing is promised: it is wanted here.
+    Nowhere,
 }
 
 /// What is known of a body that was what it should be.
 pub(crate) struct Proven {
     /// MD5, if the client sent one: whoever stores the content compares it.
     pub(crate) md5: Option<[u8; 16]>,
-    pub(crate) checksums: Vec<(Algorithm, String)>,
+    pub(crate) checksum: Option<(Algorithm, String)>,
 }
 
 impl Content {
@@ -47,6 +49,17 @@ impl Content {
     ///
     /// Promises that cannot be kept.
     pub(crate) fn new(request: &HttpRequest, body: Body, payload: Payload) -> Result<Self, Error> {
+        let has_trailers = matches!(payload, Payload::Chunks { trailers: true, .. });
+        let checksum = promised(request.headers(), has_trailers)?;
+        Ok(Self { checksum, ..Self::apart(request, body, payload)? })
+    }
+
+    /// As [`Content::new`], of a body that says what to do with something else, of which the headers tell the checksum.
+    ///
+    /// # Errors
+    ///
+    /// As [`Content::new`].
+    pub(crate) fn apart(request: &HttpRequest, body: Body, payload: Payload) -> Result<Self, Error> {
         let headers = request.headers();
         let length = |name: &str| text(headers, name).and_then(|length| length.parse::<u64>().ok());
         let size = match payload {
@@ -60,7 +73,6 @@ impl Content {
                 Some(<[u8; 16]>::try_from(bytes).map_err(|_| Error::InvalidDigest)?)
             }
         };
-        let has_trailers = matches!(payload, Payload::Chunks { trailers: true, .. });
         Ok(Self {
             body,
             size: size.ok_or(Error::MissingContentLength)?,
@@ -73,9 +85,33 @@ impl Content {
                 Payload::Chunks { chain, trailers } => Some(Decoder::new(chain, trailers)),
                 _ => None,
             },
-            checksums: promised(headers, has_trailers)?,
+            checksum: None,
             md5,
         })
+    }
+
+    /// Has this checksum made, whether one is promised or not.
+    ///
+    /// # Errors
+    ///
+    /// Another one is promised.
+    pub(crate) fn measure(&mut self, algorithm: Algorithm) -> Result<(), Error> {
+        match self.checksum.as_ref().map(|(running, _)| running.algorithm()) {
+            None => self.checksum = Some((Running::new(algorithm), Expected::Nowhere)),
+            Some(promised) if promised == algorithm => {}
+            Some(promised) => {
+                let name = |algorithm: Algorithm| algorithm.name().to_ascii_lowercase();
+                return Err(Error::InvalidRequest(
+                    format!(
+                        "Checksum Type mismatch occurred, expected checksum Type: {}, actual checksum Type: {}",
+                        name(algorithm),
+                        name(promised)
+                    )
+                    .into(),
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// How many bytes there will be.
@@ -97,7 +133,7 @@ impl Content {
         if let Some((_, hash)) = &mut self.signed {
             hash.update(&bytes);
         }
-        for (running, _) in &mut self.checksums {
+        if let Some((running, _)) = &mut self.checksum {
             running.update(&bytes);
         }
         Ok(Some(bytes))
@@ -134,23 +170,24 @@ impl Content {
         {
             return Err(Error::PayloadMismatch);
         }
-        let mut checksums = Vec::new();
-        for (running, expected) in std::mem::take(&mut self.checksums) {
+        let mut checksum = None;
+        if let Some((running, expected)) = self.checksum.take() {
             let algorithm = running.algorithm();
             let made = running.finish();
             let expected = match expected {
-                Expected::Header(value) => value,
+                Expected::Header(value) => Some(value),
                 Expected::Trailer => {
                     let found = trailers.iter().find(|(name, _)| name == algorithm.header());
-                    found.map(|(_, value)| value.clone()).ok_or(Error::MalformedTrailer)?
+                    Some(found.map(|(_, value)| value.clone()).ok_or(Error::MalformedTrailer)?)
                 }
+                Expected::Nowhere => None,
             };
-            if expected != made {
+            if expected.is_some_and(|expected| expected != made) {
                 return Err(Error::BadDigest);
             }
-            checksums.push((algorithm, made));
+            checksum = Some((algorithm, made));
         }
-        Ok(Proven { md5: self.md5, checksums })
+        Ok(Proven { md5: self.md5, checksum })
     }
 
     /// All of a body that is no content but says what to do.
@@ -181,8 +218,8 @@ impl Content {
     }
 }
 
-/// The checksums that headers tell or announce.
-fn promised(headers: &HeaderMap, has_trailers: bool) -> Result<Vec<(Running, Expected)>, Error> {
+/// The checksum that headers tell or announce.
+fn promised(headers: &HeaderMap, has_trailers: bool) -> Result<Option<(Running, Expected)>, Error> {
     let mut all = Vec::new();
     for algorithm in Algorithm::ALL {
         if let Some(value) = text(headers, algorithm.header()) {
@@ -203,7 +240,7 @@ fn promised(headers: &HeaderMap, has_trailers: bool) -> Result<Vec<(Running, Exp
     if all.len() > 1 {
         return Err(Error::InvalidRequest("Expecting a single x-amz-checksum- header".into()));
     }
-    Ok(all)
+    Ok(all.pop())
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

@@ -85,6 +85,8 @@ pub(crate) enum Error {
     MetadataTooLarge,
     #[error("The requested range is not satisfiable")]
     InvalidRange,
+    #[error("The bucket does not allow ACLs")]
+    NoAccessControlLists,
     /// Anything that all of storage refuses.
     #[error(transparent)]
     Storage(#[from] Cause),
@@ -142,6 +144,7 @@ impl Error {
             Self::KeyTooLong => (400, "KeyTooLongError"),
             Self::MetadataTooLarge => (400, "MetadataTooLarge"),
             Self::InvalidRange => (416, "InvalidRange"),
+            Self::NoAccessControlLists => (400, "AccessControlListNotSupported"),
             Self::Storage(cause) => of(cause),
         }
     }

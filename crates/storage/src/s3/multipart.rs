@@ -2,7 +2,9 @@
 
 use md5::{Digest, Md5};
 
+use super::checksum::Algorithm;
 use super::error::Error;
+use super::whole::Agreed;
 use super::xml;
 use crate::store::uploads::PartRow;
 
@@ -23,13 +25,21 @@ pub(crate) fn number(text: &str) -> Result<i32, Error> {
     }
 }
 
-/// The parts that a client wants put together, by number and tag. A body without any document means all,
-/// as upstream has it.
+/// A part that a client wants to have in the object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Listed {
+    pub(crate) number: i32,
+    /// Without quotes.
+    pub(crate) etag: String,
+    pub(crate) checksum: Option<(Algorithm, String)>,
+}
+
+/// The parts that a client wants put together. A body without any document means all, as upstream has it.
 ///
 /// # Errors
 ///
 /// [`Error::MalformedXml`], [`Error::InvalidPartOrder`].
-pub(crate) fn listed(body: &[u8]) -> Result<Option<Vec<(i32, String)>>, Error> {
+pub(crate) fn listed(body: &[u8]) -> Result<Option<Vec<Listed>>, Error> {
     if body.iter().all(u8::is_ascii_whitespace) {
         return Ok(None);
     }
@@ -37,14 +47,17 @@ pub(crate) fn listed(body: &[u8]) -> Result<Option<Vec<(i32, String)>>, Error> {
         let part = |part| {
             let text = |name| xml::text(part, name).ok_or(Error::MalformedXml);
             let number: i32 = text("PartNumber")?.trim().parse().map_err(|_| Error::MalformedXml)?;
-            Ok((number, text("ETag")?.trim().trim_matches('"').to_owned()))
+            let checksum = Algorithm::ALL
+                .into_iter()
+                .find_map(|algorithm| Some((algorithm, xml::text(part, algorithm.element())?)));
+            Ok(Listed { number, etag: text("ETag")?.trim().trim_matches('"').to_owned(), checksum })
         };
         xml::children(root, "Part").map(part).collect::<Result<Vec<_>, Error>>()
     })?;
     if parts.is_empty() {
         return Err(Error::MalformedXml);
     }
-    if parts.windows(2).any(|pair| matches!(pair, [(a, _), (b, _)] if a >= b)) {
+    if parts.windows(2).any(|pair| matches!(pair, [a, b] if a.number >= b.number)) {
         return Err(Error::InvalidPartOrder);
     }
     Ok(Some(parts))
@@ -58,16 +71,26 @@ pub(crate) fn listed(body: &[u8]) -> Result<Option<Vec<(i32, String)>>, Error> {
 /// last has fewer bytes than `least`.
 pub(crate) fn chosen(
     known: Vec<PartRow>,
-    listed: Option<Vec<(i32, String)>>,
+    listed: Option<Vec<Listed>>,
     least: u64,
+    agreed: Option<Agreed>,
 ) -> Result<Vec<PartRow>, Error> {
     let chosen = match listed {
         None if known.is_empty() => return Err(Error::MalformedXml),
         None => known,
         Some(listed) => {
-            let find = |(number, etag): &(i32, String)| {
-                let part = known.iter().find(|part| part.number == *number && part.etag == *etag);
-                part.cloned().ok_or(Error::InvalidPart)
+            let is_it = |part: &&PartRow, wanted: &Listed| {
+                part.number == wanted.number
+                    && part.etag == wanted.etag
+                    && match (&wanted.checksum, agreed) {
+                        (Some((algorithm, value)), Some(agreed)) => {
+                            *algorithm == agreed.algorithm && part.checksum.as_ref() == Some(value)
+                        }
+                        _ => true,
+                    }
+            };
+            let find = |wanted: &Listed| {
+                known.iter().find(|part| is_it(part, wanted)).cloned().ok_or(Error::InvalidPart)
             };
             listed.iter().map(find).collect::<Result<Vec<_>, Error>>()?
         }
@@ -127,7 +150,8 @@ mod tests {
 
     fn part(number: i32, size: u64, etag: &str) -> PartRow {
         let etag = if etag.is_empty() { hex::encode(Md5::digest(b"")) } else { etag.to_owned() };
-        PartRow { number, size, etag, file: String::new(), created_at: String::new() }
+        let checksum = Some(format!("sum of {number}"));
+        PartRow { number, size, etag, file: String::new(), checksum, created_at: String::new() }
     }
 
     fn document(parts: &[(i32, &str)]) -> String {
@@ -152,10 +176,8 @@ mod tests {
     #[test]
     fn lists_name_parts_in_order() {
         let read = |parts: &[(i32, &str)]| listed(document(parts).as_bytes());
-        assert_eq!(
-            read(&[(1, "\"a\""), (3, "b")]).unwrap(),
-            Some(vec![(1, "a".to_owned()), (3, "b".to_owned())])
-        );
+        let part = |number, etag: &str| Listed { number, etag: etag.to_owned(), checksum: None };
+        assert_eq!(read(&[(1, "\"a\""), (3, "b")]).unwrap(), Some(vec![part(1, "a"), part(3, "b")]));
         assert_eq!(listed(b" ").unwrap(), None);
         assert!(matches!(read(&[]), Err(Error::MalformedXml)));
         assert!(matches!(read(&[(2, "a"), (1, "b")]), Err(Error::InvalidPartOrder)));
@@ -166,14 +188,24 @@ mod tests {
     #[test]
     fn parts_must_be_there_and_large_enough() {
         let known = || vec![part(1, 5, "aa"), part(2, 9, "bb"), part(3, 1, "cc")];
-        let wants =
-            |parts: &[(i32, &str)]| Some(parts.iter().map(|(n, tag)| (*n, (*tag).to_owned())).collect());
+        let part = |number, etag: &str, checksum| Listed { number, etag: etag.to_owned(), checksum };
+        let wants = |parts: &[(i32, &str)]| Some(parts.iter().map(|(n, tag)| part(*n, tag, None)).collect());
+        let chosen = |known, listed, least| chosen(known, listed, least, None);
         assert_eq!(chosen(known(), None, 5).unwrap().len(), 3);
         assert_eq!(chosen(known(), wants(&[(1, "aa"), (3, "cc")]), 5).unwrap().len(), 2);
         assert!(matches!(chosen(known(), wants(&[(1, "bb")]), 0), Err(Error::InvalidPart)));
         assert!(matches!(chosen(known(), wants(&[(4, "aa")]), 0), Err(Error::InvalidPart)));
         assert!(matches!(chosen(known(), None, 6), Err(Error::EntityTooSmall)));
         assert!(matches!(chosen(Vec::new(), None, 0), Err(Error::MalformedXml)));
+        let agreed = Agreed::read(Some("CRC32"), None).unwrap();
+        for (algorithm, value, fits) in [
+            (Algorithm::Crc32, "sum of 1", true),
+            (Algorithm::Crc32, "sum of 2", false),
+            (Algorithm::Sha1, "sum of 1", false),
+        ] {
+            let wanted = Some(vec![part(1, "aa", Some((algorithm, value.to_owned())))]);
+            assert_eq!(super::chosen(known(), wanted, 0, agreed).is_ok(), fits, "{algorithm:?} {value}");
+        }
     }
 
     #[test]

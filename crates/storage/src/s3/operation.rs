@@ -19,6 +19,7 @@ pub(crate) enum Operation {
     GetLocation,
     GetVersioning,
     GetAcl,
+    PutAcl,
     ListObjects,
     ListObjectsV2,
     ListVersions,
@@ -27,6 +28,7 @@ pub(crate) enum Operation {
     PostObject,
     PutObject,
     GetObject,
+    GetAttributes,
     HeadObject,
     DeleteObject,
     CopyObject,
@@ -44,6 +46,42 @@ pub(crate) enum Operation {
 }
 
 impl Operation {
+    /// True if it changes nothing.
+    pub(crate) fn only_reads(self) -> bool {
+        match self {
+            Self::ListBuckets
+            | Self::HeadBucket
+            | Self::GetLocation
+            | Self::GetVersioning
+            | Self::GetAcl
+            | Self::GetAbsent(..)
+            | Self::ListObjects
+            | Self::ListObjectsV2
+            | Self::ListVersions
+            | Self::ListUploads
+            | Self::GetObject
+            | Self::GetAttributes
+            | Self::HeadObject
+            | Self::GetTagging
+            | Self::ListParts => true,
+            Self::CreateBucket
+            | Self::DeleteBucket
+            | Self::PutAcl
+            | Self::DeleteObjects
+            | Self::PostObject
+            | Self::PutObject
+            | Self::DeleteObject
+            | Self::CopyObject
+            | Self::PutTagging
+            | Self::DeleteTagging
+            | Self::CreateUpload
+            | Self::UploadPart
+            | Self::UploadPartCopy
+            | Self::CompleteUpload
+            | Self::AbortUpload => false,
+        }
+    }
+
     /// What policies see as `storage.operation` (upstream's names).
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -51,6 +89,7 @@ impl Operation {
             Self::CreateBucket => "storage.s3.bucket.create",
             Self::HeadBucket | Self::GetAcl | Self::GetAbsent(..) => "storage.s3.bucket.get",
             Self::DeleteBucket => "storage.s3.bucket.delete",
+            Self::PutAcl => "storage.s3.bucket.put_acl",
             Self::GetLocation => "storage.s3.bucket.get_location",
             Self::GetVersioning => "storage.s3.bucket.get_versioning",
             Self::ListObjects | Self::ListObjectsV2 | Self::ListVersions => "storage.s3.object.list",
@@ -58,7 +97,7 @@ impl Operation {
             Self::DeleteObjects => "storage.s3.object.delete_many",
             Self::PutObject | Self::PostObject => "storage.s3.upload",
             Self::GetObject => "storage.s3.object.get",
-            Self::HeadObject => "storage.s3.object.info",
+            Self::HeadObject | Self::GetAttributes => "storage.s3.object.info",
             Self::DeleteObject => "storage.s3.object.delete",
             Self::CopyObject => "storage.s3.object.copy",
             Self::GetTagging => "storage.s3.object.get_tagging",
@@ -83,10 +122,9 @@ fn is_neutral(name: &str) -> bool {
 }
 
 /// Subresources that S3 has and this server lacks.
-const ABSENT: [&str; 27] = [
+const ABSENT: [&str; 26] = [
     "accelerate",
     "analytics",
-    "attributes",
     "cors",
     "encryption",
     "intelligent-tiering",
@@ -185,6 +223,7 @@ pub(crate) fn of(
             (Op::ListBuckets, &["max-buckets", "continuation-token", "prefix", "bucket-region"])
         }
         (true, false) => match () {
+            () if is(Method::PUT) && has("acl") => (Op::PutAcl, &["acl"]),
             () if is(Method::PUT) => (Op::CreateBucket, &[]),
             () if is(Method::HEAD) => (Op::HeadBucket, &[]),
             () if is(Method::DELETE) => (Op::DeleteBucket, &[]),
@@ -210,6 +249,7 @@ pub(crate) fn of(
                 (if copies { Op::UploadPartCopy } else { Op::UploadPart }, &["uploadId", "partNumber"])
             }
             () if is(Method::PUT) && has("tagging") => (Op::PutTagging, &["tagging", "versionId"]),
+            () if is(Method::PUT) && has("acl") => (Op::PutAcl, &["acl", "versionId"]),
             () if is(Method::PUT) && copies => (Op::CopyObject, &[]),
             () if is(Method::PUT) => (Op::PutObject, &[]),
             () if is(Method::POST) && has("uploads") => (Op::CreateUpload, &["uploads"]),
@@ -223,6 +263,7 @@ pub(crate) fn of(
             }
             () if is(Method::GET) && has("tagging") => (Op::GetTagging, &["tagging", "versionId"]),
             () if is(Method::GET) && has("acl") => (Op::GetAcl, &["acl", "versionId"]),
+            () if is(Method::GET) && has("attributes") => (Op::GetAttributes, &["attributes", "versionId"]),
             () if is(Method::GET) => (Op::GetObject, &GET),
             () if is(Method::HEAD) => (Op::HeadObject, &GET),
             () => return Err(Error::MethodNotAllowed),
@@ -285,6 +326,9 @@ mod tests {
         check(Method::GET, KEY, "uploadId=a", Op::ListParts);
         check(Method::GET, KEY, "response-content-type=text%2Fhtml&utm=1", Op::GetObject);
         check(Method::GET, KEY, "versionId=null", Op::GetObject);
+        check(Method::GET, KEY, "attributes", Op::GetAttributes);
+        check(Method::PUT, KEY, "acl", Op::PutAcl);
+        check(Method::PUT, BUCKET, "acl", Op::PutAcl);
         check(Method::DELETE, KEY, "", Op::DeleteObject);
     }
 
@@ -299,8 +343,14 @@ mod tests {
 
     #[test]
     fn what_is_not_known_has_no_effect() {
-        let names =
-            ABSENT.into_iter().chain(["acl", "versions", "select", "select-type=2", "renameObject", "new=1"]);
+        let names = ABSENT.into_iter().chain([
+            "attributes",
+            "versions",
+            "select",
+            "select-type=2",
+            "renameObject",
+            "new=1",
+        ]);
         for name in names {
             for (method, parts) in [
                 (Method::PUT, KEY),
@@ -314,8 +364,11 @@ mod tests {
                 assert_eq!(asked, Err((501, "NotImplemented")), "{method} {name}");
             }
         }
-        for name in ["torrent", "attributes", "versions", "retention", "legal-hold"] {
+        for name in ["torrent", "versions", "retention", "legal-hold"] {
             assert_eq!(ask(Method::GET, KEY, name), Err((501, "NotImplemented")), "{name}");
+        }
+        for (method, parts) in [(Method::DELETE, KEY), (Method::POST, KEY), (Method::DELETE, BUCKET)] {
+            assert_eq!(ask(method.clone(), parts, "acl"), Err((501, "NotImplemented")), "{method}");
         }
         assert_eq!(ask(Method::GET, BUCKET, "metrics"), Err((501, "NotImplemented")));
         assert_eq!(ask(Method::PUT, KEY, "uploadId=a"), Err((501, "NotImplemented")));

@@ -113,8 +113,8 @@ impl Claim {
         let at = seconds(moment).ok_or(malformed("X-Amz-Date must be formatted via ISO8601 Long format"))?;
         let expires = get("X-Amz-Expires", "X-Amz-Expires is missing")?;
         let expires: i64 = expires.parse().map_err(|_| malformed("X-Amz-Expires should be a number"))?;
-        let expires = u64::try_from(expires).map_err(|_| Error::Expired)?;
-        if !(1..=LONGEST).contains(&expires) {
+        let expires = u64::try_from(expires).ok().filter(|expires| *expires > 0).ok_or(Error::Expired)?;
+        if expires > LONGEST {
             return Err(malformed("X-Amz-Expires must be between 1 and 604800 seconds"));
         }
         let claim = Self::new(credential, headers, signature, moment.to_owned(), at, Some(expires));
@@ -128,6 +128,12 @@ impl Claim {
     /// That there is no signature, or none of ours.
     pub(crate) fn of_form<'a>(get: impl Fn(&str) -> Option<&'a str>) -> Result<Self, Error> {
         let malformed = |what: &'static str| Error::QueryMalformed(what);
+        if get("x-amz-algorithm").is_none() && get("awsaccesskeyid").is_some() {
+            return Err(Error::InvalidRequest(
+                "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256."
+                    .into(),
+            ));
+        }
         if get("x-amz-algorithm").ok_or(Error::MissingSignature)? != ALGORITHM {
             return Err(malformed("X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\""));
         }

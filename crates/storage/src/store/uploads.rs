@@ -2,7 +2,8 @@
 //! writes them.
 //!
 //! The column `upload_signature` is upstream's, which keeps a counter of bytes in it; here it says in which
-//! role the upload was begun. The `version` of a part is the name of its file.
+//! role the upload was begun. The `version` of a part is the name of its file, and behind a space its checksum, if the
+//! upload has one.
 
 use std::time::Duration;
 
@@ -145,7 +146,17 @@ pub(crate) struct PartRow {
     pub(crate) etag: String,
     /// The name of its file.
     pub(crate) file: String,
+    /// In base64, by the algorithm of the upload.
+    pub(crate) checksum: Option<String>,
     pub(crate) created_at: String,
+}
+
+/// The file of a part, and its checksum.
+fn file_of(version: &str) -> (String, Option<String>) {
+    match version.split_once(' ') {
+        Some((file, checksum)) => (file.to_owned(), Some(checksum.to_owned())),
+        None => (version.to_owned(), None),
+    }
 }
 
 const PARTS: &str = concat!(
@@ -164,11 +175,14 @@ pub(crate) async fn parts(
     let params = [id.into(), after.to_string().into(), limit.to_string().into()];
     let read = |record: &Record| {
         let size: i64 = record.get(1)?;
+        let version: String = record.get(3)?;
+        let (file, checksum) = file_of(&version);
         Ok(PartRow {
             number: record.get(0)?,
             size: u64::try_from(size).unwrap_or_default(),
             etag: record.get(2)?,
-            file: record.get(3)?,
+            file,
+            checksum,
             created_at: record.get::<Option<String>>(4)?.unwrap_or_default(),
         })
     };
@@ -182,6 +196,7 @@ pub(crate) struct NewPart<'a> {
     pub(crate) size: u64,
     pub(crate) etag: &'a str,
     pub(crate) file: &'a str,
+    pub(crate) checksum: Option<&'a str>,
     /// Bytes that all parts may have together.
     pub(crate) limit: u64,
 }
@@ -211,19 +226,24 @@ const ADD: &str = "
 pub(crate) async fn add(service: &Acting<'_>, part: &NewPart<'_>) -> Result<Option<Vec<String>>, db::Error> {
     let id: Text = part.upload.id.as_str().into();
     let hold = Query { sql: HOLD, params: std::slice::from_ref(&id) };
+    let version = match part.checksum {
+        Some(checksum) => format!("{} {checksum}", part.file),
+        None => part.file.to_owned(),
+    };
     let params = [
         id.clone(),
         part.number.to_string().into(),
         part.size.to_string().into(),
         part.etag.into(),
-        part.file.into(),
+        version.into(),
         part.limit.to_string().into(),
     ];
     let rows = service.run_after(hold, ADD, &params).await?;
     let Some(row) = rows.first() else { return Ok(None) };
     let added: i64 = row.get(0)?;
     let replaced: Option<Vec<String>> = row.get(1)?;
-    Ok((added > 0).then(|| replaced.unwrap_or_default()))
+    let files = replaced.unwrap_or_default().iter().map(|version| file_of(version).0).collect();
+    Ok((added > 0).then_some(files))
 }
 
 const DELETE: &str = "delete from storage.s3_multipart_uploads where id = $1 returning id";

@@ -15,7 +15,7 @@ use db::Fleet;
 use jwt::{KeySet, Policy, Verifier};
 use kernel::{Clock, Credential, Identity, RoleName, Secret, TokenError};
 use serde_json::{Value, json};
-use storage::{Config, Deps, S3Keys, Storage};
+use storage::{Config, Deps, S3Credentials, S3Keys, S3Pair, Storage};
 use tempfile::TempDir;
 use testkit::Database;
 
@@ -35,6 +35,8 @@ pub struct Api {
     pub storage: Storage,
     pub directory: TempDir,
     pub clock: Clock,
+    /// Who may sign requests of S3.
+    pub credentials: S3Credentials,
     keys: KeySet,
     call: Call,
 }
@@ -82,18 +84,19 @@ impl Api {
         let clock = Clock::stopped(DateTime::from_timestamp(1_800_000_000, 0).unwrap());
         let keys = KeySet::from_secret(SECRET);
         let fleet = database.fleet_as("supabase_storage_admin");
-        let deps = deps(fleet, &keys, &clock);
+        let credentials = credentials(&[]);
+        let deps = deps(fleet, &keys, &clock, &credentials);
         let config = Config { path: directory.path().to_owned(), ..config };
         let storage = Storage::start(config, deps).await.unwrap();
         let call = mount(storage.clone(), keys.clone(), clock.clone()).await;
-        Self { database, storage, directory, clock, keys, call }
+        Self { database, storage, directory, clock, credentials, keys, call }
     }
 
     /// As after a restart of the server.
     pub async fn restart(&mut self) {
         let fleet = self.database.fleet_as("supabase_storage_admin");
         let (keys, clock) = (self.keys.clone(), self.clock.clone());
-        let deps = deps(fleet, &keys, &clock);
+        let deps = deps(fleet, &keys, &clock, &self.credentials);
         let config = Config { path: self.directory.path().to_owned(), ..Config::default() };
         self.storage = Storage::start(config, deps).await.unwrap();
         self.call = mount(self.storage.clone(), keys, clock).await;
@@ -213,11 +216,15 @@ impl Api {
     }
 }
 
-fn deps(fleet: Fleet, keys: &KeySet, clock: &Clock) -> Deps {
+/// The service's pair, and others beside it.
+pub fn credentials(others: &[S3Pair]) -> S3Credentials {
+    let own = S3Pair::new(Secret::new(ACCESS_KEY), Secret::new(ACCESS_SECRET));
+    S3Credentials::new([&[own], others].concat(), vec![Secret::new(ANON_KEY)])
+}
+
+fn deps(fleet: Fleet, keys: &KeySet, clock: &Clock, credentials: &S3Credentials) -> Deps {
     let s3 = S3Keys {
-        access_key: Secret::new(ACCESS_KEY),
-        secret: Secret::new(ACCESS_SECRET),
-        session_secrets: vec![Secret::new(ANON_KEY)],
+        credentials: credentials.clone(),
         region: "local".to_owned(),
         verifier: Verifier::new(keys.clone(), Policy::default(), 0),
     };

@@ -42,6 +42,7 @@ pub(in crate::http) async fn post(
         mimetype: text("mimetype")?,
         user_metadata: header(&request, "x-metadata").and_then(upload::decoded),
         upsert: header(&request, "x-upsert") == Some("true"),
+        ..Changes::default()
     };
     let key = format!("{}/{}", way.to_bucket, way.to_name);
     let row = transfer::copy(&call, way, changes).await?;

@@ -24,7 +24,9 @@ pub(super) async fn list(asked: &Asked) -> Result<HttpResponse, Error> {
         None => usize::MAX,
         Some(digits) => digits.parse().map_err(|_| invalid("max-buckets"))?,
     };
-    let is_wanted = |row: &&BucketRow| row.name.starts_with(prefix) && row.name.as_str() > after;
+    let is_wanted = |row: &&BucketRow| {
+        row.name.starts_with(prefix) && row.name.as_str() > after && asked.bounds.opens(&row.name)
+    };
     let mut rows: Vec<&BucketRow> = rows.iter().filter(is_wanted).collect();
     rows.sort_by(|a, b| a.name.cmp(&b.name));
     let is_truncated = rows.len() > limit;
@@ -110,30 +112,6 @@ pub(super) async fn location(asked: &Asked) -> Result<HttpResponse, Error> {
 pub(super) async fn versioning(asked: &Asked) -> Result<HttpResponse, Error> {
     seen(asked).await?;
     Ok(document(Writer::document("VersioningConfiguration", |_| ())))
-}
-
-/// Who may do what is decided by policies; to S3 all belongs to the installation.
-pub(super) async fn acl(asked: &Asked) -> Result<HttpResponse, Error> {
-    if asked.key.is_empty() {
-        seen(asked).await?;
-    } else {
-        super::get::find(asked).await?;
-    }
-    let tenant = &asked.service().config.tenant;
-    Ok(document(Writer::document("AccessControlPolicy", |w| {
-        owner(w, asked);
-        w.group("AccessControlList", |w| {
-            w.group("Grant", |w| {
-                w.raw(
-                    "<Grantee xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xsi:type=\"CanonicalUser\">",
-                );
-                w.text("ID", tenant);
-                w.text("DisplayName", tenant);
-                w.raw("</Grantee>");
-                w.text("Permission", "FULL_CONTROL");
-            });
-        });
-    })))
 }
 
 pub(super) async fn absent(

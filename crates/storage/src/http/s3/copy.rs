@@ -6,14 +6,15 @@ use actix_web::HttpResponse;
 use futures_util::{StreamExt, pin_mut};
 use object::Key;
 use percent_encoding::percent_decode_str;
-use serde_json::Value;
 
 use super::describe::Described;
+use super::get::map;
 use super::parts::{add, most, part_name};
 use super::{Asked, document, multipart};
 use crate::condition::{self, Facts};
 use crate::error::Error as Cause;
 use crate::file::FileMetadata;
+use crate::s3::checksum::Running;
 use crate::s3::error::Error;
 use crate::s3::multipart::number;
 use crate::s3::xml::Writer;
@@ -44,6 +45,9 @@ fn named(text: &str) -> Result<(String, String), Error> {
 
 async fn source(asked: &Asked) -> Result<Source, Error> {
     let (bucket, key) = named(asked.header("x-amz-copy-source").unwrap_or_default())?;
+    if !asked.bounds.opens(&bucket) {
+        return Err(Error::AccessDenied("Access Denied".into()));
+    }
     let found = objects::find(&asked.call.as_caller(), &bucket, &key).await.map_err(Error::database)?;
     let row = match found {
         Some(row) => row,
@@ -70,12 +74,8 @@ async fn source(asked: &Asked) -> Result<Source, Error> {
 /// `CopyObject`
 pub(super) async fn object(asked: &Asked) -> Result<HttpResponse, Error> {
     let described = Described::read(&asked.request, &asked.query)?;
-    let replaces = match asked.header("x-amz-metadata-directive") {
-        None => false,
-        Some(directive) if directive.eq_ignore_ascii_case("COPY") => false,
-        Some(directive) if directive.eq_ignore_ascii_case("REPLACE") => true,
-        Some(_) => return Err(Error::InvalidArgument("Unknown metadata directive.".into())),
-    };
+    let replaces = directive(asked, "x-amz-metadata-directive", "Unknown metadata directive.")?;
+    let replaces_tags = directive(asked, "x-amz-tagging-directive", "Unknown tagging directive.")?;
     let Source { row, .. } = source(asked).await?;
     if !replaces && row.bucket_id == asked.bucket && row.name == asked.key {
         return Err(Error::InvalidRequest(
@@ -93,6 +93,7 @@ pub(super) async fn object(asked: &Asked) -> Result<HttpResponse, Error> {
         cache_control: Some(described.labels.cache_control.clone()),
         mimetype: Some(described.labels.content_type.clone()),
         user_metadata: Some(described.user_metadata.clone()),
+        others: described.others(replaces, replaces_tags),
         upsert: true,
     };
     let copied = transfer::copy(&asked.call, way, changes).await?;
@@ -100,7 +101,18 @@ pub(super) async fn object(asked: &Asked) -> Result<HttpResponse, Error> {
     Ok(document(Writer::document("CopyObjectResult", |w| {
         w.text("LastModified", &file.last_modified.map(moment).unwrap_or_default());
         w.text("ETag", file.etag.as_deref().unwrap_or_default());
+        super::attributes::checksum(w, &map(copied.metadata.as_deref()));
     })))
+}
+
+/// Whether a copy is to have something of its own, and not its source's.
+fn directive(asked: &Asked, name: &str, unknown: &'static str) -> Result<bool, Error> {
+    match asked.header(name) {
+        None => Ok(false),
+        Some(directive) if directive.eq_ignore_ascii_case("COPY") => Ok(false),
+        Some(directive) if directive.eq_ignore_ascii_case("REPLACE") => Ok(true),
+        Some(_) => Err(Error::InvalidArgument(unknown.into())),
+    }
 }
 
 /// `UploadPartCopy`
@@ -121,17 +133,26 @@ pub(super) async fn part(asked: &Asked) -> Result<HttpResponse, Error> {
     }
     let name = part_name();
     let mut incoming = asked.service().parts.create(&upload.id, &name).map_err(on_disk)?;
+    let agreed = multipart::agreed(&upload);
+    let mut running = agreed.map(|agreed| Running::new(agreed.algorithm));
     let pieces = blob.stream(first, end);
     pin_mut!(pieces);
     while let Some(bytes) = pieces.next().await {
-        incoming = incoming.write(&bytes.map_err(on_disk)?).await.map_err(on_disk)?;
+        let bytes = bytes.map_err(on_disk)?;
+        if let Some(running) = &mut running {
+            running.update(&bytes);
+        }
+        incoming = incoming.write(&bytes).await.map_err(on_disk)?;
     }
+    let checksum = running.map(Running::finish);
     let stored = incoming.finish(file.labels()).await.map_err(on_disk)?;
-    add(asked, &upload, number, &name, &stored, limit).await?;
-    let etag = Value::from(format!("\"{}\"", stored.md5));
+    add(asked, &upload, number, (&name, checksum.as_deref()), &stored, limit).await?;
     Ok(document(Writer::document("CopyPartResult", |w| {
         w.text("LastModified", &moment(stored.modified));
-        w.text("ETag", etag.as_str().unwrap_or_default());
+        w.text("ETag", &format!("\"{}\"", stored.md5));
+        if let (Some(agreed), Some(value)) = (agreed, &checksum) {
+            w.text(agreed.algorithm.element(), value);
+        }
     })))
 }
 

@@ -8,9 +8,9 @@ use object::Labels;
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 
-use crate::s3::checksum::Algorithm;
 use crate::s3::error::Error;
 use crate::s3::query::Query;
+use crate::s3::whole::{Agreed, Whole};
 use crate::upload::header;
 
 const META: &str = "x-amz-meta-";
@@ -100,6 +100,13 @@ impl Described {
         })
     }
 
+    /// What a copy has in place of its source's: what is kept of headers, and tags. Null takes something away.
+    pub(super) fn others(&self, headers: bool, tags: bool) -> Map<String, Value> {
+        let headers = KEPT.iter().map(|(_, key, _)| *key).filter(|_| headers);
+        let keys = headers.chain(tags.then_some("tags"));
+        keys.map(|key| (key.to_owned(), self.kept.get(key).cloned().unwrap_or_default())).collect()
+    }
+
     /// What was noted when an upload in parts was begun.
     pub(super) fn restore(document: &Map<String, Value>, user_metadata: Value) -> Self {
         let file = crate::file::FileMetadata::read(document);
@@ -110,11 +117,11 @@ impl Described {
     }
 
     /// To be noted until the content is there.
-    pub(super) fn note(&self) -> Value {
+    pub(super) fn note(&self) -> Map<String, Value> {
         let mut all = self.kept.clone();
         all.insert("mimetype".to_owned(), self.labels.content_type.clone().into());
         all.insert("cacheControl".to_owned(), self.labels.cache_control.clone().into());
-        Value::Object(all)
+        all
     }
 
     /// `objects.metadata` of a content that is there.
@@ -123,7 +130,7 @@ impl Described {
         etag: &str,
         size: u64,
         modified: std::time::SystemTime,
-        checksums: &[(Algorithm, String)],
+        whole: Option<&Whole>,
     ) -> Map<String, Value> {
         let mut all = self.kept.clone();
         let known = json!({
@@ -138,10 +145,8 @@ impl Described {
         if let Value::Object(known) = known {
             all.extend(known);
         }
-        if !checksums.is_empty() {
-            let values =
-                checksums.iter().map(|(kind, value)| (kind.header().to_owned(), Value::from(value.as_str())));
-            all.insert("checksums".to_owned(), Value::Object(values.collect()));
+        if let Some(whole) = whole {
+            whole.keep(&mut all);
         }
         all
     }
@@ -227,6 +232,12 @@ pub(super) fn tell(
     if let Some(tags) = metadata.get("tags").and_then(Value::as_object).filter(|tags| !tags.is_empty()) {
         set(answer, "x-amz-tagging-count", tags.len().to_string().as_bytes());
     }
+}
+
+/// Tells the checksum of an object, or of one of its parts.
+pub(super) fn tell_checksum(answer: &mut HttpResponseBuilder, agreed: Agreed, value: &str) {
+    set(answer, agreed.algorithm.header(), value.as_bytes());
+    set(answer, "x-amz-checksum-type", agreed.cover.name().as_bytes());
 }
 
 /// Sets a header, unless no header can say this.

@@ -90,6 +90,7 @@ async fn store(
         }
     };
     let access = access::of_form(service, |name| fields.get(name))?;
+    access.bounds.allow(Operation::PostObject, &bucket)?;
     let policy = Policy::read(fields.get("policy").unwrap_or_default())?;
     let (least, most) = policy.allows(&bucket, &fields.0, service.clock.unix())?;
     let key = fields.get("key").filter(|key| !key.is_empty());
@@ -103,6 +104,7 @@ async fn store(
         query: Query::default(),
         bucket,
         key,
+        bounds: access.bounds,
         body: None,
     };
     let described = Described::of(
@@ -131,7 +133,7 @@ async fn store(
     // Nothing counts that comes behind the file, but the form must come to its end.
     while form.next().await?.is_some() {}
     let call = Rc::clone(&asked.call);
-    let proven = Proven { md5: None, checksums: Vec::new() };
+    let proven = Proven { md5: None, checksum: None };
     let settled = actix_web::rt::spawn(async move {
         settle(&call, &upload, key, incoming, &described, proven, &Condition::None).await
     });

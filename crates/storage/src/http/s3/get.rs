@@ -12,12 +12,13 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::Asked;
-use super::describe::{set, tell};
+use super::describe::{set, tell, tell_checksum};
 use crate::condition::{self, Facts, Wanted};
 use crate::error::Error as Cause;
 use crate::file::FileMetadata;
 use crate::s3::error::Error;
 use crate::s3::multipart;
+use crate::s3::whole::Whole;
 use crate::store::objects::{self, ObjectRow};
 
 /// The object, if the caller can see it.
@@ -37,16 +38,16 @@ pub(super) fn map(json: Option<&RawValue>) -> Map<String, Value> {
 }
 
 /// What an object's row tells.
-struct Known {
-    file: FileMetadata,
-    metadata: Map<String, Value>,
+pub(super) struct Known {
+    pub(super) file: FileMetadata,
+    pub(super) metadata: Map<String, Value>,
     user_metadata: Map<String, Value>,
-    etag: String,
-    modified: SystemTime,
+    pub(super) etag: String,
+    pub(super) modified: SystemTime,
 }
 
 impl Known {
-    fn of(row: &ObjectRow, modified: Option<SystemTime>) -> Self {
+    pub(super) fn of(row: &ObjectRow, modified: Option<SystemTime>) -> Self {
         let metadata = map(row.metadata.as_deref());
         let file = FileMetadata::read(&metadata);
         Self {
@@ -78,8 +79,27 @@ impl Known {
 
     /// The sizes of its parts; of an object that was put at once it is one.
     fn parts(&self, size: u64) -> Vec<(u64, u64)> {
-        let parts = self.metadata.get("parts").and_then(|parts| serde_json::from_value(parts.clone()).ok());
-        parts.unwrap_or_else(|| vec![(size, 1)])
+        self.known_parts().unwrap_or_else(|| vec![(size, 1)])
+    }
+
+    /// The sizes of the parts that it was put together from, equal ones counted.
+    pub(super) fn known_parts(&self) -> Option<Vec<(u64, u64)>> {
+        self.metadata.get("parts").and_then(|parts| serde_json::from_value(parts.clone()).ok())
+    }
+
+    /// Tells the checksum of what is sent: of all, or of the part that was asked for by its number.
+    fn tell_checksum(&self, answer: &mut HttpResponseBuilder, asked: &Asked, wanted: Wanted) {
+        let Some(Whole { agreed, value, of_parts }) = Whole::kept(&self.metadata) else { return };
+        let number = asked.query.get("partNumber").and_then(|number| number.parse::<usize>().ok());
+        let value = match (number, wanted) {
+            (None, Wanted::Whole) => Some(&value),
+            (Some(1), Wanted::Whole | Wanted::Part { .. }) if self.known_parts().is_none() => Some(&value),
+            (Some(number), Wanted::Whole | Wanted::Part { .. }) => of_parts.get(number.wrapping_sub(1)),
+            _ => None,
+        };
+        if let Some(value) = value.filter(|_| asked.header("range").is_none()) {
+            tell_checksum(answer, agreed, value);
+        }
     }
 
     fn answer(&self, asked: &Asked, wanted: Wanted) -> HttpResponseBuilder {
@@ -111,15 +131,8 @@ impl Known {
         }
         let asks =
             asked.header("x-amz-checksum-mode").is_some_and(|mode| mode.eq_ignore_ascii_case("enabled"));
-        if asks && matches!(wanted, Wanted::Whole) {
-            let sums = self.metadata.get("checksums").and_then(Value::as_object);
-            for kind in crate::s3::checksum::Algorithm::ALL {
-                let value = sums.and_then(|sums| sums.get(kind.header())).and_then(Value::as_str);
-                if let Some(value) = value {
-                    set(&mut answer, kind.header(), value.as_bytes());
-                    set(&mut answer, "x-amz-checksum-type", b"FULL_OBJECT");
-                }
-            }
+        if asks {
+            self.tell_checksum(&mut answer, asked, wanted);
         }
         answer
     }

@@ -1,6 +1,8 @@
 //! `/s3`: the S3 protocol, path style. One entry: a request is read, its signature checked, its operation
 //! found, and only then anything happens; refusals become S3's documents here.
 
+mod acl;
+mod attributes;
 mod bucket;
 mod copy;
 mod describe;
@@ -25,13 +27,15 @@ use percent_encoding::percent_decode_str;
 use super::Shared;
 use crate::call::Call;
 use crate::error::Error as Cause;
-use crate::s3::access::{self, Payload as Promise};
+use crate::s3::access::{self, Access, Payload as Promise};
 use crate::s3::content::Content;
 use crate::s3::error::Error;
+use crate::s3::keys::Bounds;
 use crate::s3::operation::{self, Operation};
 use crate::s3::query::Query;
 use crate::s3::xml::Writer;
 use crate::service::Service;
+use crate::store::buckets;
 use crate::upload::body::Body;
 use crate::upload::header;
 
@@ -46,6 +50,8 @@ struct Asked {
     bucket: String,
     /// Empty if the request is about the bucket.
     key: String,
+    /// What the keys are good for.
+    bounds: Bounds,
     /// Until it is read.
     body: Option<(Body, Promise)>,
 }
@@ -70,9 +76,15 @@ impl Asked {
         self.content()?.all(DOCUMENT).await
     }
 
+    /// The same, where headers that tell a checksum tell that of something else.
+    async fn document_apart(&mut self) -> Result<bytes::Bytes, Error> {
+        let (body, promise) = self.body.take().ok_or(Error::IncompleteBody)?;
+        Content::apart(&self.request, body, promise)?.all(DOCUMENT).await
+    }
+
     /// Why a thing in this bucket is not there.
     async fn missing(&self) -> Error {
-        let rules = crate::store::buckets::find_rules(&self.call.as_service(), &self.bucket).await;
+        let rules = buckets::find_rules(&self.call.as_service(), &self.bucket).await;
         match rules {
             Ok(Some(_)) => Cause::NoSuchKey.into(),
             Ok(None) => Cause::NoSuchBucket.into(),
@@ -122,16 +134,44 @@ async fn answer(
         let body = body.take().ok_or(Error::IncompleteBody)?;
         return form::post(service, request, bucket, body, &boundary).await;
     }
-    let access = access::check(service, request, &query)?;
     let asked_for =
-        operation::of(request.method(), !bucket.is_empty(), !key.is_empty(), &query, request.headers())?;
+        operation::of(request.method(), !bucket.is_empty(), !key.is_empty(), &query, request.headers());
+    let access = match (access::check(service, request, &query), &asked_for) {
+        (Err(Error::MissingSignature), Ok(Operation::GetObject | Operation::HeadObject)) => {
+            unsigned(service, request, &query, &bucket).await?
+        }
+        (access, _) => access?,
+    };
+    let asked_for = asked_for?;
+    let bounds = access.bounds;
+    bounds.allow(asked_for, &bucket)?;
     let call = Call::signed(service, request, asked_for.name(), access.identity, access.token);
     let promised = body.take().map(|body| (body, access.payload));
     let mut asked =
-        Asked { call: Rc::new(call), request: request.clone(), query, bucket, key, body: promised };
+        Asked { call: Rc::new(call), request: request.clone(), query, bucket, key, bounds, body: promised };
     let done = perform(&mut asked, asked_for).await;
     *body = asked.body.take().map(|(body, _)| body);
     done
+}
+
+/// Nobody signed. The objects of public buckets are everybody's to read, under the names that they were given.
+async fn unsigned(
+    service: &Arc<Service>,
+    request: &HttpRequest,
+    query: &Query,
+    bucket: &str,
+) -> Result<Access, Error> {
+    let call = Call::open(service, request, Operation::GetObject.name());
+    let found = buckets::find(&call.as_service(), bucket).await.map_err(Error::database)?;
+    if !found.is_some_and(|bucket| bucket.public) {
+        return Err(Error::MissingSignature);
+    }
+    if query.names().any(|(name, _)| name.starts_with("response-")) {
+        return Err(Error::InvalidRequest(
+            "Request specific response headers cannot be used for anonymous GET requests.".into(),
+        ));
+    }
+    Access::unsigned(bucket)
 }
 
 async fn perform(asked: &mut Asked, operation: Operation) -> Result<HttpResponse, Error> {
@@ -142,7 +182,8 @@ async fn perform(asked: &mut Asked, operation: Operation) -> Result<HttpResponse
         Operation::DeleteBucket => bucket::delete(asked).await,
         Operation::GetLocation => bucket::location(asked).await,
         Operation::GetVersioning => bucket::versioning(asked).await,
-        Operation::GetAcl => bucket::acl(asked).await,
+        Operation::GetAcl => acl::get(asked).await,
+        Operation::PutAcl => acl::put(asked).await,
         Operation::GetAbsent(code, text) => bucket::absent(asked, code, text).await,
         Operation::ListObjects => list::first(asked).await,
         Operation::ListObjectsV2 => list::second(asked).await,
@@ -155,6 +196,7 @@ async fn perform(asked: &mut Asked, operation: Operation) -> Result<HttpResponse
         Operation::PutObject => put::put(asked).await,
         Operation::GetObject => get::get(asked).await,
         Operation::HeadObject => get::head(asked).await,
+        Operation::GetAttributes => attributes::get(asked).await,
         Operation::CopyObject => copy::object(asked).await,
         Operation::GetTagging => tagging::get(asked).await,
         Operation::PutTagging => tagging::put(asked).await,

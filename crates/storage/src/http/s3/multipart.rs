@@ -7,7 +7,7 @@ use object::Key;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::describe::Described;
+use super::describe::{Described, set};
 use super::get::map;
 use super::list::{encodes, spelled};
 use super::put::{Condition, Target, commit, target};
@@ -16,6 +16,7 @@ use crate::call::Call;
 use crate::error::Error as Cause;
 use crate::s3::error::Error;
 use crate::s3::multipart;
+use crate::s3::whole::{Agreed, Whole};
 use crate::s3::xml::Writer;
 use crate::service::Completed;
 use crate::store::uploads::{self, NewUpload, Page, PartRow, UploadRow};
@@ -26,7 +27,12 @@ const MOST: u64 = 1000;
 
 pub(super) async fn create(asked: &Asked) -> Result<HttpResponse, Error> {
     let described = Described::read(&asked.request, &asked.query)?;
+    let agreed = Agreed::read(asked.header("x-amz-checksum-algorithm"), asked.header("x-amz-checksum-type"))?;
     let Target { upload, .. } = target(asked, &described, None).await?;
+    let mut noted = described.note();
+    if let Some(agreed) = agreed {
+        agreed.note(&mut noted);
+    }
     let id = Uuid::new_v4().simple().to_string();
     let new = NewUpload {
         id: &id,
@@ -35,15 +41,33 @@ pub(super) async fn create(asked: &Asked) -> Result<HttpResponse, Error> {
         version: &Uuid::new_v4().to_string(),
         owner: upload.owner.as_deref(),
         role: asked.call.role(),
-        metadata: described.note().to_string(),
+        metadata: Value::Object(noted).to_string(),
         user_metadata: described.user_metadata.to_string(),
     };
     uploads::insert(&asked.call.as_service(), &new).await.map_err(Error::database)?;
-    Ok(document(Writer::document("InitiateMultipartUploadResult", |w| {
+    let mut answer = HttpResponse::Ok();
+    if let Some(agreed) = agreed {
+        set(&mut answer, "x-amz-checksum-algorithm", agreed.algorithm.name().as_bytes());
+        set(&mut answer, "x-amz-checksum-type", agreed.cover.name().as_bytes());
+    }
+    Ok(answer.content_type("application/xml").body(Writer::document("InitiateMultipartUploadResult", |w| {
         w.text("Bucket", &upload.bucket);
         w.text("Key", &upload.name);
         w.text("UploadId", &id);
     })))
+}
+
+/// What is agreed on as to the checksum of an upload.
+pub(super) fn agreed(upload: &UploadRow) -> Option<Agreed> {
+    Agreed::noted(&map(upload.metadata.as_deref()))
+}
+
+/// Tells it in a list.
+pub(super) fn tell_agreed(w: &mut Writer, agreed: Option<Agreed>) {
+    if let Some(agreed) = agreed {
+        w.text("ChecksumAlgorithm", agreed.algorithm.name());
+        w.text("ChecksumType", agreed.cover.name());
+    }
 }
 
 /// The upload that a request names, if it goes to this key and the caller is the one who began it.
@@ -110,6 +134,7 @@ pub(super) async fn list(asked: &Asked) -> Result<HttpResponse, Error> {
                 super::bucket::owner(w, asked);
                 w.text("StorageClass", "STANDARD");
                 w.text("Initiated", &row.created_at);
+                tell_agreed(w, agreed(row));
             });
         }
         for folder in &folders {
@@ -134,7 +159,8 @@ async fn end(call: &Call, id: &str) -> Result<(), Error> {
 }
 
 pub(super) async fn complete(asked: &mut Asked) -> Result<HttpResponse, Error> {
-    let body = asked.document().await?;
+    // Headers that tell a checksum tell that of the object.
+    let body = asked.document_apart().await?;
     let listed = multipart::listed(&body)?;
     let condition = Condition::read(asked)?;
     let id = asked.query.get("uploadId").unwrap_or_default().to_owned();
@@ -145,38 +171,72 @@ pub(super) async fn complete(asked: &mut Asked) -> Result<HttpResponse, Error> {
             let done = asked.service().completed(&id).filter(|done| {
                 done.bucket == asked.bucket && done.key == asked.key && done.by == whoever(&asked.call)
             });
-            return done.map(|done| answer(asked, &done.etag)).ok_or(Error::NoSuchUpload);
+            return done
+                .map(|done| answer(asked, &done.etag, done.whole.as_ref()))
+                .ok_or(Error::NoSuchUpload);
         }
         Err(error) => return Err(error),
     };
     let most = u64::try_from(multipart::MOST).unwrap_or_default();
     let known = uploads::parts(&asked.call.as_service(), &row.id, 0, most).await.map_err(Error::database)?;
     let least = asked.service().config.s3.minimum_part_size.0;
-    let parts = multipart::chosen(known, listed, least)?;
+    let agreed = agreed(&row);
+    let parts = multipart::chosen(known, listed, least, agreed)?;
     let user_metadata = Value::Object(map(row.user_metadata.as_deref()));
     let noted: Map<String, Value> = map(row.metadata.as_deref());
     let described = Described::restore(&noted, user_metadata);
     let size = parts.iter().map(|part| part.size).sum();
+    let whole =
+        agreed.and_then(|agreed| agreed.sum(parts.iter().map(|part| (part.checksum.as_deref(), part.size))));
+    keeps(asked, whole.as_ref(), size)?;
     let Target { mut upload, .. } = target(asked, &described, Some(size)).await?;
     // An empty part makes an empty object, not a folder.
     row.key.clone_into(&mut upload.name);
     let call = Rc::clone(&asked.call);
-    let joined =
-        actix_web::rt::spawn(async move { join(&call, &row, &upload, &described, &parts, &condition).await });
-    let etag = joined.await.map_err(|error| Cause::Internal(Box::new(error)))??;
-    Ok(answer(asked, &etag))
+    let joined = actix_web::rt::spawn(async move {
+        let etag = join(&call, &row, &upload, &described, (&parts, whole.as_ref()), &condition).await?;
+        Ok::<_, Error>((etag, whole))
+    });
+    let (etag, whole) = joined.await.map_err(|error| Cause::Internal(Box::new(error)))??;
+    Ok(answer(asked, &etag, whole.as_ref()))
+}
+
+/// Whether the object will be what the client says of it, as far as the server knows.
+fn keeps(asked: &Asked, whole: Option<&Whole>, size: u64) -> Result<(), Error> {
+    if asked.header("x-amz-mp-object-size").is_some_and(|text| text.parse() != Ok(size)) {
+        return Err(Error::InvalidRequest(
+            "The provided 'x-amz-mp-object-size' header value does not match what was computed.".into(),
+        ));
+    }
+    let Some(Whole { agreed, value, .. }) = whole else { return Ok(()) };
+    let cover = asked.header("x-amz-checksum-type");
+    if cover.is_some_and(|cover| !cover.eq_ignore_ascii_case(agreed.cover.name())) {
+        return Err(Error::InvalidRequest(
+            format!("The upload was created using the {} checksum mode.", agreed.cover.name()).into(),
+        ));
+    }
+    // Some clients leave out how many parts there are.
+    let bare = |text: &str| text.split('-').next().unwrap_or_default().to_owned();
+    match asked.header(agreed.algorithm.header()) {
+        Some(told) if told != value && told != bare(value) => Err(Error::BadDigest),
+        _ => Ok(()),
+    }
 }
 
 fn whoever(call: &Call) -> String {
     format!("{}/{}", call.role(), call.owner().unwrap_or_default())
 }
 
-fn answer(asked: &Asked, etag: &str) -> HttpResponse {
+fn answer(asked: &Asked, etag: &str, whole: Option<&Whole>) -> HttpResponse {
     document(Writer::document("CompleteMultipartUploadResult", |w| {
         w.text("Location", &format!("/{}/{}", asked.bucket, asked.key));
         w.text("Bucket", &asked.bucket);
         w.text("Key", &asked.key);
         w.text("ETag", etag);
+        if let Some(Whole { agreed, value, .. }) = whole {
+            w.text(agreed.algorithm.element(), value);
+            w.text("ChecksumType", agreed.cover.name());
+        }
     }))
 }
 
@@ -185,7 +245,7 @@ async fn join(
     row: &UploadRow,
     upload: &Upload,
     described: &Described,
-    parts: &[PartRow],
+    (parts, whole): (&[PartRow], Option<&Whole>),
     condition: &Condition,
 ) -> Result<String, Error> {
     let etag = multipart::etag(parts)?;
@@ -198,7 +258,7 @@ async fn join(
         object::Error::NotFound => Error::NoSuchUpload,
         error => Cause::disk(error, &upload.name).into(),
     })?;
-    let mut metadata = described.metadata(&etag, size, modified, &[]);
+    let mut metadata = described.metadata(&etag, size, modified, whole);
     metadata.insert("parts".to_owned(), json!(multipart::sizes(parts)));
     let metadata = Value::Object(metadata).to_string();
     commit(call, upload, &key, metadata, &described.user_metadata, condition).await?;
@@ -209,6 +269,7 @@ async fn join(
             key: row.key.clone(),
             by: whoever(call),
             etag: etag.clone(),
+            whole: whole.cloned(),
         },
     );
     end(call, &row.id).await?;

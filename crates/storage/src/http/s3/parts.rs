@@ -10,6 +10,7 @@ use super::put::receive;
 use super::{Asked, document, multipart};
 use crate::error::Error as Cause;
 use crate::limit;
+use crate::s3::checksum::Algorithm;
 use crate::s3::content::Content;
 use crate::s3::error::Error;
 use crate::s3::multipart::number;
@@ -29,20 +30,24 @@ pub(super) async fn put(asked: &mut Asked) -> Result<HttpResponse, Error> {
     if stored.is_err() {
         content.drain().await;
     }
-    let (etag, checksums) = stored?;
+    let (etag, checksum) = stored?;
     let mut answer = HttpResponse::Ok();
     set(&mut answer, "etag", format!("\"{etag}\"").as_bytes());
-    for (kind, value) in &checksums {
-        set(&mut answer, kind.header(), value.as_bytes());
+    if let Some((algorithm, value)) = &checksum {
+        set(&mut answer, algorithm.header(), value.as_bytes());
     }
     Ok(answer.finish())
 }
 
-type Sums = Vec<(crate::s3::checksum::Algorithm, String)>;
+type Checksum = Option<(Algorithm, String)>;
 
-async fn store(asked: &Asked, content: &mut Content) -> Result<(String, Sums), Error> {
+async fn store(asked: &Asked, content: &mut Content) -> Result<(String, Checksum), Error> {
     let number = number(asked.query.get("partNumber").unwrap_or_default())?;
     let upload = multipart::find(asked).await?;
+    let agreed = multipart::agreed(&upload);
+    if let Some(agreed) = agreed {
+        content.measure(agreed.algorithm)?;
+    }
     let limit = most(asked).await?;
     if content.size() > limit.min(LARGEST) {
         return Err(Cause::EntityTooLarge("object").into());
@@ -58,8 +63,9 @@ async fn store(asked: &Asked, content: &mut Content) -> Result<(String, Sums), E
         discard(asked, &upload.id, &file).await;
         return Err(Error::BadDigest);
     }
-    add(asked, &upload, number, &file, &stored, limit).await?;
-    Ok((stored.md5, proven.checksums))
+    let checksum = proven.checksum.as_ref().filter(|_| agreed.is_some()).map(|(_, value)| value.as_str());
+    add(asked, &upload, number, (&file, checksum), &stored, limit).await?;
+    Ok((stored.md5, proven.checksum))
 }
 
 /// A name for the file of a part: none that a version of an object could have.
@@ -75,16 +81,16 @@ pub(super) async fn most(asked: &Asked) -> Result<u64, Error> {
     Ok(limit::effective(asked.service().config.file_size_limit.0, rules.file_size_limit))
 }
 
-/// Notes a part that is there.
+/// Notes a part that is there: its file, and its checksum if the upload has one.
 pub(super) async fn add(
     asked: &Asked,
     upload: &UploadRow,
     number: i32,
-    file: &str,
+    (file, checksum): (&str, Option<&str>),
     stored: &Stored,
     limit: u64,
 ) -> Result<(), Error> {
-    let part = NewPart { upload, number, size: stored.size, etag: &stored.md5, file, limit };
+    let part = NewPart { upload, number, size: stored.size, etag: &stored.md5, file, checksum, limit };
     match uploads::add(&asked.call.as_service(), &part).await {
         Ok(Some(replaced)) => {
             for file in replaced {
@@ -133,6 +139,7 @@ pub(super) async fn list(asked: &Asked) -> Result<HttpResponse, Error> {
     let kept = usize::try_from(limit).unwrap_or(usize::MAX);
     let is_truncated = rows.len() > kept;
     rows.truncate(kept);
+    let agreed = multipart::agreed(&upload);
     Ok(document(Writer::document("ListPartsResult", |w| {
         w.text("Bucket", &upload.bucket);
         w.text("Key", &spelled(&upload.key, encodes));
@@ -145,12 +152,16 @@ pub(super) async fn list(asked: &Asked) -> Result<HttpResponse, Error> {
         }
         w.number("MaxParts", limit);
         w.flag("IsTruncated", is_truncated);
+        multipart::tell_agreed(w, agreed);
         for row in &rows {
             w.group("Part", |w| {
                 w.text("PartNumber", &row.number.to_string());
                 w.text("LastModified", &row.created_at);
                 w.text("ETag", &format!("\"{}\"", row.etag));
                 w.number("Size", row.size);
+                if let (Some(agreed), Some(value)) = (agreed, &row.checksum) {
+                    w.text(agreed.algorithm.element(), value);
+                }
             });
         }
     })))

@@ -8,12 +8,13 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::Asked;
-use super::describe::{Described, set};
+use super::describe::{Described, set, tell_checksum};
 use crate::call::Call;
 use crate::error::{Error as Cause, Existing};
 use crate::file::FileMetadata;
 use crate::s3::content::{Content, Proven};
 use crate::s3::error::Error;
+use crate::s3::whole::Whole;
 use crate::store::buckets;
 use crate::store::objects::{self, NewObject, ObjectRow};
 use crate::upload::{self, Upload};
@@ -94,20 +95,17 @@ pub(super) async fn put(asked: &mut Asked) -> Result<HttpResponse, Error> {
     if stored.is_err() {
         content.drain().await;
     }
-    let (row, proven) = stored?;
+    let (row, whole) = stored?;
     let mut answer = HttpResponse::Ok();
     let etag = FileMetadata::of(&row).etag.unwrap_or_default();
     set(&mut answer, "etag", etag.as_bytes());
-    for (kind, value) in &proven {
-        set(&mut answer, kind.header(), value.as_bytes());
-        set(&mut answer, "x-amz-checksum-type", b"FULL_OBJECT");
+    if let Some(whole) = &whole {
+        tell_checksum(&mut answer, whole.agreed, &whole.value);
     }
     Ok(answer.finish())
 }
 
-type Sums = Vec<(crate::s3::checksum::Algorithm, String)>;
-
-async fn store(asked: &Asked, content: &mut Content) -> Result<(ObjectRow, Sums), Error> {
+async fn store(asked: &Asked, content: &mut Content) -> Result<(ObjectRow, Option<Whole>), Error> {
     let described = Described::read(&asked.request, &asked.query)?;
     let condition = Condition::read(asked)?;
     let Target { upload, limit } = target(asked, &described, Some(content.size())).await?;
@@ -149,7 +147,7 @@ pub(super) async fn settle(
     described: &Described,
     proven: Proven,
     condition: &Condition,
-) -> Result<(ObjectRow, Sums), Error> {
+) -> Result<(ObjectRow, Option<Whole>), Error> {
     let stored = incoming.finish(described.labels.clone()).await;
     let stored = stored.map_err(|error| Cause::disk(error, &upload.name))?;
     if proven.md5.is_some_and(|md5| hex::encode(md5) != stored.md5) {
@@ -157,10 +155,11 @@ pub(super) async fn settle(
         return Err(Error::BadDigest);
     }
     let etag = format!("\"{}\"", stored.md5);
-    let metadata = described.metadata(&etag, stored.size, stored.modified, &proven.checksums);
+    let whole = proven.checksum.map(|(algorithm, value)| Whole::of_bytes(algorithm, value));
+    let metadata = described.metadata(&etag, stored.size, stored.modified, whole.as_ref());
     let metadata = Value::Object(metadata).to_string();
     let row = commit(call, upload, &key, metadata, &described.user_metadata, condition).await?;
-    Ok((row, proven.checksums))
+    Ok((row, whole))
 }
 
 /// Writes the row of a file that is there. Without one the file goes.

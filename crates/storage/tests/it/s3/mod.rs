@@ -1,8 +1,11 @@
 //! The S3 protocol.
 
+mod acl;
+mod checksum;
 mod client;
 mod form;
 mod hostile;
+mod keys;
 mod list;
 mod multipart;
 mod object;

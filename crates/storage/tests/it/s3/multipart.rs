@@ -66,6 +66,12 @@ async fn parts_become_an_object() {
     assert_eq!(client.head(&api, "/b/big?partNumber=1").await.done(206).header("content-length"), "6");
     client.get(&api, "/b/big?partNumber=3").await.fails(400, "InvalidPart");
     api.is_consistent().await;
+    // Its parts are what a later look is compared with.
+    let problems = async || api.post("/scrub", &api.service(), json!({})).await.ok()["problems"].clone();
+    assert_eq!(problems().await, json!([]));
+    let file = api.files().pop().unwrap();
+    std::fs::write(api.directory.path().join(file), "hello w0rld").unwrap();
+    assert_eq!(problems().await[0]["problem"], "the file has another content");
 }
 
 #[actix_web::test]

@@ -133,6 +133,8 @@ async fn copies() {
     let put = Request::new(Method::PUT, "/b/a b")
         .body("hello")
         .header("x-amz-meta-x", "1")
+        .header("x-amz-tagging", "a=1")
+        .header("content-disposition", "inline")
         .header("content-type", "text/csv");
     client.send(&api, put).await.done(200);
     let copy = |to: &str, source: &str| Request::new(Method::PUT, to).header("x-amz-copy-source", source);
@@ -146,6 +148,14 @@ async fn copies() {
     client.send(&api, replaced).await.done(200);
     let told = client.head(&api, "/b/a b").await;
     assert_eq!((told.header("x-amz-meta-x"), told.header("x-amz-meta-y")), ("", "2"));
+    assert_eq!((told.header("content-disposition"), told.header("x-amz-tagging-count")), ("", "1"));
+    let replaced = copy("/c/y", "c/x")
+        .header("x-amz-metadata-directive", "REPLACE")
+        .header("content-disposition", "attachment")
+        .header("x-amz-tagging-directive", "REPLACE");
+    client.send(&api, replaced).await.done(200);
+    let told = client.head(&api, "/c/y").await;
+    assert_eq!((told.header("content-disposition"), told.header("x-amz-tagging-count")), ("attachment", ""));
     client.send(&api, copy("/b/n", "b/none")).await.fails(404, "NoSuchKey");
     client.send(&api, copy("/b/n", "none/none")).await.fails(404, "NoSuchBucket");
     client.send(&api, copy("/none/n", "b/a%20b")).await.fails(404, "NoSuchBucket");

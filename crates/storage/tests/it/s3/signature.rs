@@ -223,6 +223,58 @@ async fn session_tokens_are_verified() {
 }
 
 #[actix_web::test]
+async fn a_presigned_url_ends_and_leaves_nothing() {
+    let (api, client) = start().await;
+    let user = |lifetime: i64| {
+        Client::user(&api, api.token(json!({ "role": "service_role", "exp": api.clock.unix() + lifetime })))
+    };
+    let put = || {
+        let mut url = client.presign(Request::new(Method::PUT, "/b/late"), 60);
+        url.body = b"late".to_vec();
+        url.send()
+    };
+    let late = put();
+    let of_short_token = user(30).presign(Request::new(Method::GET, "/b/a"), 600).send();
+    let ahead = Client { at: client.at + 1000, ..client.clone() };
+    let ahead = ahead.presign(Request::new(Method::GET, "/b/a"), 600).send();
+    api.send(ahead).await.fails(403, "RequestTimeTooSkewed");
+    api.clock.advance(std::time::Duration::from_secs(61));
+    api.send(late).await.fails(403, "AccessDenied");
+    api.send(of_short_token).await.fails(403, "AccessDenied");
+    for expires in ["0", "-1", "604801", "x"] {
+        let mut url = client.presign(Request::new(Method::GET, "/b/a"), 60);
+        url.query.iter_mut().find(|(name, _)| name == "X-Amz-Expires").unwrap().1 = expires.to_owned();
+        let status = api.send(url.send()).await.status;
+        assert!(matches!(status, 400 | 403), "{expires} {status}");
+    }
+    client.head(&api, "/b/late").await.done(404);
+    api.is_consistent().await;
+}
+
+#[actix_web::test]
+async fn a_checksum_behind_the_body_cannot_be_altered() {
+    let (api, client) = start().await;
+    let pieces: [&[u8]; 1] = [b"hello world"];
+    let (name, sum) = (Some("x-amz-checksum-crc32"), "x-amz-checksum-crc32:DUoRhQ==");
+    let altered = |seed: &str| {
+        let body = String::from_utf8(chunks(&client, seed, &pieces, Some(sum))).unwrap();
+        body.replace("DUoRhQ==", "AAAAAA==").into_bytes()
+    };
+    chunked(&api, &client, TRAILED, 11, name, altered).await.fails(403, "SignatureDoesNotMatch");
+    // Signed, and still not that of the body.
+    let wrong = "x-amz-checksum-crc32:AAAAAA==";
+    chunked(&api, &client, TRAILED, 11, name, |seed| chunks(&client, seed, &pieces, Some(wrong)))
+        .await
+        .fails(400, "BadDigest");
+    let another = "x-amz-checksum-sha1:DUoRhQ==";
+    chunked(&api, &client, TRAILED, 11, name, |seed| chunks(&client, seed, &pieces, Some(another)))
+        .await
+        .fails(400, "MalformedTrailerError");
+    client.head(&api, "/b/chunked").await.done(404);
+    api.is_consistent().await;
+}
+
+#[actix_web::test]
 async fn a_proxy_may_stand_in_between() {
     let (api, client) = start().await;
     // The client saw another host, and another prefix before ours.
