@@ -48,7 +48,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("deadpool-postgres", &["db"]),
     ("refinery", &["db", "auth", "realtime", "storage", "vault"]),
     ("anyhow", &["gateway"]),
-    ("reqwest", &["auth", "functions", "gateway"]),
+    ("reqwest", &["auth", "functions", "gateway", "storage"]),
     ("lettre", &["auth"]),
     ("async-nats", &["realtime"]),
     ("jsonwebtoken", &["jwt"]),

@@ -7,6 +7,7 @@
 //! - [`Fleet`]: bounded connections for callers' transactions, over our own `wire`.
 //! - [`flight`]: a caller's whole transaction in one round trip.
 //! - [`journey`]: several statements of a caller in one transaction.
+//! - `tandem`: two statements in two roles in one round trip.
 //! - [`Trial`]: what a caller's statement would do, of which nothing is kept.
 //! - [`Question`]: the same to many callers, in one round trip.
 //! - [`Listener`]: `LISTEN`, reconnecting.
@@ -30,6 +31,7 @@ mod replication;
 mod session;
 mod statements;
 mod survey;
+mod tandem;
 mod target;
 mod text;
 mod tls;
@@ -47,6 +49,7 @@ pub use quote::{ident, literal, push_ident};
 pub use replication::{Lsn, Replication, SlotKind, Streamed};
 pub use session::{Param, Session};
 pub use survey::{Answer, Question};
+pub use tandem::Abreast;
 pub use target::Target;
 pub use text::Text;
 pub use tokio_postgres::Row;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{AUTHORIZATION, HeaderMap};
-use db::{Access, End, Flight, Isolation, Journey, Leg, Query, Record, Setting, Text};
+use db::{Abreast, Access, End, Flight, Isolation, Journey, Leg, Query, Record, Setting, Text};
 use kernel::identity::Proof;
 use kernel::{Identity, TokenError};
 use serde_json::{Map, Value};
@@ -36,18 +36,20 @@ struct Facts {
     path: String,
     headers: String,
     token: String,
+    /// What of it the webhook is told, if there is one.
+    events: Option<String>,
 }
 
 impl Call {
     /// A call that needs no caller: whoever knows the URL may come.
     pub(crate) fn open(service: &Arc<Service>, request: &HttpRequest, operation: &'static str) -> Self {
-        Self { service: Arc::clone(service), identity: None, facts: Facts::of(request, operation) }
+        Self { service: Arc::clone(service), identity: None, facts: Facts::of(service, request, operation) }
     }
 
     /// A call of somebody who may be anonymous; a token that is no good is none.
     pub(crate) fn anyone(service: &Arc<Service>, request: &HttpRequest, operation: &'static str) -> Self {
         let identity = kernel::http::caller(request).ok().filter(|identity| identity.proof != Proof::None);
-        Self { service: Arc::clone(service), identity, facts: Facts::of(request, operation) }
+        Self { service: Arc::clone(service), identity, facts: Facts::of(service, request, operation) }
     }
 
     /// A call of somebody with a token.
@@ -65,7 +67,7 @@ impl Call {
             Ok(identity) if identity.proof != Proof::None => Ok(Self {
                 service: Arc::clone(service),
                 identity: Some(identity),
-                facts: Facts::of(request, operation),
+                facts: Facts::of(service, request, operation),
             }),
             Ok(_) | Err(TokenError::NoRole) => {
                 // An SDK's request passes a gateway upstream, which adds an empty header.
@@ -107,7 +109,7 @@ impl Call {
         identity: Arc<Identity>,
         token: String,
     ) -> Self {
-        let facts = Facts { token, ..Facts::of(request, operation) };
+        let facts = Facts { token, ..Facts::of(service, request, operation) };
         Self { service: Arc::clone(service), identity: Some(identity), facts }
     }
 
@@ -165,7 +167,7 @@ impl Call {
     fn acting<'a>(&'a self, role: &'a str, claims: &'a str, sub: &'a str, token: &'a str) -> Acting<'a> {
         let facts = &self.facts;
         let timeout = self.service.config.statement_timeout.0.as_millis().to_string();
-        let settings = vec![
+        let mut settings = vec![
             setting("role", role),
             setting("search_path", "storage, public, extensions"),
             setting("request.jwt.claim.role", role),
@@ -180,6 +182,7 @@ impl Call {
             setting("lock_timeout", LOCK_TIMEOUT),
             ("statement_timeout".into(), timeout.into()),
         ];
+        settings.extend(facts.events.as_deref().map(|wanted| setting("storage.basalt_events", wanted)));
         Acting { service: &self.service, role, settings }
     }
 }
@@ -189,8 +192,10 @@ fn setting<'a>(name: &'a str, value: &'a str) -> Setting<'a> {
 }
 
 impl Facts {
-    fn of(request: &HttpRequest, operation: &'static str) -> Self {
+    fn of(service: &Service, request: &HttpRequest, operation: &'static str) -> Self {
         let full = request.uri().path_and_query().map_or("/", |path| path.as_str());
+        let id = || kernel::http::request_id(request).map(|id| id.to_string()).unwrap_or_default();
+        let events = service.webhook.as_ref().map(|webhook| webhook.wanted(operation, &id()));
         // As the service alone would see it.
         let path = full.strip_prefix("/storage/v1").unwrap_or(full);
         Self {
@@ -199,6 +204,7 @@ impl Facts {
             path: path.to_owned(),
             headers: headers(request.headers()),
             token: token(request.headers()),
+            events,
         }
     }
 }
@@ -268,6 +274,28 @@ impl Acting<'_> {
         self.fly(Access::ReadWrite, End::Rollback, first, Query { sql, params }).await
     }
 
+    /// Reads as this one and, in the same round trip, tries as another: [`Acting::try_out`] with
+    /// [`End::Rollback`], [`Acting::run`] otherwise. What this one reads is there even if the other fails.
+    pub(crate) async fn beside(
+        &self,
+        query: Query<'_>,
+        other: &Acting<'_>,
+        tried: Query<'_>,
+        end: End,
+    ) -> Result<Abreast, db::Error> {
+        self.service.fleet.tandem(&self.leg(query), &other.leg(tried), end).await
+    }
+
+    /// True for the role that policies do not bind.
+    pub(crate) fn is_service(&self) -> bool {
+        self.role == SERVICE_ROLE
+    }
+
+    fn leg<'a>(&'a self, main: Query<'a>) -> Leg<'a> {
+        let Self { role, settings, .. } = self;
+        Leg { role, access: Access::ReadWrite, settings, before: None, main }
+    }
+
     async fn fly(
         &self,
         access: Access,
@@ -309,14 +337,7 @@ impl Work {
         sql: &str,
         params: &[Text],
     ) -> Result<Vec<Record>, db::Error> {
-        let leg = Leg {
-            role: acting.role,
-            access: Access::ReadWrite,
-            settings: &acting.settings,
-            before: None,
-            main: Query { sql, params },
-        };
-        let rows = self.0.fly(&leg).await?;
+        let rows = self.0.fly(&acting.leg(Query { sql, params })).await?;
         self.0.keep().await?;
         Ok(rows)
     }

@@ -2,9 +2,12 @@
 
 use std::path::PathBuf;
 
+use kernel::Secret;
 use kernel::units::{Bytes, Span};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::webhook;
 
 /// Files over HTTP.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -38,6 +41,70 @@ pub struct Config {
     pub images: Images,
     /// The S3 protocol.
     pub s3: S3,
+    /// Telling another server what happens to objects.
+    pub webhook: WebhookSettings,
+}
+
+/// Telling another server what happens to objects, in the words of Supabase Storage. What an upload, a copy, a
+/// move or a deletion through the API does is noted with it, and told until the server takes it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct WebhookSettings {
+    /// URL to which events are posted. Empty: none are.
+    pub url: String,
+    /// Sent as a bearer token, if it is not empty.
+    pub api_key: Secret,
+    /// Signs what is sent, after Standard Webhooks: `v1,whsec_` and 24 to 64 bytes in Base64. Empty: nothing is
+    /// signed.
+    pub secret: Secret,
+    /// Kinds of events that are told, such as `ObjectCreated:Post`. Empty: all.
+    pub events: Vec<String>,
+    /// Buckets whose objects are told of. Empty: all.
+    pub buckets: Vec<String>,
+    /// An event that the server does not take for so long is forgotten.
+    pub give_up_after: Span,
+}
+
+impl Default for WebhookSettings {
+    fn default() -> Self {
+        Self {
+            url: String::new(),
+            api_key: Secret::default(),
+            secret: Secret::default(),
+            events: Vec::new(),
+            buckets: Vec::new(),
+            give_up_after: Span::secs(24 * 60 * 60),
+        }
+    }
+}
+
+impl WebhookSettings {
+    /// What upstream calls the things that happen.
+    const EVENTS: [&str; 7] = [
+        "ObjectCreated:Post",
+        "ObjectCreated:Put",
+        "ObjectCreated:Copy",
+        "ObjectCreated:Move",
+        "ObjectRemoved:Delete",
+        "ObjectRemoved:Move",
+        "ObjectUpdated:Metadata",
+    ];
+
+    fn check(&self) -> Vec<Problem> {
+        let mut found = Vec::new();
+        let mut problem = |key, text: String| found.push(Problem { key, text });
+        if !self.url.is_empty() && !["http://", "https://"].iter().any(|scheme| self.url.starts_with(scheme))
+        {
+            problem("webhook.url", "must begin with http:// or https://".to_owned());
+        }
+        if !self.secret.is_empty() && webhook::key(self.secret.expose()).is_none() {
+            problem("webhook.secret", "must be v1,whsec_ and 24 to 64 bytes in Base64".to_owned());
+        }
+        for event in self.events.iter().filter(|event| !Self::EVENTS.contains(&event.as_str())) {
+            problem("webhook.events", format!("{event} is none of {}", Self::EVENTS.join(", ")));
+        }
+        found
+    }
 }
 
 /// The S3 protocol, below `/storage/v1/s3`. Its keys and region are in `[keys]`.
@@ -127,6 +194,7 @@ impl Default for Config {
             removal_delay: Span::secs(60),
             s3: S3::default(),
             images: Images::default(),
+            webhook: WebhookSettings::default(),
         }
     }
 }
@@ -148,7 +216,9 @@ impl Config {
             |name: &str| !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\0']);
         let names = [("bucket", &self.bucket), ("tenant", &self.tenant)];
         let bad = names.into_iter().filter(|(_, name)| !is_directory(name));
-        bad.map(|(key, _)| Problem { key, text: "must be the name of a directory".to_owned() }).collect()
+        bad.map(|(key, _)| Problem { key, text: "must be the name of a directory".to_owned() })
+            .chain(self.webhook.check())
+            .collect()
     }
 }
 
@@ -163,5 +233,15 @@ mod tests {
             let config = Config { tenant: name.to_owned(), ..Config::default() };
             assert_eq!(config.check().len(), 1, "{name}");
         }
+    }
+
+    #[test]
+    fn a_webhook_that_cannot_work_is_told() {
+        let check = |webhook| Config { webhook, ..Config::default() }.check().len();
+        let good = WebhookSettings { url: "https://a.test/b".to_owned(), ..WebhookSettings::default() };
+        assert_eq!(check(good.clone()), 0);
+        assert_eq!(check(WebhookSettings { url: "a.test".to_owned(), ..good.clone() }), 1);
+        assert_eq!(check(WebhookSettings { secret: Secret::new("secret"), ..good.clone() }), 1);
+        assert_eq!(check(WebhookSettings { events: vec!["ObjectCreated".to_owned()], ..good }), 1);
     }
 }

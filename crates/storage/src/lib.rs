@@ -17,7 +17,9 @@
 //! (`storage.basalt_removals`). What a bucket keeps, and how much it holds, is seen to by triggers, so that
 //! it holds for every way in; [`restore`] brings versions back, [`scrub`] compares files with their rows.
 //!
-//! Not here yet: webhooks, analytics and vectors.
+//! [`webhook`] tells another server what happened, if one is to be told.
+//!
+//! Not here yet: analytics and vectors.
 
 mod bucket;
 mod call;
@@ -41,6 +43,7 @@ mod store;
 mod task;
 mod transfer;
 mod upload;
+mod webhook;
 
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -54,10 +57,11 @@ use jwt::KeySet;
 use kernel::{Clock, Health, Task};
 use lru::LruCache;
 
-pub use crate::config::{Config, Images, Problem, S3};
+pub use crate::config::{Config, Images, Problem, S3, WebhookSettings};
 pub use crate::error::{Error, Existing};
 pub use crate::s3::keys::{S3Credentials, S3Keys, S3Pair};
 use crate::service::Service;
+use crate::webhook::Webhook;
 
 mod embedded {
     refinery::embed_migrations!("../../migrations/storage");
@@ -71,6 +75,7 @@ pub fn migrations() -> db::Migrations {
         ("listing", include_str!("../../../migrations/storage/repeatable/listing.sql")),
         ("triggers", include_str!("../../../migrations/storage/repeatable/triggers.sql")),
         ("versions", include_str!("../../../migrations/storage/repeatable/versions.sql")),
+        ("webhooks", include_str!("../../../migrations/storage/repeatable/webhooks.sql")),
     ];
     db::Migrations::new(db::migrate::Owner::Storage, &embedded::migrations::runner(), repeatables)
 }
@@ -111,6 +116,9 @@ pub enum StartError {
         /// What is wrong with it.
         error: ::object::Error,
     },
+    /// Requests to the webhook cannot be made.
+    #[error("cannot make requests to the webhook (storage.webhook.url): {0}")]
+    Webhook(String),
 }
 
 impl Storage {
@@ -130,6 +138,10 @@ impl Storage {
         let Deps { fleet, keys, s3, clock, public_url } = deps;
         let (parts, seats) = (disk.parts(), resumable::Seats::default());
         let completed = Mutex::new(LruCache::new(REMEMBERED));
+        let host = public_url.split_once("://").map_or("", |(_, rest)| rest);
+        let host = host.split('/').next().unwrap_or_default();
+        let webhook = Webhook::new(&config.webhook, (&config.tenant, host), &s3.region)
+            .map_err(|error| StartError::Webhook(error.to_string()))?;
         let renderer = render::Renderer::new(&config.images, &config.path);
         Ok(Self(Arc::new(Service {
             config,
@@ -143,6 +155,7 @@ impl Storage {
             seats,
             completed,
             renderer,
+            webhook,
         })))
     }
 
@@ -154,7 +167,10 @@ impl Storage {
     /// Background work, to be supervised.
     #[must_use]
     pub fn tasks(&self) -> Vec<Task> {
-        vec![task::removals::task(&self.0), task::resumable::task(&self.0), task::uploads::task(&self.0)]
+        let mut tasks =
+            vec![task::removals::task(&self.0), task::resumable::task(&self.0), task::uploads::task(&self.0)];
+        tasks.extend(task::webhooks::task(&self.0));
+        tasks
     }
 
     /// Removes the files that are due now, which a task does every half minute. Returns how many.
@@ -194,6 +210,15 @@ impl Storage {
     /// If the database does not answer.
     pub async fn end_abandoned_uploads(&self) -> Result<usize, Error> {
         task::uploads::once(&self.0).await
+    }
+
+    /// Tells the webhook of events that are due, which a task does every second. Returns how many arrived.
+    ///
+    /// # Errors
+    ///
+    /// If the database does not answer.
+    pub async fn tell_events(&self) -> Result<usize, Error> {
+        task::webhooks::once(&self.0).await
     }
 
     /// Whether the service can serve: it can if its database answers.

@@ -16,6 +16,7 @@ use crate::render::Renderer;
 use crate::resumable::Seats;
 use crate::s3::keys::S3Keys;
 use crate::s3::whole::Whole;
+use crate::webhook::Webhook;
 
 /// One running instance.
 pub(crate) struct Service {
@@ -35,6 +36,8 @@ pub(crate) struct Service {
     pub(crate) seats: Seats,
     /// Makes pictures of pictures.
     pub(crate) renderer: Renderer,
+    /// Who is told what happens to objects.
+    pub(crate) webhook: Option<Webhook>,
     /// Uploads in parts that are done, by id.
     pub(crate) completed: Mutex<LruCache<String, Completed>>,
 }

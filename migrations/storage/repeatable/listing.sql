@@ -26,11 +26,13 @@ declare
   beyond constant text := low || last_char;
   descending constant boolean := lower(coalesce(sortorder, 'asc')) = 'desc';
   remaining int := least(coalesce(limits, 100), 1500);
-  skipped int := 0;
+  skipped bigint := 0;
+  ahead bigint;
   batch int := least(remaining * 2 + 50, 1000);
-  -- The place behind which the next batch begins: lower case first, then the name itself.
+  -- The place behind which the next batch begins: lower case first, then the name itself. The conditions below spell that so that
+  -- the index finds it and few rows need a second look.
   at_low text := case when descending then beyond else low end;
-  at_name text := '';
+  at_name text := case when descending then last_char else '' end;
   found_any boolean;
   base text;
   r record;
@@ -56,32 +58,65 @@ begin
       using bucketname, whole, folder, remaining, coalesce(offsets, 0);
     return;
   end if;
+  -- What is passed over is only counted, up to the next folder at a time.
+  while skipped < coalesce(offsets, 0) loop
+    ahead := offsets - skipped;
+    if descending then
+      select b.n, b.lowered, b.name, b.base into r
+        from (select a.*, row_number() over () as n, storage.get_common_prefix(a.name, whole, '/') as base
+                from (select o.name, lower(o.name) collate "C" as lowered
+                        from storage.objects o
+                       where o.bucket_id = bucketname and o.archived_at is null
+                         and lower(o.name) collate "C" <= at_low and lower(o.name) collate "C" >= low
+                         and (o.name collate "C" < at_name or lower(o.name) collate "C" < at_low)
+                       order by lower(o.name) collate "C" desc, o.name collate "C" desc
+                       limit ahead) as a) as b
+       where b.base is not null or b.n = ahead
+       limit 1;
+    else
+      select b.n, b.lowered, b.name, b.base into r
+        from (select a.*, row_number() over () as n, storage.get_common_prefix(a.name, whole, '/') as base
+                from (select o.name, lower(o.name) collate "C" as lowered
+                        from storage.objects o
+                       where o.bucket_id = bucketname and o.archived_at is null
+                         and lower(o.name) collate "C" >= at_low and lower(o.name) collate "C" < beyond
+                         and (o.name collate "C" > at_name or lower(o.name) collate "C" > at_low)
+                       order by lower(o.name) collate "C", o.name collate "C"
+                       limit ahead) as a) as b
+       where b.base is not null or b.n = ahead
+       limit 1;
+    end if;
+    if not found then
+      return;
+    end if;
+    skipped := skipped + r.n;
+    at_name := case when r.base is null then r.name else '' end;
+    at_low := case when r.base is null then r.lowered
+                   when descending then lower(r.base)
+                   else lower(left(r.base, -1)) || '0' end;
+  end loop;
   while remaining > 0 loop
     found_any := false;
     for r in
-      select o.name, o.id, o.updated_at, o.created_at, o.last_accessed_at, o.metadata, lower(o.name) as lowered
+      select o.name, o.id, o.updated_at, o.created_at, o.last_accessed_at, o.metadata, lower(o.name) collate "C" as lowered
         from storage.objects o
        where not descending and o.bucket_id = bucketname and o.archived_at is null
          and lower(o.name) collate "C" >= at_low and lower(o.name) collate "C" < beyond
-         and (lower(o.name) collate "C", o.name collate "C") > (at_low, at_name)
+         and (o.name collate "C" > at_name or lower(o.name) collate "C" > at_low)
        order by lower(o.name) collate "C", o.name collate "C"
        limit case when descending then 0 else batch end
     loop
       found_any := true;
       base := storage.get_common_prefix(r.name, whole, '/');
-      if skipped < coalesce(offsets, 0) then
-        skipped := skipped + 1;
+      name := substr(coalesce(left(base, -1), r.name), length(folder) + 1);
+      if base is null then
+        id := r.id; updated_at := r.updated_at; created_at := r.created_at;
+        last_accessed_at := r.last_accessed_at; metadata := r.metadata;
       else
-        name := substr(coalesce(left(base, -1), r.name), length(folder) + 1);
-        if base is null then
-          id := r.id; updated_at := r.updated_at; created_at := r.created_at;
-          last_accessed_at := r.last_accessed_at; metadata := r.metadata;
-        else
-          id := null; updated_at := null; created_at := null; last_accessed_at := null; metadata := null;
-        end if;
-        return next;
-        remaining := remaining - 1;
+        id := null; updated_at := null; created_at := null; last_accessed_at := null; metadata := null;
       end if;
+      return next;
+      remaining := remaining - 1;
       -- Behind a folder comes the first name whose slash is a greater character.
       at_low := case when base is null then r.lowered else lower(left(base, -1)) || '0' end;
       at_name := case when base is null then r.name else '' end;
@@ -92,29 +127,25 @@ begin
       continue;
     end if;
     for r in
-      select o.name, o.id, o.updated_at, o.created_at, o.last_accessed_at, o.metadata, lower(o.name) as lowered
+      select o.name, o.id, o.updated_at, o.created_at, o.last_accessed_at, o.metadata, lower(o.name) collate "C" as lowered
         from storage.objects o
        where o.bucket_id = bucketname and o.archived_at is null
          and lower(o.name) collate "C" <= at_low and lower(o.name) collate "C" >= low
-         and (lower(o.name) collate "C", o.name collate "C") < (at_low, at_name)
+         and (o.name collate "C" < at_name or lower(o.name) collate "C" < at_low)
        order by lower(o.name) collate "C" desc, o.name collate "C" desc
        limit batch
     loop
       found_any := true;
       base := storage.get_common_prefix(r.name, whole, '/');
-      if skipped < coalesce(offsets, 0) then
-        skipped := skipped + 1;
+      name := substr(coalesce(left(base, -1), r.name), length(folder) + 1);
+      if base is null then
+        id := r.id; updated_at := r.updated_at; created_at := r.created_at;
+        last_accessed_at := r.last_accessed_at; metadata := r.metadata;
       else
-        name := substr(coalesce(left(base, -1), r.name), length(folder) + 1);
-        if base is null then
-          id := r.id; updated_at := r.updated_at; created_at := r.created_at;
-          last_accessed_at := r.last_accessed_at; metadata := r.metadata;
-        else
-          id := null; updated_at := null; created_at := null; last_accessed_at := null; metadata := null;
-        end if;
-        return next;
-        remaining := remaining - 1;
+        id := null; updated_at := null; created_at := null; last_accessed_at := null; metadata := null;
       end if;
+      return next;
+      remaining := remaining - 1;
       at_low := case when base is null then r.lowered else lower(base) end;
       at_name := case when base is null then r.name else '' end;
       exit when base is not null or remaining = 0;

@@ -9,3 +9,4 @@ mod listen;
 mod migrate;
 mod pool;
 mod session;
+mod tandem;

@@ -101,16 +101,21 @@ pub(crate) async fn find(acting: &Acting<'_>, id: &str) -> Result<Option<BucketR
     Ok(row.map(|row| BucketRow { kind: None, ..row }))
 }
 
-const RULES: &str = "select file_size_limit, allowed_mime_types from storage.buckets where id = $1";
+impl Rules {
+    /// Of the first two columns.
+    pub(super) fn read(record: &Record) -> Result<Self, db::Error> {
+        let types: Option<Vec<String>> = record.get(1)?;
+        Ok(Self { file_size_limit: record.get(0)?, allowed_mime_types: types.unwrap_or_default() })
+    }
+}
+
+pub(super) const RULES: &str =
+    "select file_size_limit, allowed_mime_types from storage.buckets where id = $1";
 
 /// The rules of a bucket, whoever asks.
 pub(crate) async fn find_rules(service: &Acting<'_>, id: &str) -> Result<Option<Rules>, db::Error> {
     let rows = service.look_up(RULES, &[id.into()]).await?;
-    let read = |record: &Record| {
-        let types: Option<Vec<String>> = record.get(1)?;
-        Ok(Rules { file_size_limit: record.get(0)?, allowed_mime_types: types.unwrap_or_default() })
-    };
-    rows.first().map(read).transpose()
+    rows.first().map(Rules::read).transpose()
 }
 
 const AVIF: &str = "select coalesce(avif_autodetection, false) from storage.buckets where id = $1";

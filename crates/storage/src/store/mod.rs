@@ -1,7 +1,9 @@
 //! The SQL of schema `storage`, one file per table. Where the caller's policies count, the texts are
 //! those that upstream runs: policies see the same rows and columns.
 
+pub(crate) mod admission;
 pub(crate) mod buckets;
+pub(crate) mod events;
 pub(crate) mod listing;
 pub(crate) mod objects;
 pub(crate) mod removals;

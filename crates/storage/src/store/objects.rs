@@ -3,7 +3,7 @@
 //! Probes run as the caller and are undone: they are the question to the policies, and see exactly the
 //! row that upstream's probes show them. What counts is then written as the service.
 
-use db::{Query, Record, Text};
+use db::{End, Query, Record, Text};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
@@ -74,6 +74,22 @@ pub(crate) fn owners(owner: Option<&str>) -> (Text, Text) {
     (optional(owner.filter(is_uuid)), optional(owner))
 }
 
+/// An owner that is not known, as with a call of the service, leaves the old one.
+macro_rules! upsert {
+    () => {
+        "
+    insert into storage.objects (name, owner, owner_id, bucket_id, metadata, version, user_metadata)
+    values ($1, $2, $3, $4, $5, $6, $7)
+    on conflict (bucket_id, name) where not is_versioned do update
+       set metadata = excluded.metadata,
+           user_metadata = excluded.user_metadata,
+           version = excluded.version,
+           owner = coalesce(excluded.owner, objects.owner),
+           owner_id = coalesce(excluded.owner_id, objects.owner_id)
+    returning *"
+    };
+}
+
 /// An object to be written.
 #[derive(Clone, Debug)]
 pub(crate) struct NewObject<'a> {
@@ -88,7 +104,12 @@ pub(crate) struct NewObject<'a> {
 }
 
 impl NewObject<'_> {
-    fn params(&self) -> Vec<Text> {
+    /// The question to the policies.
+    pub(super) fn question(upsert: bool) -> &'static str {
+        if upsert { upsert!() } else { INSERT }
+    }
+
+    pub(super) fn params(&self) -> Vec<Text> {
         let (owner, owner_id) = owners(self.owner);
         vec![
             self.name.into(),
@@ -106,30 +127,13 @@ const INSERT: &str = "
     insert into storage.objects (name, owner, owner_id, bucket_id, metadata, version, user_metadata)
     values ($1, $2, $3, $4, $5, $6, $7)";
 
-/// An owner that is not known, as with a call of the service, leaves the old one.
-macro_rules! upsert {
-    () => {
-        "
-    insert into storage.objects (name, owner, owner_id, bucket_id, metadata, version, user_metadata)
-    values ($1, $2, $3, $4, $5, $6, $7)
-    on conflict (bucket_id, name) where not is_versioned do update
-       set metadata = excluded.metadata,
-           user_metadata = excluded.user_metadata,
-           version = excluded.version,
-           owner = coalesce(excluded.owner, objects.owner),
-           owner_id = coalesce(excluded.owner_id, objects.owner_id)
-    returning *"
-    };
-}
-
 /// Asks the policies whether the caller may write this object.
 pub(crate) async fn probe(
     acting: &Acting<'_>,
     object: &NewObject<'_>,
     upsert: bool,
 ) -> Result<(), db::Error> {
-    let sql = if upsert { upsert!() } else { INSERT };
-    acting.try_out(None, sql, &object.params()).await.map(drop)
+    acting.try_out(None, NewObject::question(upsert), &object.params()).await.map(drop)
 }
 
 /// Held to the end of the transaction by whoever writes an object of this bucket and name.
@@ -266,14 +270,31 @@ pub(crate) async fn find_in_bucket(
     bucket: &str,
     name: &str,
 ) -> Result<Option<Found>, db::Error> {
-    let rows = service.look_up(FIND_IN_BUCKET, &[bucket.into(), name.into()]).await?;
-    let Some(row) = rows.first() else { return Ok(None) };
-    let is_public = row.get(11)?;
-    let object = match row.get::<Option<&str>>(5)? {
-        Some(_) => Some(ObjectRow::read(row)?),
-        None => None,
-    };
-    Ok(Some(Found { is_public, object }))
+    Found::read(&service.look_up(FIND_IN_BUCKET, &[bucket.into(), name.into()]).await?)
+}
+
+impl Found {
+    fn read(rows: &[Record]) -> Result<Option<Self>, db::Error> {
+        let Some(row) = rows.first() else { return Ok(None) };
+        let object = match row.get::<Option<&str>>(5)? {
+            Some(_) => Some(ObjectRow::read(row)?),
+            None => None,
+        };
+        Ok(Some(Self { is_public: row.get(11)?, object }))
+    }
+}
+
+/// As [`find_in_bucket`], and what the caller sees by that name: which counts, the bucket tells.
+pub(crate) async fn find_for(
+    service: &Acting<'_>,
+    caller: &Acting<'_>,
+    bucket: &str,
+    name: &str,
+) -> Result<(Option<Found>, Result<Option<ObjectRow>, db::Error>), db::Error> {
+    let (all, seen) = ([bucket.into(), name.into()], [name.into(), bucket.into()]);
+    let (all, seen) = (Query { sql: FIND_IN_BUCKET, params: &all }, Query { sql: FIND, params: &seen });
+    let (all, seen) = service.beside(all, caller, seen, End::Commit).await?;
+    Ok((Found::read(&all)?, seen.and_then(|rows| ObjectRow::first(&rows))))
 }
 
 const NAMES: &str = "select name from storage.objects where bucket_id = $1 and name = any ($2::text[]) and archived_at is null";

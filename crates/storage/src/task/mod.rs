@@ -3,3 +3,4 @@
 pub(crate) mod removals;
 pub(crate) mod resumable;
 pub(crate) mod uploads;
+pub(crate) mod webhooks;

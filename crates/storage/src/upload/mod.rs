@@ -20,6 +20,7 @@ use uuid::Uuid;
 use crate::call::{Acting, Call};
 use crate::error::{Error, Existing};
 use crate::service::Service;
+use crate::store::admission::{self, Admission};
 use crate::store::buckets;
 use crate::store::objects::{self, NewObject, ObjectRow};
 use crate::{limit, path, robots};
@@ -68,7 +69,17 @@ async fn store(
     upload: Upload,
 ) -> Result<ObjectRow, Error> {
     let service = &call.service;
-    let rules = buckets::find_rules(&call.as_service(), &upload.bucket).await.map_err(Error::database)?;
+    let declared = header(request, CONTENT_LENGTH).and_then(|length| length.parse::<u64>().ok());
+    let begun = source.begin(request).await;
+    let named = service.allows(&upload.name);
+    let asked = match (&begun, &named) {
+        (Ok(fields), Ok(())) => ask(call, &upload, fields, declared).await,
+        // Of what is wrong the bucket comes first.
+        _ => buckets::find_rules(&call.as_service(), &upload.bucket)
+            .await
+            .map(|rules| Admission { rules, verdict: Ok(()) }),
+    };
+    let Admission { rules, verdict } = asked.map_err(Error::database)?;
     let rules = rules.ok_or(Error::NoSuchBucket)?;
     let robots_tag = header(request, ROBOTS_TAG).filter(|tag| !tag.is_empty());
     if let Some(tag) = robots_tag {
@@ -79,23 +90,17 @@ async fn store(
         true => 0,
         false => limit::effective(service.config.file_size_limit.0, rules.file_size_limit),
     };
-    let declared = header(request, CONTENT_LENGTH).and_then(|length| length.parse::<u64>().ok());
     if source.is_raw() && declared.is_some_and(|length| length > limit) {
         return Err(Error::EntityTooLarge("object"));
     }
-    let mut fields = source.begin(request).await?;
+    let mut fields = begun?;
     let check = |fields: &Fields| match is_folder {
         true => Ok(()),
         false => limit::media(&fields.content_type, &rules.allowed_mime_types),
     };
     check(&fields)?;
-    service.allows(&upload.name)?;
-    let mut seen = json!({ "mimetype": fields.content_type });
-    if let Some(length) = declared {
-        seen["contentLength"] = length.into();
-    }
-    let acting = if upload.as_service { call.as_service() } else { call.as_caller() };
-    permit(&acting, &upload, seen.to_string(), fields.user_metadata.as_ref()).await?;
+    named?;
+    verdict?;
 
     let version = Uuid::new_v4().to_string();
     let key = Key::new(&upload.bucket, &upload.name, Some(&version)).ok_or_else(|| invalid(&upload.name))?;
@@ -117,6 +122,34 @@ async fn store(
     settled.await.map_err(|error| Error::Internal(Box::new(error)))?
 }
 
+/// Asks for the bucket's rules and the policies.
+async fn ask(
+    call: &Call,
+    upload: &Upload,
+    fields: &Fields,
+    declared: Option<u64>,
+) -> Result<Admission, db::Error> {
+    let mut seen = json!({ "mimetype": fields.content_type });
+    if let Some(length) = declared {
+        seen["contentLength"] = length.into();
+    }
+    let acting = if upload.as_service { call.as_service() } else { call.as_caller() };
+    let object = probe(upload, seen.to_string(), fields.user_metadata.as_ref());
+    admission::ask(&call.as_service(), &acting, &object, upload.upsert).await
+}
+
+/// The row that policies are shown.
+fn probe<'a>(upload: &'a Upload, metadata: String, user_metadata: Option<&Value>) -> NewObject<'a> {
+    NewObject {
+        bucket: &upload.bucket,
+        name: &upload.name,
+        owner: upload.owner.as_deref(),
+        version: "1",
+        metadata,
+        user_metadata: user_metadata.map(Value::to_string),
+    }
+}
+
 /// Asks the policies.
 pub(crate) async fn permit(
     acting: &Acting<'_>,
@@ -124,14 +157,7 @@ pub(crate) async fn permit(
     metadata: String,
     user_metadata: Option<&Value>,
 ) -> Result<(), Error> {
-    let object = NewObject {
-        bucket: &upload.bucket,
-        name: &upload.name,
-        owner: upload.owner.as_deref(),
-        version: "1",
-        metadata,
-        user_metadata: user_metadata.map(Value::to_string),
-    };
+    let object = probe(upload, metadata, user_metadata);
     objects::probe(acting, &object, upload.upsert).await.map_err(Error::making(Existing::Key))
 }
 

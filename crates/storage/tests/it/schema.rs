@@ -58,6 +58,10 @@ const TABLES: &[(&str, &str)] = &[
         "id:uuid!= bucket_id:text! name:text! version:text reason:text! owner:uuid owner_id:text metadata:jsonb \
          user_metadata:jsonb created_at:timestamptz archived_at:timestamptz!= expires_at:timestamptz!",
     ),
+    (
+        "basalt_events",
+        "id:uuid!= number:int8! type:text! payload:jsonb! created_at:timestamptz!= attempts:int4!= due_at:timestamptz!=",
+    ),
 ];
 
 #[actix_web::test]

@@ -58,6 +58,8 @@ pub(super) const ROWS: &[Row] = &[
     ("IMAGE_TRANSFORMATION_ENABLED", "storage.images.enabled", same),
     ("IMAGE_TRANSFORMATION_LIMIT_MIN_SIZE", "storage.images.min_side", same),
     ("IMAGE_TRANSFORMATION_LIMIT_MAX_SIZE", "storage.images.max_side", same),
+    ("WEBHOOK_URL", "storage.webhook.url", same),
+    ("WEBHOOK_API_KEY", "storage.webhook.api_key", same),
     ("STORAGE_EMPTY_BUCKET_MAX", "storage.empty_bucket_max", same),
 ];
 

@@ -32,17 +32,22 @@ pub(super) async fn find(call: &Call, bucket: &str, name: &str) -> Result<Found,
     Ok(Found { is_public: found.is_public, object })
 }
 
-/// The object at a URL that needs no policy if its bucket is public; otherwise the caller's decide.
+/// The object at a URL that needs no policy if its bucket is public; otherwise the caller's decide. Both
+/// are asked at once.
 async fn readable(call: &Call, bucket: &str, name: &str) -> Result<ObjectRow, Error> {
-    let found = find(call, bucket, name).await?;
-    if found.is_public {
-        return found.object;
+    let valid = call.service.allows(name);
+    if valid.is_err() || !call.is_authenticated() {
+        let found = find(call, bucket, name).await?;
+        return match valid {
+            _ if found.is_public => found.object,
+            Err(error) if call.is_authenticated() => Err(error),
+            _ => Err(Error::NoSuchBucket),
+        };
     }
-    if !call.is_authenticated() {
-        return Err(Error::NoSuchBucket);
-    }
-    call.service.allows(name)?;
-    let object = objects::find(&call.as_caller(), bucket, name).await.map_err(Error::database)?;
+    let asked = objects::find_for(&call.as_service(), &call.as_caller(), bucket, name).await;
+    let (found, seen) = asked.map_err(Error::database)?;
+    let found = found.ok_or(Error::NoSuchBucket)?;
+    let object = if found.is_public { found.object } else { seen.map_err(Error::database)? };
     object.ok_or(Error::NoSuchKey)
 }
 
