@@ -74,3 +74,30 @@ async fn nothing_is_lost_when_the_disk_is_full() {
 fn copy(from: &str, to: &str) -> serde_json::Value {
     json!({ "bucketId": "b", "sourceKey": from, "destinationKey": to })
 }
+
+#[actix_web::test]
+async fn what_came_of_a_resumable_upload_stays_when_the_disk_is_full() {
+    let mut api = Api::start().await;
+    let Some(_disk) = SmallDisk::at(api.directory.path()) else { return };
+    api.restart().await;
+    api.bucket("b", json!({})).await;
+    let service = api.service();
+    api.upload("b/other", &service, &"o".repeat(MEBIBYTE)).await.ok();
+    let content: String =
+        (0..3 * MEBIBYTE + MEBIBYTE / 2).map(|n| char::from(b'a' + (n % 23) as u8)).collect();
+    let path = api.begin("large", content.len(), &service).await;
+    let answer = api.piece(&path, 0, &content, &service).await;
+    assert_eq!(answer.status, 507, "{}", String::from_utf8_lossy(&answer.bytes));
+    let state = api.look(&path, &service).await;
+    let offset: usize = state.header("upload-offset").parse().unwrap();
+    assert!(state.status == 200 && offset < content.len(), "{offset}");
+
+    // With room again it goes on where it stopped.
+    api.delete("/object/b/other", &service).await.ok();
+    api.sql("update storage.basalt_removals set due_at = now()").await;
+    api.storage.remove_due().await.unwrap();
+    let answer = api.piece(&path, offset, &content[offset..], &service).await;
+    assert_eq!((answer.status, answer.header("tus-complete")), (204, "1"));
+    assert_eq!(api.get("/object/b/large", &service).await.bytes, content.as_bytes());
+    api.is_consistent().await;
+}

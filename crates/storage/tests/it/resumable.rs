@@ -53,15 +53,15 @@ fn path(created: &Answer) -> String {
 }
 
 impl Api {
-    async fn begin(&self, name: &str, length: usize, token: &str) -> String {
+    pub async fn begin(&self, name: &str, length: usize, token: &str) -> String {
         path(&self.send(creation(name, length, token)).await)
     }
 
-    async fn piece(&self, path: &str, offset: usize, content: &str, token: &str) -> Answer {
+    pub async fn piece(&self, path: &str, offset: usize, content: &str, token: &str) -> Answer {
         self.send(piece(path, offset, content, token)).await
     }
 
-    async fn look(&self, path: &str, token: &str) -> Answer {
+    pub async fn look(&self, path: &str, token: &str) -> Answer {
         self.send(tus(Method::HEAD, path, token)).await
     }
 
