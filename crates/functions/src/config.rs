@@ -34,8 +34,12 @@ pub struct Config {
     pub max_idle: Span,
     /// Processes at most.
     pub max_processes: usize,
-    /// Memory for the JavaScript of one process.
+    /// Memory for the JavaScript of one process. One that takes 128 MiB more than this in all is ended.
     pub max_memory: Bytes,
+    /// Processor time that a process may take without answering anybody or waiting for anything; then it is ended.
+    pub max_cpu: Span,
+    /// Account of the operating system under which functions run, if the server runs as root. Empty: `nobody`.
+    pub run_as: String,
 }
 
 /// What is set for one function.
@@ -60,6 +64,8 @@ impl Default for Config {
             max_idle: Span::secs(300),
             max_processes: 16,
             max_memory: Bytes::mib(256),
+            max_cpu: Span::secs(10),
+            run_as: String::new(),
         }
     }
 }
@@ -94,6 +100,9 @@ impl Config {
         }
         if self.timeout.0.is_zero() {
             problem("timeout", "must not be 0");
+        }
+        if self.max_cpu.0.is_zero() {
+            problem("max_cpu", "must not be 0");
         }
         problems
     }

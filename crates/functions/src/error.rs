@@ -44,6 +44,9 @@ pub(crate) enum Error {
     /// It ended in the middle of its work.
     #[error("Function exited due to an error (please check logs)")]
     Crashed,
+    /// It took more memory or processor time than it may.
+    #[error("Function failed due to not having enough compute resources (please check logs)")]
+    OverLimit,
     /// The server that runs functions does not answer. The text is for the log.
     #[error("the server that runs functions cannot be reached: {0}")]
     Unreachable(String),
@@ -69,6 +72,7 @@ impl Error {
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE"),
             Self::Boot(_) => (StatusCode::SERVICE_UNAVAILABLE, "BOOT_ERROR"),
             Self::Crashed => (StatusCode::INTERNAL_SERVER_ERROR, "WORKER_ERROR"),
+            Self::OverLimit => (worker_limit(), "WORKER_LIMIT"),
             Self::Unreachable(_) => (StatusCode::BAD_GATEWAY, "UPSTREAM_ERROR"),
             Self::TimedOut => (StatusCode::GATEWAY_TIMEOUT, "TIMED_OUT"),
             Self::BadRequest => (StatusCode::BAD_REQUEST, "BAD_REQUEST"),
@@ -83,6 +87,11 @@ impl Error {
             other => other.to_string(),
         }
     }
+}
+
+/// 546, which is upstream's own.
+fn worker_limit() -> StatusCode {
+    StatusCode::from_u16(546).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 impl ResponseError for Error {

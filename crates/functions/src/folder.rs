@@ -1,25 +1,27 @@
 //! What is in a folder of functions, and what `config.toml` beside it says of them.
 //!
-//! Looked at when a function is called, at most once a second for each: whoever writes one sees what he wrote.
+//! Looked at when a function is called for the first time, and then once a second behind the requests for as long as it
+//! is called: whoever writes one sees what he wrote, and no call waits for the disk.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
+use kernel::Task;
 use serde::Deserialize;
 
 use crate::config::Config;
 
-/// How long what was seen holds.
-const FRESH: Duration = Duration::from_secs(1);
+/// How often what was seen is looked at again.
+const EVERY: Duration = Duration::from_secs(1);
+/// For how long after its last call.
+const WATCHED: Duration = Duration::from_secs(60);
 /// Files of a function that are looked at for changes.
 const MOST_FILES: usize = 5_000;
 /// How deep.
 const MOST_LEVELS: usize = 12;
-/// Names that are asked for and remembered.
-const MOST_NAMES: usize = 1_000;
 /// Files that a function may begin with, in this order.
 const ENTRY_POINTS: [&str; 5] = ["index.ts", "index.js", "index.tsx", "index.jsx", "index.mjs"];
 /// In upstream's compose, the function that starts the others.
@@ -30,7 +32,7 @@ const ROUTER: &str = "main";
 pub(crate) struct Found {
     pub(crate) name: String,
     pub(crate) entry_point: PathBuf,
-    /// `deno.json` of the function.
+    /// `deno.json` of the function, or the nearest above it, up to the folder that functions are in.
     pub(crate) deno_config: Option<PathBuf>,
     pub(crate) import_map: Option<PathBuf>,
     pub(crate) verify_jwt: bool,
@@ -46,10 +48,10 @@ pub(crate) struct Folder {
     seen: Mutex<HashMap<String, Look>>,
 }
 
-/// What was seen, and when.
+/// What was seen, and when it was asked for.
 struct Look {
-    at: Instant,
-    found: Option<Arc<Found>>,
+    asked: Instant,
+    found: Arc<Found>,
 }
 
 #[derive(Default, Deserialize)]
@@ -79,27 +81,52 @@ impl Folder {
     }
 
     /// The function called `name`.
-    pub(crate) fn find(&self, name: &str) -> Option<Arc<Found>> {
+    pub(crate) async fn find(self: &Arc<Self>, name: &str) -> Option<Arc<Found>> {
         if !is_name(name) {
             return None;
         }
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(look) = seen.get(name)
-            && look.at.elapsed() < FRESH
-        {
-            return look.found.clone();
+        if let Some(look) = self.seen().get_mut(name) {
+            look.asked = Instant::now();
+            return Some(Arc::clone(&look.found));
         }
-        let found = self.look(name).map(Arc::new);
-        if seen.len() >= MOST_NAMES {
-            seen.clear();
-        }
-        seen.insert(name.to_owned(), Look { at: Instant::now(), found: found.clone() });
-        found
+        let (folder, wanted) = (Arc::clone(self), name.to_owned());
+        let found = tokio::task::spawn_blocking(move || folder.look(&wanted, &folder.config_toml())).await;
+        // A panic has been told; there is no function then.
+        let found = Arc::new(found.ok().flatten()?);
+        let look = Look { asked: Instant::now(), found: Arc::clone(&found) };
+        self.seen().insert(name.to_owned(), look);
+        Some(found)
     }
 
-    fn look(&self, name: &str) -> Option<Found> {
+    fn seen(&self) -> MutexGuard<'_, HashMap<String, Look>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks again at what is in use. Blocks on the disk, and holds nobody up while it does.
+    fn refresh(&self) {
+        let names: Vec<String> = {
+            let mut seen = self.seen();
+            seen.retain(|_, look| look.asked.elapsed() < WATCHED);
+            seen.keys().cloned().collect()
+        };
+        if names.is_empty() {
+            return;
+        }
+        let config_toml = self.config_toml();
+        for name in names {
+            let found = self.look(&name, &config_toml).map(Arc::new);
+            let mut seen = self.seen();
+            match (found, seen.get_mut(&name)) {
+                (Some(found), Some(look)) => look.found = found,
+                (None, Some(_)) => drop(seen.remove(&name)),
+                (_, None) => {}
+            }
+        }
+    }
+
+    fn look(&self, name: &str, config_toml: &ConfigToml) -> Option<Found> {
         let directory = self.path.join(name);
-        let said = self.said(name);
+        let said = config_toml.said(name);
         let beside = self.path.parent().unwrap_or(&self.path);
         let within = |path: &String| Some(beside.join(path)).filter(|path| path.is_file());
         let entry_point = match &said.entrypoint {
@@ -109,25 +136,58 @@ impl Folder {
         if said.enabled == Some(false) {
             return None;
         }
-        let own = |names: &[&str]| names.iter().map(|name| directory.join(name)).find(|file| file.is_file());
+        let nearest = |names: &[&str]| {
+            let places = [directory.as_path(), &self.path, beside];
+            places
+                .iter()
+                .flat_map(|place| names.iter().map(|name| place.join(name)))
+                .find(|file| file.is_file())
+        };
         let set = self.each.get(name).and_then(|function| function.verify_jwt);
+        let deno_config = nearest(&["deno.json", "deno.jsonc"]);
+        // As the Supabase command line has it: a map of imports by itself is for functions without a configuration.
+        let map = || if deno_config.is_none() { nearest(&["import_map.json"]) } else { None };
         Some(Found {
             name: name.to_owned(),
             entry_point,
-            deno_config: own(&["deno.json", "deno.jsonc"]),
-            import_map: said.import_map.as_ref().and_then(within).or_else(|| own(&["import_map.json"])),
+            import_map: said.import_map.as_ref().and_then(within).or_else(map),
+            deno_config,
             verify_jwt: set.or(said.verify_jwt).unwrap_or(self.verify_jwt),
             version: version(&[&directory, &self.path.join("_shared")]),
         })
     }
 
     /// What `config.toml` says. One that cannot be read says nothing, which is the stricter way.
-    fn said(&self, name: &str) -> Said {
+    fn config_toml(&self) -> ConfigToml {
         let file = self.path.parent().map(|parent| parent.join("config.toml"));
         let text = file.and_then(|file| fs::read_to_string(file).ok()).unwrap_or_default();
-        let parsed: ConfigToml = toml::from_str(&text).unwrap_or_default();
-        parsed.functions.get(name).and_then(|value| value.clone().try_into().ok()).unwrap_or_default()
+        toml::from_str(&text).unwrap_or_default()
     }
+}
+
+impl ConfigToml {
+    fn said(&self, name: &str) -> Said {
+        self.functions.get(name).and_then(|value| value.clone().try_into().ok()).unwrap_or_default()
+    }
+}
+
+/// Looks again at what is in use, as long as the server runs.
+pub(crate) fn watcher(folder: &Arc<Folder>) -> Task {
+    let folder = Arc::clone(folder);
+    Task::new("functions' files", move |mut stop| {
+        let folder = Arc::clone(&folder);
+        async move {
+            loop {
+                tokio::select! {
+                    () = tokio::time::sleep(EVERY) => {}
+                    () = stop.stopped() => return,
+                }
+                let folder = Arc::clone(&folder);
+                // A panic has been told, and the next look is a second away.
+                let _ = tokio::task::spawn_blocking(move || folder.refresh()).await;
+            }
+        }
+    })
 }
 
 /// What can be the name of a function: a single folder that does not begin with a dot or an underscore.
@@ -173,6 +233,10 @@ mod tests {
     use super::*;
     use crate::config::Function;
 
+    fn found(folder: &Folder, name: &str) -> Option<Found> {
+        Some(name).filter(|name| is_name(name)).and_then(|name| folder.look(name, &folder.config_toml()))
+    }
+
     fn folder(config_toml: &str, files: &[&str]) -> (tempfile::TempDir, Config) {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("config.toml"), config_toml).unwrap();
@@ -205,7 +269,7 @@ mod tests {
             ("a%2fb", false),
             ("nothing", false),
         ] {
-            assert_eq!(folder.find(name).is_some(), expected, "{name}");
+            assert_eq!(found(&folder, name).is_some(), expected, "{name}");
         }
     }
 
@@ -217,15 +281,45 @@ mod tests {
         let (_dir, mut config) = folder(said, &files);
         config.each.insert("both".to_owned(), Function { verify_jwt: Some(true) });
         let folder = Folder::new(&config);
-        let verifies = |name: &str| folder.find(name).unwrap().verify_jwt;
+        let verifies = |name: &str| found(&folder, name).unwrap().verify_jwt;
         assert_eq!((verifies("open"), verifies("both"), verifies("shut")), (false, true, true));
-        let odd = folder.find("odd").unwrap();
+        let odd = found(&folder, "odd").unwrap();
         assert!(
             odd.entry_point.ends_with("elsewhere/start.ts") && odd.import_map.is_some() && odd.verify_jwt
         );
         // A file that cannot be read opens nothing.
         let (_dir, config) = self::folder("[functions.open", &["open/index.ts"]);
-        assert!(Folder::new(&config).find("open").unwrap().verify_jwt);
+        assert!(found(&Folder::new(&config), "open").unwrap().verify_jwt);
+    }
+
+    #[test]
+    fn the_nearest_configuration_counts() {
+        let files = ["a/index.ts", "a/deno.json", "b/index.ts", "../deno.json"];
+        let (dir, config) = folder("", &files);
+        let folder = Folder::new(&config);
+        let config_of = |name: &str| found(&folder, name).unwrap().deno_config.unwrap();
+        assert!(config_of("a").ends_with("a/deno.json"));
+        assert_eq!(config_of("b"), dir.path().canonicalize().unwrap().join("deno.json"));
+        fs::write(config.path.join("deno.jsonc"), "{}").unwrap();
+        assert!(config_of("b").ends_with("functions/deno.jsonc"));
+    }
+
+    #[tokio::test]
+    async fn what_is_in_use_is_looked_at_again() {
+        let (_dir, config) = folder("", &["a/index.ts"]);
+        let folder = Arc::new(Folder::new(&config));
+        let first = folder.find("a").await.unwrap();
+        assert!(folder.find("b").await.is_none());
+        fs::write(config.path.join("a/index.ts"), "another").unwrap();
+        assert_eq!(folder.find("a").await.unwrap(), first, "no call waits for the disk");
+        folder.refresh();
+        assert_ne!(folder.find("a").await.unwrap().version, first.version);
+        fs::create_dir(config.path.join("b")).unwrap();
+        fs::write(config.path.join("b/index.ts"), "new").unwrap();
+        assert!(folder.find("b").await.is_some(), "what was not there is not remembered as such");
+        fs::remove_dir_all(config.path.join("a")).unwrap();
+        folder.refresh();
+        assert!(folder.find("a").await.is_none());
     }
 
     #[test]

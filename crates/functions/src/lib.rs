@@ -8,7 +8,8 @@
 //! - `http/`: who may call ([`http::admission`], `verify_jwt`), and the endpoint.
 //! - [`proxy`]: a request and its answer passed on, both as streams; [`socket`]: WebSockets.
 //! - [`folder`]: what is in a folder, and what `config.toml` beside it says.
-//! - `deno/`: processes. They see the variables that are theirs, the files of the folder, and the network.
+//! - `deno/`: processes. They see the variables that are theirs, the files of the folder, and the network. Where the
+//!   server is root, they are not; one that takes too much memory or processor time is ended.
 //!
 //! Refused: bodies over `functions.max_body`, JavaScript in our own process, and functions that listen to others than us:
 //! each process answers only to the token that it was started with (older code, which listens by itself instead of
@@ -34,7 +35,7 @@ use url::Url;
 
 pub use config::{Config, Function, Problem};
 
-use crate::deno::Processes;
+use crate::deno::{Account, Processes};
 use crate::folder::Folder;
 
 /// A running instance. Clones share it.
@@ -59,6 +60,9 @@ pub enum StartError {
     /// Settings that cannot be used, each with what is wrong.
     #[error("{}", .0.iter().map(|p| format!("functions.{}: {}", p.key, p.text)).collect::<Vec<_>>().join("; "))]
     Settings(Vec<Problem>),
+    /// The account that functions are to run under.
+    #[error("functions.run_as: {0}")]
+    Account(String),
     /// The HTTP client could not be made.
     #[error("no HTTP client: {0}")]
     Client(#[from] reqwest::Error),
@@ -77,7 +81,7 @@ pub(crate) struct Service {
 pub(crate) enum Backend {
     Nobody,
     Upstream(String),
-    Deno(Box<Processes>, Folder),
+    Deno(Box<Processes>, Arc<Folder>),
 }
 
 impl Functions {
@@ -105,8 +109,9 @@ impl Functions {
         } else if config.path.as_os_str().is_empty() {
             Backend::Nobody
         } else {
-            let folder = Folder::new(&config);
-            let processes = Processes::new(&config, deps.env, deps.search, deps.work_dir);
+            let folder = Arc::new(Folder::new(&config));
+            let account = Account::choose(&config.run_as).map_err(StartError::Account)?;
+            let processes = Processes::new(&config, account, deps);
             Backend::Deno(Box::new(processes), folder)
         };
         Ok(Self(Arc::new(Service { config, backend, client, scheme })))
@@ -121,7 +126,7 @@ impl Functions {
     #[must_use]
     pub fn tasks(&self) -> Vec<Task> {
         match &self.0.backend {
-            Backend::Deno(..) => vec![deno::reaper(&self.0)],
+            Backend::Deno(_, folder) => vec![deno::reaper(&self.0), folder::watcher(folder)],
             Backend::Nobody | Backend::Upstream(_) => Vec::new(),
         }
     }

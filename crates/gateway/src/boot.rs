@@ -14,6 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::connections::Connections;
 use crate::database::{AUTH_ADMIN, AUTHENTICATOR, Database, REALTIME_ADMIN, STORAGE_ADMIN, one_connection};
 use crate::edge::{Edge, address};
+use crate::given::Given;
 use crate::health::Health;
 use crate::installation::{Installation, Place};
 use crate::routes::Service;
@@ -51,7 +52,7 @@ pub(crate) async fn serve(
     };
     let running = started?;
     // Before anybody can see that the server is ready: `basalt status` reads it.
-    let installation = running.installation(&plan);
+    let installation = running.installation(&plan)?;
     if plan.secrets.is_some() {
         installation.remember(&plan.data_dir).context("cannot write to the data directory")?;
     }
@@ -96,7 +97,7 @@ struct Running {
 
 impl Running {
     /// Where this server is.
-    fn installation(&self, plan: &ServePlan) -> Installation {
+    fn installation(&self, plan: &ServePlan) -> anyhow::Result<Installation> {
         let database = match &self.database.cluster {
             Some(cluster) => Place::Own {
                 socket_dir: cluster.socket_dir().to_owned(),
@@ -106,7 +107,8 @@ impl Running {
             None => Place::Elsewhere(plan.settings.database.url.clone()),
         };
         let listen = plan.settings.server.listen.clone();
-        Installation { api_url: plan.settings.public_url(), listen, database }
+        let given = Given::by(&plan.settings)?;
+        Ok(Installation { api_url: plan.settings.public_url(), listen, database, given })
     }
 
     async fn stop(mut self) {

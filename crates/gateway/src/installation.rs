@@ -11,6 +11,8 @@ use kernel::Secret;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
+use crate::given::Given;
+
 /// Where the server is, and its database.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Installation {
@@ -19,6 +21,9 @@ pub(crate) struct Installation {
     /// Where it listens.
     pub(crate) listen: Vec<SocketAddr>,
     pub(crate) database: Place,
+    /// Secrets that came by its settings.
+    #[serde(default)]
+    pub(crate) given: Given,
 }
 
 /// How the database is reached.
@@ -154,6 +159,7 @@ mod tests {
             api_url: "http://127.0.0.1:8000".to_owned(),
             listen: vec!["127.0.0.1:8000".parse().unwrap()],
             database: own(None),
+            given: Given::default(),
         };
         for _ in 0..2 {
             installation.remember(dir.path()).unwrap();

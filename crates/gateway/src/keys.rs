@@ -11,7 +11,7 @@ use kernel::{RoleName, Secret};
 use crate::secrets::Secrets;
 use crate::settings::Settings;
 
-/// The secret of Supabase's public examples: everybody can sign with it.
+/// The secret of Supabase's public examples, in some behind `your-`: everybody can sign with it.
 const DEMO_SECRET: &str = "super-secret-jwt-token-with-at-least-32-characters-long";
 /// What the Supabase command line accepts; installations that come from it may have no longer one.
 const MIN_SECRET: usize = 16;
@@ -28,7 +28,7 @@ pub(crate) fn signing(settings: &Settings, secrets: Option<&Secrets>) -> anyhow:
     if secret.len() < MIN_SECRET {
         bail!("jwt.secret is too short: take 32 characters or more (fewer than {MIN_SECRET} are refused)");
     }
-    if settings.is_production() && secret == DEMO_SECRET {
+    if settings.is_production() && secret.ends_with(DEMO_SECRET) {
         bail!(
             "jwt.secret is the one of Supabase's public examples: everybody can sign keys with it. Set another, or \
              leave JWT_SECRET out to have one generated"

@@ -22,6 +22,7 @@ mod cli;
 mod connections;
 mod database;
 mod edge;
+mod given;
 mod health;
 mod import;
 mod installation;

@@ -1,4 +1,4 @@
-// PgBouncer in transaction mode before a database, and the data API alone behind it.
+// PgBouncer before a database, and the data API alone behind it.
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, rmSync, writeFileSync } from 'node:fs'
@@ -44,7 +44,7 @@ class Running {
 
 // Before the database at `dbPort`; clients log in as whom they like and share `connections` of `user`.
 export class PgBouncer extends Running {
-  static async start({ dbPort, user, password, connections }) {
+  static async start({ dbPort, user, password, connections, mode = 'transaction' }) {
     const directory = temporaryDirectory('basalt-pgbouncer-')
     const [port] = await freePorts(1)
     const file = path.join(directory, 'pgbouncer.ini')
@@ -53,7 +53,7 @@ export class PgBouncer extends Running {
       `postgres = host=127.0.0.1 port=${dbPort} dbname=postgres user=${user} password='${password}'`,
       '[pgbouncer]',
       'listen_addr = 127.0.0.1', `listen_port = ${port}`, 'unix_socket_dir =',
-      'auth_type = any', 'pool_mode = transaction', `default_pool_size = ${connections}`,
+      'auth_type = any', `pool_mode = ${mode}`, `default_pool_size = ${connections}`,
       ...(process.getuid() === 0 ? ['user = postgres'] : []), // it refuses to stay root
     ].join('\n'))
     chmodSync(file, 0o644)

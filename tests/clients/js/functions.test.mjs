@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import http from 'node:http'
 import path from 'node:path'
 import { after, before, describe, test } from 'node:test'
@@ -233,12 +233,26 @@ describe('functions that Deno runs', needs(DENO), () => {
     }), { headers: { 'content-type': 'text/event-stream' } }))`)
     write('functions/broken/index.ts', 'this is no program')
     write('functions/leaves/index.ts', 'Deno.serve(() => Deno.exit(3))')
+    write('functions/limits/index.ts', `Deno.serve(async (req) => {
+      const kept = []
+      switch (new URL(req.url).pathname.split('/')[2]) {
+        case 'spin': for (;;) {}
+        case 'grow': for (;;) { kept.push(new Uint8Array(16 * 1024 * 1024).fill(1)); await new Promise((done) => setTimeout(done, 5)) }
+        case 'works': for (let n = 0; n < 20; n += 1) {
+          for (const end = Date.now() + 100; Date.now() < end;) {}
+          await new Promise((done) => setTimeout(done, 60))
+        }
+      }
+      return Response.json({ pid: Deno.pid })
+    })`)
     write('functions/off/index.ts', 'Deno.serve(() => new Response("on"))')
     basalt = await Basalt.start({
       env: {
         BASALT_FUNCTIONS__PATH: path.join(root, 'supabase', 'functions'),
         BASALT_FUNCTIONS__DENO: DENO,
         BASALT_FUNCTIONS__MAX_IDLE: '1s',
+        BASALT_FUNCTIONS__MAX_CPU: '1500ms',
+        BASALT_FUNCTIONS__MAX_MEMORY: '64MiB',
         PATH: process.env.PATH,
       },
     })
@@ -268,6 +282,56 @@ describe('functions that Deno runs', needs(DENO), () => {
     assert.deepEqual(Object.keys(env).filter((name) => /^BASALT|^GOTRUE|HOME/.test(name)), [])
     for (const [what, outcome] of Object.entries(tries)) assert.equal(outcome, 'NotCapable', what)
     assert.ok(!basalt.log.includes(basalt.keys.SECRET_KEY))
+  })
+
+  test('are not root, and cannot become it', async () => {
+    const authorization = `Bearer ${basalt.keys.ANON_KEY}`
+    const { pid } = await (await fetch(`${basalt.url}/functions/v1/limits`, { headers: { authorization } })).json()
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8')
+    const field = (name) => status.match(new RegExp(`^${name}:[ \\t]*(.*)$`, 'm'))[1]
+    assert.ok(field('Uid').split(/\s+/).every((uid) => uid !== '0'), field('Uid'))
+    assert.ok(field('Gid').split(/\s+/).every((gid) => gid !== '0'), field('Gid'))
+    if (process.getuid() === 0) assert.equal(field('Groups').trim(), '')
+    assert.equal(field('NoNewPrivs'), '1')
+    assert.match(readFileSync(`/proc/${pid}/limits`, 'utf8'), /Max open files +4096/)
+  })
+
+  test('that take too much time or memory are ended, and others go on', async () => {
+    const call = async (path) => {
+      const answer = await fetch(`${basalt.url}/functions/v1/limits/${path}`, { headers: { authorization: `Bearer ${basalt.keys.ANON_KEY}` } })
+      return [answer.status, answer.headers.get('sb-error-code')]
+    }
+    assert.deepEqual(await call(''), [200, null])
+    assert.deepEqual(await call('works'), [200, null], 'whoever rests in between may go on')
+    assert.deepEqual(await call('spin'), [546, 'WORKER_LIMIT'])
+    assert.deepEqual(await call(''), [200, null])
+    assert.deepEqual(await call('grow'), [546, 'WORKER_LIMIT'])
+    assert.deepEqual(await call(''), [200, null])
+    await until(() => /took too much processor time/.test(basalt.log) && /took too much memory/.test(basalt.log), 'the log says why')
+  })
+
+  test('end with the server, whatever they do', async () => {
+    const spinning = await Basalt.start({
+      env: {
+        BASALT_FUNCTIONS__PATH: path.join(root, 'supabase', 'functions'),
+        BASALT_FUNCTIONS__DENO: DENO,
+        BASALT_FUNCTIONS__MAX_CPU: '10m',
+        PATH: process.env.PATH,
+      },
+    })
+    try {
+      const headers = { authorization: `Bearer ${spinning.keys.ANON_KEY}` }
+      const { pid } = await (await fetch(`${spinning.url}/functions/v1/limits`, { headers })).json()
+      fetch(`${spinning.url}/functions/v1/limits/spin`, { headers }).catch(() => {})
+      const state = () => {
+        try { return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1][0] } catch { return null }
+      }
+      await until(() => state() === 'R', 'it is busy')
+      await spinning.killNow()
+      await until(() => [null, 'Z'].includes(state()), 'it is gone')
+    } finally {
+      await spinning.destroy()
+    }
   })
 
   test('stream, and speak over sockets', async () => {

@@ -3,6 +3,8 @@
 //! The first caller starts it and others wait for the same start. A process of an older version ends with its last
 //! answer; one that nobody asks ends after `functions.max_idle`.
 
+mod account;
+mod meter;
 mod process;
 
 use std::collections::HashMap;
@@ -13,13 +15,15 @@ use std::time::Duration;
 use kernel::units::Span;
 use kernel::{Secret, Task};
 
+pub(crate) use account::Account;
+use meter::Limits;
 pub(crate) use process::Process;
 use process::Start;
 
 use crate::config::Config;
 use crate::error::Error;
 use crate::folder::Found;
-use crate::{Backend, Service};
+use crate::{Backend, Deps, Service};
 
 /// How often idle processes are looked for.
 const EVERY: Duration = Duration::from_secs(5);
@@ -29,7 +33,8 @@ pub(crate) struct Processes {
     slots: Mutex<HashMap<String, Arc<Slot>>>,
     most: usize,
     max_idle: Span,
-    max_memory: u64,
+    limits: Limits,
+    account: Option<Account>,
     deno: PathBuf,
     env_file: PathBuf,
     env: Vec<(String, Secret)>,
@@ -42,22 +47,18 @@ pub(crate) struct Processes {
 struct Slot(tokio::sync::Mutex<Option<Arc<Process>>>);
 
 impl Processes {
-    pub(crate) fn new(
-        config: &Config,
-        env: Vec<(String, Secret)>,
-        search: Vec<PathBuf>,
-        work_dir: PathBuf,
-    ) -> Self {
+    pub(crate) fn new(config: &Config, account: Option<Account>, deps: Deps) -> Self {
         Self {
             slots: Mutex::default(),
             most: config.max_processes,
             max_idle: config.max_idle,
-            max_memory: config.max_memory.0,
+            limits: Limits { memory: config.max_memory.0, cpu: config.max_cpu.0 },
+            account,
             deno: config.deno.clone(),
             env_file: config.env_file.clone(),
-            env,
-            search,
-            work_dir,
+            env: deps.env,
+            search: deps.search,
+            work_dir: deps.work_dir,
         }
     }
 
@@ -81,7 +82,8 @@ impl Processes {
             found,
             work_dir: &self.work_dir,
             env: self.variables(folder),
-            max_memory: self.max_memory,
+            limits: self.limits,
+            account: self.account.as_ref(),
         };
         let process = Arc::new(Process::start(start).await?);
         *running = Some(Arc::clone(&process));

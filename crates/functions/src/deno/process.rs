@@ -16,6 +16,8 @@ use tokio::process::{Child, Command};
 use tokio::sync::{Notify, oneshot};
 use uuid::Uuid;
 
+use super::account::{self, Account};
+use super::meter::{self, Limits, Meter};
 use crate::error::Error;
 use crate::folder::Found;
 
@@ -35,7 +37,9 @@ pub(crate) struct Start<'a> {
     pub(crate) found: &'a Found,
     pub(crate) work_dir: &'a Path,
     pub(crate) env: Vec<(String, Secret)>,
-    pub(crate) max_memory: u64,
+    pub(crate) limits: Limits,
+    /// Who the process is to be, if not who we are.
+    pub(crate) account: Option<&'a Account>,
 }
 
 /// A process that listens. Dropping it ends it.
@@ -53,6 +57,11 @@ pub(crate) struct Process {
 struct Life {
     has_ended: AtomicBool,
     end: Notify,
+    /// It listens: from now on its time is counted.
+    listens: AtomicBool,
+    /// Answers that have begun.
+    answers: AtomicU64,
+    is_over_limit: AtomicBool,
 }
 
 impl Process {
@@ -69,7 +78,7 @@ impl Process {
             tokio::spawn(log(output, Arc::clone(&name), None));
         }
         let life = Arc::new(Life::default());
-        tokio::spawn(watch(child, name, Arc::clone(&life)));
+        tokio::spawn(watch(child, name, Arc::clone(&life), start.limits));
         let mut process = Self {
             port: 0,
             token,
@@ -82,9 +91,18 @@ impl Process {
         match tokio::time::timeout(UP_WITHIN, port).await {
             Ok(Ok(port)) => {
                 process.port = port;
+                process.life.listens.store(true, Ordering::Release);
                 Ok(process)
             }
-            Ok(Err(_)) => Err(Error::Boot(format!("{} ended before it listened", start.found.name))),
+            Ok(Err(_)) => {
+                let name = &start.found.name;
+                let unreachable = match start.account {
+                    Some(account) => account.cannot_reach(&[start.deno, &start.found.entry_point]).await,
+                    None => None,
+                };
+                let why = unreachable.unwrap_or_else(|| "ended before it listened".to_owned());
+                Err(Error::Boot(format!("{name} {why}")))
+            }
             Err(_) => Err(Error::Boot(format!("{} did not listen in time", start.found.name))),
         }
     }
@@ -113,6 +131,16 @@ impl Process {
         self.used.store(now, Ordering::Release);
     }
 
+    /// It has answered somebody.
+    pub(crate) fn answered(&self) {
+        self.life.answers.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// It was ended because it took too much.
+    pub(crate) fn is_over_limit(&self) -> bool {
+        self.life.is_over_limit.load(Ordering::Acquire)
+    }
+
     /// Since when nobody asked.
     pub(crate) fn idle(&self) -> Duration {
         self.born.elapsed().saturating_sub(Duration::from_millis(self.used.load(Ordering::Acquire)))
@@ -138,11 +166,14 @@ fn command(start: &Start<'_>, token: &Secret) -> std::io::Result<Command> {
     if std::fs::read_to_string(&around).ok().as_deref() != Some(AROUND) {
         std::fs::write(&around, AROUND)?;
     }
-    let cache = work_dir.join("deno");
+    let cache = match start.account {
+        Some(account) => account.own_directory(&work_dir, "deno")?,
+        None => work_dir.join("deno"),
+    };
     let beside = start.folder.parent().unwrap_or(start.folder);
     let readable: Vec<String> =
         [start.folder, &cache].iter().map(|path| path.display().to_string()).collect();
-    let mut command = Command::new(start.deno);
+    let mut command = account::command(start.account, start.deno);
     command.arg("run").args([
         "--quiet",
         "--no-prompt",
@@ -152,7 +183,7 @@ fn command(start: &Start<'_>, token: &Secret) -> std::io::Result<Command> {
         "--allow-sys",
     ]);
     command.arg("--allow-import").arg(format!("--allow-read={}", readable.join(",")));
-    command.arg(format!("--v8-flags=--max-old-space-size={}", start.max_memory / (1024 * 1024)));
+    command.arg(format!("--v8-flags=--max-old-space-size={}", start.limits.memory / (1024 * 1024)));
     match &start.found.deno_config {
         Some(path) => command.arg("--config").arg(path),
         None => command.arg("--no-config"),
@@ -182,12 +213,23 @@ fn hex(bytes: [u8; 16]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Waits for the end of a process, or ends it. Its standard input stays open until then.
-async fn watch(mut child: Child, name: Arc<str>, life: Arc<Life>) {
+/// Waits for the end of a process, or ends it: when it is told to, or when it takes too much. Its standard input stays
+/// open until then.
+async fn watch(mut child: Child, name: Arc<str>, life: Arc<Life>, limits: Limits) {
     let input = child.stdin.take();
-    let ended = tokio::select! {
-        status = child.wait() => status.ok(),
-        () = life.end.notified() => None,
+    let mut meter = Meter::new(child.id(), limits);
+    let ended = loop {
+        tokio::select! {
+            status = child.wait() => break status.ok(),
+            () = life.end.notified() => break None,
+            () = tokio::time::sleep(meter::EVERY) => {}
+        }
+        let answers = life.answers.load(Ordering::Acquire);
+        if let Some(over) = meter.read(life.listens.load(Ordering::Acquire), answers) {
+            tracing::warn!(function = %name, "a function's process took too much {over}, and was ended");
+            life.is_over_limit.store(true, Ordering::Release);
+            break None;
+        }
     };
     life.has_ended.store(true, Ordering::Release);
     match ended {

@@ -37,7 +37,7 @@ pub(crate) async fn any(
             if name.is_empty() {
                 return Err(Error::NoName);
             }
-            let found = folder.find(&name).ok_or(Error::NotFound)?;
+            let found = folder.find(&name).await.ok_or(Error::NotFound)?;
             if found.verify_jwt {
                 admission::check(&request)?;
             }
@@ -45,6 +45,7 @@ pub(crate) async fn any(
             let target = Target { base: process.base(), token: Some(process.token().clone()) };
             let answer = proxy::forward(&service, &target, &request, payload, &path).await;
             match answer {
+                Err(Error::Unreachable(_)) if process.is_over_limit() => Err(Error::OverLimit),
                 Err(Error::Unreachable(reason)) => {
                     tracing::warn!(function = name, reason, "a function does not answer any more");
                     process.stop();
@@ -52,7 +53,10 @@ pub(crate) async fn any(
                 }
                 Err(error) => Err(error),
                 // It lives for as long as its answer is under way.
-                Ok(answer) => Ok(proxy::held(answer, Arc::clone(&process))),
+                Ok(answer) => {
+                    process.answered();
+                    Ok(proxy::held(answer, Arc::clone(&process)))
+                }
             }
         }
     }

@@ -15,7 +15,6 @@ use tokio::fs::File;
 use tokio::io::AsyncWriteExt;
 
 use super::{Failure, Place};
-use crate::secrets::Secrets;
 
 /// Longer answers are given up.
 const MAX_ANSWER: usize = 64 * 1024 * 1024;
@@ -39,9 +38,8 @@ impl Api {
     /// No installation; settings that cannot be used.
     pub(super) fn of(place: &Place) -> Result<Self, Failure> {
         let settings = place.load()?.settings;
-        let none = || Failure::NoInstallation(place.data_dir.clone());
-        let secrets = Secrets::existing(&place.data_dir)?.ok_or_else(none)?.with_settings(&settings)?;
         let installation = place.installation()?;
+        let secrets = place.secrets(&settings, &installation)?;
         let address =
             installation.listen.first().context("the server listens nowhere").map_err(Failure::Failed)?;
         let client = Client::builder()

@@ -1,5 +1,7 @@
 //! `basalt import`
 
+use std::path::{Path, PathBuf};
+
 use clap::Args;
 use db::Target;
 use kernel::{Clock, Secret};
@@ -24,6 +26,15 @@ pub(super) struct Import {
     /// A key of the source's service role, for its files.
     #[arg(long, value_name = "KEY", env = "BASALT_IMPORT_SERVICE_KEY", hide_env_values = true)]
     service_key: Option<String>,
+    /// Leave the source's files where they are, also at the cut-over.
+    #[arg(long, conflicts_with = "api_url")]
+    without_files: bool,
+    /// Leave what the source's vault holds.
+    #[arg(long)]
+    without_secrets: bool,
+    /// The program pg_dump, of the source's version or newer [default: the newest there is].
+    #[arg(long, value_name = "FILE")]
+    pg_dump: Option<PathBuf>,
     /// The source's JWT secret: with it, keys that applications have and sessions that are open go on here.
     #[arg(long, value_name = "SECRET", env = "BASALT_IMPORT_JWT_SECRET", hide_env_values = true)]
     jwt_secret: Option<String>,
@@ -57,10 +68,8 @@ source first. As flags, secrets would show in the list of processes.";
 impl Import {
     pub(super) fn run(self) -> Result<(), Failure> {
         let loaded = self.place.load()?;
-        let none = || Failure::NoInstallation(self.place.data_dir.clone());
-        let secrets = Secrets::existing(&self.place.data_dir)?.ok_or_else(none)?;
-        let secrets = secrets.with_settings(&loaded.settings)?;
         let installation = self.place.installation()?;
+        let secrets = self.place.secrets(&loaded.settings, &installation)?;
         let fail = |text: String| Failure::Failed(anyhow::anyhow!(text));
         let address =
             installation.listen.first().ok_or_else(|| fail("the server listens nowhere".to_owned()))?;
@@ -83,7 +92,12 @@ impl Import {
             administrator: installation.database.administrator()?,
             storage,
             here: Here { url: format!("http://{}/storage/v1", reachable(*address)), key: secret_key },
-            programs: programs(&loaded.settings.database.bin_dir),
+            without_files: self.without_files,
+            secrets: !self.without_secrets,
+            programs: match &self.pg_dump {
+                Some(program) => vec![program.clone()],
+                None => programs(&loaded.settings.database.bin_dir),
+            },
             dry_run: self.dry_run,
             cut_over: self.cut_over,
             replace: self.replace,
@@ -132,7 +146,7 @@ fn take_over_secret(place: &Place, secret: &Secret) -> Result<(), Failure> {
 }
 
 /// Where pg_dump may be: beside the server, in the PATH, where Debian puts it.
-fn programs(bin_dir: &std::path::Path) -> Vec<std::path::PathBuf> {
+fn programs(bin_dir: &Path) -> Vec<PathBuf> {
     let environment = settings::environment();
     let path = environment.get("PATH").map(String::as_str).unwrap_or_default();
     let mut directories = vec![bin_dir.to_owned()];

@@ -22,6 +22,7 @@ mod users;
 
 pub(crate) use api::escaped;
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::io::{IsTerminal, Read, Write, stderr, stdin, stdout};
 use std::net::SocketAddr;
@@ -29,12 +30,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use ::db::Pool;
+use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::database::one_connection;
 use crate::installation::Installation;
 use crate::project;
-use crate::settings::{self, Loaded, Problem, ProjectFile, Request};
+use crate::secrets::Secrets;
+use crate::settings::{self, Loaded, Problem, ProjectFile, Request, Settings};
 
 /// How a command ends. Wrong usage ends with 2, which is clap's.
 #[derive(Debug)]
@@ -45,6 +48,8 @@ enum Failure {
     Settings(Vec<Problem>),
     /// There is no installation in the data directory: 4.
     NoInstallation(PathBuf),
+    /// The server runs with other secrets than the settings here give: 3.
+    OtherSecrets(Vec<String>),
     /// The server does not answer where it should: 5.
     NotRunning(String),
 }
@@ -129,6 +134,10 @@ struct Place {
     /// Settings file [default: basalt.toml in the data directory, if there is one].
     #[arg(long, value_name = "FILE", env = "BASALT_CONFIG")]
     config: Option<PathBuf>,
+    /// File of variables, `NAME=value` a line, such as the `.env` of self-hosted Supabase; those of the environment count
+    /// more.
+    #[arg(long, value_name = "FILE", env = "BASALT_ENV_FILE")]
+    env_file: Option<PathBuf>,
 }
 
 /// What commands that print data have in common.
@@ -142,20 +151,34 @@ struct Common {
 }
 
 impl Place {
-    fn request(&self) -> Request {
-        Request {
+    fn request(&self) -> Result<Request, Failure> {
+        let environment = self.environment()?;
+        Ok(Request {
             data_dir: self.data_dir.clone(),
             config: self.config.clone(),
-            project: self.project(),
-            environment: settings::environment(),
+            project: self.project(&environment),
+            environment,
             flags: Vec::new(),
+        })
+    }
+
+    /// The variables of this process, and of the file that was named.
+    fn environment(&self) -> Result<BTreeMap<String, String>, Failure> {
+        let mut environment = settings::environment();
+        if let Some(file) = &self.env_file {
+            let text =
+                std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()));
+            for (name, value) in project::folder::variables(&text.map_err(Failure::Failed)?) {
+                environment.entry(name).or_insert(value);
+            }
         }
+        Ok(environment)
     }
 
     /// The settings of the project folder that the data lies in.
-    fn project(&self) -> Option<ProjectFile> {
+    fn project(&self, environment: &BTreeMap<String, String>) -> Option<ProjectFile> {
         let project = project::folder::around(&self.data_dir)?;
-        let variables = project.environment(settings::environment()).ok()?;
+        let variables = project.environment(environment.clone()).ok()?;
         // As the last start had it: known keys are for a server that nobody else reaches.
         let last = Installation::last(&self.data_dir).ok().flatten();
         let is_local = last.is_none_or(|last| last.is_local());
@@ -172,8 +195,21 @@ impl Place {
         Ok(Pool::new(&self.installation()?.database.administrator()?, one_connection()))
     }
 
+    /// The secrets as the settings have them, if a server that runs has the same.
+    fn secrets(&self, settings: &Settings, installation: &Installation) -> Result<Secrets, Failure> {
+        let none = || Failure::NoInstallation(self.data_dir.clone());
+        let secrets = Secrets::existing(&self.data_dir)?.ok_or_else(none)?.with_settings(settings)?;
+        let differing = installation.given.differing(settings);
+        // What a server that is gone was told counts no more.
+        if differing.is_empty() || figures::connect(installation).is_none() {
+            Ok(secrets)
+        } else {
+            Err(Failure::OtherSecrets(differing))
+        }
+    }
+
     fn load(&self) -> Result<Loaded, Failure> {
-        settings::load(&self.request()).map_err(Failure::Settings)
+        settings::load(&self.request()?).map_err(Failure::Settings)
     }
 }
 
@@ -211,6 +247,14 @@ impl Failure {
                 let lines: Vec<_> = problems.iter().map(|problem| format!("  {problem}")).collect();
                 (3, format!("error: the settings cannot be used:\n{}", lines.join("\n")))
             }
+            Self::OtherSecrets(names) => (
+                3,
+                format!(
+                    "error: the running server was started with another {}: run this with the environment that it has (--env-file FILE), \
+                     or put secrets into a file of settings that both read",
+                    names.join(", ")
+                ),
+            ),
             Self::NoInstallation(data_dir) => (
                 4,
                 format!(

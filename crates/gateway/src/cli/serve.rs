@@ -49,6 +49,7 @@ const AFTER_HELP: &str = "\
 Examples:
   basalt serve --data-dir /var/lib/basalt --listen 0.0.0.0:8000
   basalt serve --dev --db-listen 127.0.0.1:54322
+  basalt serve --env-file .env                   with the settings of a self-hosted Supabase
   BASALT_DATABASE__URL=postgresql://postgres:secret@db.example.com/postgres basalt serve
                                   (as a flag, the password would show in the list of processes)
   basalt serve --services rest --database-url postgresql://authenticator:secret@localhost/app
@@ -56,7 +57,7 @@ Examples:
 
 impl Serve {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let mut request = self.place.request();
+        let mut request = self.place.request()?;
         request.flags = self.flags();
         let loaded = settings::load(&request).map_err(Failure::Settings)?;
         let log = loaded.settings.log.clone();

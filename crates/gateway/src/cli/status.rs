@@ -36,10 +36,8 @@ pub(super) enum Format {
 impl Status {
     pub(super) fn run(self) -> Result<(), Failure> {
         let loaded = self.place.load()?;
-        let dir = &self.place.data_dir;
-        let none = || Failure::NoInstallation(dir.clone());
-        let secrets = Secrets::existing(dir)?.ok_or_else(none)?.with_settings(&loaded.settings)?;
         let installation = self.place.installation()?;
+        let secrets = self.place.secrets(&loaded.settings, &installation)?;
         print(&text(self.output, &installation, &secrets, &loaded.settings))
     }
 }

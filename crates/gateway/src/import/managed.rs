@@ -1,9 +1,9 @@
-//! What a project has put on tables of the platform: policies, triggers, and tables in the publication of realtime. A dump
-//! of the project's own schemas forgets them.
+//! What a project has put into schemas of the platform: functions, and on tables there policies, triggers, and a place in
+//! the publication of realtime. A dump of the project's own schemas forgets them.
 
 use db::{Session, ident};
 
-use super::source::Facts;
+use super::source::{Facts, Hook, PLATFORM};
 
 const POLICIES: &str = "
     select schemaname::text, tablename::text, policyname::text, permissive::text, roles::text[], cmd::text, qual::text,
@@ -12,14 +12,16 @@ const POLICIES: &str = "
      where schemaname in ('auth', 'storage', 'realtime')
      order by 1, 2, 3";
 
+/// Triggers that call a function of the project, which may lie in a schema of the platform.
 const TRIGGERS: &str = "
-    select n.nspname::text, c.relname::text, t.tgname::text, pg_catalog.pg_get_triggerdef(t.oid)
+    select n.nspname::text, c.relname::text, t.tgname::text, pg_catalog.pg_get_triggerdef(t.oid), t.tgenabled::text
       from pg_catalog.pg_trigger t
       join pg_catalog.pg_class c on c.oid = t.tgrelid
       join pg_catalog.pg_namespace n on n.oid = c.relnamespace
       join pg_catalog.pg_proc p on p.oid = t.tgfoid
+      join pg_catalog.pg_roles owner on owner.oid = p.proowner
      where not t.tgisinternal and n.nspname in ('auth', 'storage', 'realtime')
-       and p.pronamespace::pg_catalog.regnamespace::text = any ($1)
+       and (p.pronamespace::pg_catalog.regnamespace::text <> all ($1) or owner.rolname = 'postgres')
      order by 1, 2, 3";
 
 const PUBLISHED: &str = "
@@ -28,8 +30,82 @@ const PUBLISHED: &str = "
      where pubname = 'supabase_realtime' and schemaname = any ($1)
      order by 1, 2";
 
-/// Makes them here as they are there.
-pub(super) async fn bring(source: &mut Session, here: &mut Session, facts: &Facts) -> Result<(), db::Error> {
+/// Functions of the developer in schemas of the platform: signature, definition, and who else may call each.
+const ROUTINES: &str = "
+    select n.nspname::text, p.oid::pg_catalog.regprocedure::text, pg_catalog.pg_get_functiondef(p.oid),
+           p.proacl is not null,
+           array(select case when a.grantee = 0 then 'public' else a.grantee::pg_catalog.regrole::text end
+                   from pg_catalog.aclexplode(p.proacl) a where a.privilege_type = 'EXECUTE' order by 1)
+      from pg_catalog.pg_proc p
+      join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+      join pg_catalog.pg_roles owner on owner.oid = p.proowner
+     where n.nspname in ('auth', 'storage', 'realtime', 'extensions') and owner.rolname = 'postgres'
+       and p.prokind in ('f', 'p')
+       and not exists (select from pg_catalog.pg_depend d
+                        where d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass and d.objid = p.oid
+                          and d.deptype = 'e')
+     order by p.oid";
+
+/// Brings functions, as many as can be now: those that speak of the project's own types have to wait for them. What
+/// refers to them waits for all.
+pub(super) async fn routines(source: &mut Session, here: &mut Session, is_last: bool) -> anyhow::Result<()> {
+    for row in source.query(ROUTINES, &[]).await? {
+        let (signature, definition): (String, String) = (row.try_get(1)?, row.try_get(2)?);
+        // Ours stay ours.
+        const OWNED: &str = "
+            select from pg_catalog.pg_proc
+             where oid = to_regprocedure($1) and proowner <> (select oid from pg_catalog.pg_roles where rolname = 'postgres')";
+        here.batch("begin; set local search_path = ''; set local check_function_bodies = off").await?;
+        let made: Result<(), db::Error> = async {
+            if here.query_opt(OWNED, &[&signature]).await?.is_some() {
+                return Ok(());
+            }
+            let kind =
+                if definition.starts_with("CREATE OR REPLACE PROCEDURE") { "procedure" } else { "function" };
+            let mut sql = format!("{definition};\nalter {kind} {signature} owner to postgres;\n");
+            if row.try_get(3)? {
+                sql.push_str(&format!("revoke all on {kind} {signature} from public;\n"));
+                for role in row.try_get::<_, Vec<String>>(4)? {
+                    sql.push_str(&format!("grant execute on {kind} {signature} to {role};\n"));
+                }
+            }
+            here.batch(&sql).await
+        }
+        .await;
+        match super::end(here, made).await {
+            Err(error) if is_last => return Err(anyhow::Error::new(error).context(signature)),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Takes policies and triggers of before away: what the source no longer has would stay, and triggers would do again what
+/// they have done there.
+pub(super) async fn clear(here: &mut Session) -> Result<(), db::Error> {
+    let mut sql = String::new();
+    for row in here.query(POLICIES, &[]).await? {
+        let (schema, table, name): (String, String, String) =
+            (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+        sql.push_str(&format!("drop policy {} on {}.{};\n", ident(&name), ident(&schema), ident(&table)));
+    }
+    for row in here.query(TRIGGERS, &[&PLATFORM]).await? {
+        let (schema, table, name): (String, String, String) =
+            (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+        sql.push_str(&format!("drop trigger {} on {}.{};\n", ident(&name), ident(&schema), ident(&table)));
+    }
+    here.batch("begin; set local search_path = '';").await?;
+    let done = here.batch(&sql).await;
+    super::end(here, done).await
+}
+
+/// Makes them here as they are there, after [`clear`]. Returns what has no place here.
+pub(super) async fn bring(
+    source: &mut Session,
+    here: &mut Session,
+    facts: &Facts,
+) -> Result<Vec<String>, db::Error> {
+    let mut notes = Vec::new();
     let mut sql = String::new();
     for row in source.query(POLICIES, &[]).await? {
         let (schema, table, name): (String, String, String) =
@@ -38,11 +114,16 @@ pub(super) async fn bring(source: &mut Session, here: &mut Session, facts: &Fact
         let (command, using): (String, Option<String>) = (row.try_get(5)?, row.try_get(6)?);
         let check: Option<String> = row.try_get(7)?;
         let on = format!("{}.{}", ident(&schema), ident(&table));
+        if !is_table(here, &on).await? {
+            notes.push(format!(
+                "the policy {name} on {schema}.{table} was not taken over: there is no such table"
+            ));
+            continue;
+        }
         let roles: Vec<_> = roles
             .iter()
             .map(|role| if role == "public" { "public".to_owned() } else { ident(role) })
             .collect();
-        sql.push_str(&format!("drop policy if exists {} on {on};\n", ident(&name)));
         sql.push_str(&format!(
             "create policy {} on {on} as {permissive} for {command} to {}",
             ident(&name),
@@ -52,28 +133,58 @@ pub(super) async fn bring(source: &mut Session, here: &mut Session, facts: &Fact
         check.iter().for_each(|check| sql.push_str(&format!(" with check ({check})")));
         sql.push_str(";\n");
     }
-    for row in source.query(TRIGGERS, &[&facts.schemas]).await? {
+    for row in source.query(TRIGGERS, &[&PLATFORM]).await? {
         let (schema, table, name): (String, String, String) =
             (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+        let (definition, enabled): (String, String) = (row.try_get(3)?, row.try_get(4)?);
         let on = format!("{}.{}", ident(&schema), ident(&table));
-        sql.push_str(&format!(
-            "drop trigger if exists {} on {on};\n{};\n",
-            ident(&name),
-            row.try_get::<_, String>(3)?
-        ));
+        if !is_table(here, &on).await? {
+            notes.push(format!(
+                "the trigger {name} on {schema}.{table} was not taken over: there is no such table"
+            ));
+            continue;
+        }
+        sql.push_str(&format!("{definition};\n"));
+        let state = match enabled.as_str() {
+            "D" => "disable",
+            "A" => "enable always",
+            "R" => "enable replica",
+            _ => continue,
+        };
+        sql.push_str(&format!("alter table {on} {state} trigger {};\n", ident(&name)));
     }
-    let published = here.query(PUBLISHED, &[&facts.schemas]).await?;
     let pair =
         |row: &db::Row| -> Result<(String, String), db::Error> { Ok((row.try_get(0)?, row.try_get(1)?)) };
+    let published = here.query(PUBLISHED, &[&facts.schemas]).await?;
     let published = published.iter().map(pair).collect::<Result<Vec<_>, _>>()?;
-    for row in source.query(PUBLISHED, &[&facts.schemas]).await? {
-        let (schema, table) = pair(&row)?;
-        if !published.contains(&(schema.clone(), table.clone())) {
-            let on = format!("{}.{}", ident(&schema), ident(&table));
-            sql.push_str(&format!("alter publication supabase_realtime add table {on};\n"));
+    let wanted = source.query(PUBLISHED, &[&facts.schemas]).await?;
+    let wanted = wanted.iter().map(pair).collect::<Result<Vec<_>, _>>()?;
+    let changes = [("add", &wanted, &published), ("drop", &published, &wanted)];
+    for (change, these, those) in changes {
+        for (schema, table) in these.iter().filter(|table| !those.contains(table)) {
+            let on = format!("{}.{}", ident(schema), ident(table));
+            sql.push_str(&format!("alter publication supabase_realtime {change} table {on};\n"));
         }
     }
     here.batch("begin; set local search_path = '';").await?;
     let made = here.batch(&sql).await;
-    super::end(here, made).await
+    super::end(here, made).await?;
+    Ok(notes)
+}
+
+/// Those of `hooks` whose function is not here.
+pub(super) async fn missing<'a>(here: &mut Session, hooks: &'a [Hook]) -> Result<Vec<&'a Hook>, db::Error> {
+    let mut missing = Vec::new();
+    for hook in hooks {
+        let function = format!("{}.{}()", ident(&hook.function.0), ident(&hook.function.1));
+        let here = here.query_one("select to_regprocedure($1) is null", &[&function]).await?;
+        if here.try_get(0)? {
+            missing.push(hook);
+        }
+    }
+    Ok(missing)
+}
+
+async fn is_table(here: &mut Session, path: &str) -> Result<bool, db::Error> {
+    Ok(here.query_one("select to_regclass($1) is not null", &[&path]).await?.try_get(0)?)
 }

@@ -7,7 +7,8 @@
 //!
 //! ```text
 //! source     what there is, and what of it has no place here      tables    rows, compared and copied
-//! dump       the project's own schemas, by pg_dump                 state     what was done here before
+//! dump       the project's own schemas, by pg_dump                 clean     what pg_dump wrote, fit for this server
+//! state      what was done here before
 //! roles      roles and extensions that the schemas need            managed   what users put on tables of the platform
 //! secrets    the vault                                             objects   buckets and files
 //! report     what was done, and what is equal
@@ -17,6 +18,7 @@
 //! written as the superuser, with triggers at rest, and each table in one transaction. Refused: an installation that is in
 //! use already, a source that is another than last time, and a source that has been cut over.
 
+mod clean;
 mod dump;
 mod managed;
 mod objects;
@@ -29,10 +31,10 @@ mod tables;
 
 use std::path::PathBuf;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use db::{Pool, PoolOptions, Session, Target};
+use dump::Taking;
 use kernel::Secret;
-
 pub(crate) use objects::{Here, Storage};
 pub(crate) use report::Report;
 
@@ -46,8 +48,12 @@ pub(crate) struct Move {
     pub(crate) administrator: Target,
     /// The source's files, if they are to come too.
     pub(crate) storage: Option<Storage>,
+    /// Where they are not: it is all right that they stay.
+    pub(crate) without_files: bool,
     /// Our own storage.
     pub(crate) here: Here,
+    /// Secrets come too.
+    pub(crate) secrets: bool,
     /// Where `pg_dump` may be.
     pub(crate) programs: Vec<PathBuf>,
     /// Only say what would be done.
@@ -67,14 +73,31 @@ pub(crate) async fn run(plan: &Move, tell: &mut dyn FnMut(&str)) -> anyhow::Resu
     let one = || PoolOptions { size: 1, ..PoolOptions::default() };
     let source_pool = Pool::new(&plan.source, one());
     let here_pool = Pool::new(&plan.administrator, one());
+    let guard = Pool::new(&plan.administrator, one());
     let mut report = Report::default();
     let mut source = source::open(&source_pool).await.context("the source")?;
     let mut here = here_pool.session().await.context("the database of this installation")?;
+    let mut alone = guard.session().await.context("the database of this installation")?;
+    if !plan.dry_run {
+        state::alone(&mut alone).await?;
+    }
 
     tell("looking at both sides");
     let facts = source::facts(&mut source).await.context("the source")?;
     report.notes.extend(facts.notes());
-    let dump = dump::take(&plan.url, &facts, &plan.programs).await?;
+    report.notes.extend(tables::left_behind(&mut source, &mut here).await.context("the source")?);
+    if plan.storage.is_none() && facts.files > 0 {
+        report.notes.push(format!("{} files were not taken over (--api-url brings them)", facts.files));
+        if plan.cut_over && !plan.without_files {
+            bail!("the source has {} files: name its --api-url, or go on --without-files", facts.files);
+        }
+    }
+    let hooks = managed::missing(&mut here, &facts.hooks).await?;
+    report.notes.extend(hooks.iter().map(|hook| hook.left()));
+    let version = here.query_one("select current_setting('server_version_num')::int / 10000", &[]).await?;
+    let taking =
+        Taking { url: &plan.url, programs: &plan.programs, version: version.try_get(0)?, missing: &hooks };
+    let dump = dump::take(&taking, &facts).await?;
     if plan.dry_run {
         report.tables = tables::compare(&mut source, &mut here, &facts).await?;
         return Ok(report);
@@ -82,22 +105,30 @@ pub(crate) async fn run(plan: &Move, tell: &mut dyn FnMut(&str)) -> anyhow::Resu
     state::admit(&mut here, &facts, plan.replace).await?;
 
     dump::clear(&mut here, &dump).await.context("clearing what is here")?;
+    managed::clear(&mut here).await.context("policies and triggers of the platform's tables")?;
     tell("roles and extensions");
-    report.notes.extend(roles::bring(&mut here, &facts).await.context("roles and extensions")?);
+    report.notes.extend(roles::bring(&mut here, &facts, &dump).await.context("roles and extensions")?);
     tell("schemas");
-    dump::apply_before(&mut here, &dump).await.context("the schemas")?;
+    // What is missing here is why a schema cannot be.
+    let notes = report.notes.join("; ");
+    let schemas = || format!("the schemas (known so far: {notes})");
+    managed::routines(&mut source, &mut here, false).await?;
+    dump::apply_before(&mut here, &dump, &facts).await.with_context(schemas)?;
+    managed::routines(&mut source, &mut here, true).await?;
     report.tables = tables::bring(&mut source, &mut here, &facts, tell).await?;
     tables::sequences(&mut source, &mut here, &facts).await.context("sequences")?;
     tell("indexes, constraints, triggers and policies");
-    dump::apply_after(&mut here, &dump).await.context("indexes and constraints")?;
-    managed::bring(&mut source, &mut here, &facts)
-        .await
-        .context("policies and triggers of the platform's tables")?;
-    tell("the vault");
-    report.secrets = secrets::bring(&mut source, &here_pool, here, &mut report.notes).await?;
+    dump::apply_after(&mut here, &dump).await.with_context(schemas)?;
+    // Before triggers: files that come are no news.
     if let Some(storage) = &plan.storage {
-        let mut here = here_pool.session().await?;
         report.objects = Some(objects::bring(&mut source, &mut here, storage, &plan.here, tell).await?);
+    }
+    let managed = managed::bring(&mut source, &mut here, &facts).await;
+    report.notes.extend(managed.context("policies and triggers of the platform's tables")?);
+    drop(here);
+    if plan.secrets {
+        tell("the vault");
+        report.secrets = Some(secrets::bring(&mut source, &here_pool, &mut report.notes).await?);
     }
     let mut here = here_pool.session().await?;
     tell("comparing");
@@ -105,6 +136,7 @@ pub(crate) async fn run(plan: &Move, tell: &mut dyn FnMut(&str)) -> anyhow::Resu
     if plan.cut_over && report.is_equal() {
         state::close(&mut here).await?;
     }
+    drop(alone);
     Ok(report)
 }
 

@@ -3,8 +3,9 @@
 //! what users said about the file.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, bail};
 use db::Session;
 use futures_util::{StreamExt, stream};
 use kernel::Secret;
@@ -18,8 +19,10 @@ use crate::cli::escaped;
 const PAGE: i64 = 200;
 /// Files under way at once.
 const AT_ONCE: usize = 8;
-/// How often one is tried.
-const TRIES: usize = 3;
+/// How long is waited between tries of one.
+const PAUSES: [Duration; 3] = [Duration::from_millis(200), Duration::from_secs(2), Duration::from_secs(8)];
+/// A source that sends nothing for so long does not answer.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Failures that are told; the others are counted.
 const TOLD: usize = 20;
 
@@ -51,6 +54,8 @@ pub(crate) struct Compared {
     /// Here and no longer there.
     pub(crate) removed: usize,
     pub(crate) failed: Vec<String>,
+    /// Files that the source lists and has not got itself. They take no part in the comparison.
+    pub(crate) lost: Vec<String>,
     pub(crate) equal: bool,
 }
 
@@ -62,7 +67,33 @@ pub(super) async fn bring(
     target: &Here,
     tell: &mut dyn FnMut(&str),
 ) -> anyhow::Result<Compared> {
-    let client = Client::builder().no_proxy().connect_timeout(std::time::Duration::from_secs(10)).build()?;
+    let client = Client::builder()
+        .no_proxy()
+        .connect_timeout(Duration::from_secs(10))
+        .read_timeout(PATIENCE)
+        .build()?;
+    // Files are older than limits that buckets got later. If this run is killed, the next finds other limits than the
+    // source's and sets them right.
+    const WITHOUT_LIMITS: &str = "
+        update storage.buckets set file_size_limit = null, allowed_mime_types = null
+         where file_size_limit is not null or allowed_mime_types is not null";
+    let limits = limits(source).await?;
+    super::begin(here).await?;
+    let done = here.execute(WITHOUT_LIMITS, &[]).await;
+    super::end(here, done).await?;
+    let compared = bring_all(source, here, &client, storage, target, tell).await;
+    set_limits(here, &limits).await?;
+    compared
+}
+
+async fn bring_all(
+    source: &mut Session,
+    here: &mut Session,
+    client: &Client,
+    storage: &Storage,
+    target: &Here,
+    tell: &mut dyn FnMut(&str),
+) -> anyhow::Result<Compared> {
     let mut compared = Compared::default();
     let mut after = (String::new(), String::new());
     loop {
@@ -71,12 +102,13 @@ pub(super) async fn bring(
         after = (last.bucket().to_owned(), last.name().to_owned());
         let own = same(here, &page).await?;
         let missing: Vec<&Object> = page.iter().filter(|object| !object.is(own.get(&object.key()))).collect();
-        let copies = stream::iter(missing.iter().map(|object| copy(&client, object, storage, target)));
+        let copies = stream::iter(missing.iter().map(|object| copy(client, object, storage, target)));
         let outcomes: Vec<_> = copies.buffered(AT_ONCE).collect().await;
         let mut done = Vec::new();
         for (object, outcome) in missing.iter().zip(outcomes) {
             match outcome {
-                Ok(()) => done.push(&object.0),
+                Ok(Copied::Here) => done.push(&object.0),
+                Ok(Copied::Lost) => compared.lost.push(format!("{}/{}", object.bucket(), object.name())),
                 Err(error) => {
                     compared.failed.push(format!("{}/{}: {error:#}", object.bucket(), object.name()))
                 }
@@ -87,15 +119,40 @@ pub(super) async fn bring(
         compared.there += page.len();
         tell(&format!("files: {} looked at, {} copied", compared.there, compared.copied));
     }
-    compared.removed = remove_others(source, here, &client, target).await?;
+    compared.removed = remove_others(source, here, client, target).await?;
     let failures = compared.failed.len();
     if failures > TOLD {
         compared.failed.truncate(TOLD);
         compared.failed.push(format!("and {} more", failures - TOLD));
     }
     count(source, here, &mut compared).await?;
-    compared.equal = failures == 0 && compared.here == compared.there;
+    compared.equal = failures == 0 && compared.here + compared.lost.len() == compared.there;
     Ok(compared)
+}
+
+/// What buckets admit there.
+async fn limits(source: &mut Session) -> Result<Value, db::Error> {
+    const SQL: &str = "
+        select coalesce(jsonb_agg(jsonb_build_object('id', id, 'size', file_size_limit, 'types', allowed_mime_types)), '[]')
+          from storage.buckets";
+    Ok(source.query_one(SQL, &[]).await?.try_get(0)?)
+}
+
+async fn set_limits(here: &mut Session, limits: &Value) -> Result<(), db::Error> {
+    const SQL: &str = "
+        update storage.buckets b set file_size_limit = s.size, allowed_mime_types = s.types
+          from jsonb_to_recordset($1) as s (id text, size bigint, types text[]) where b.id = s.id";
+    // As it is there, with the time of its last change.
+    super::begin(here).await?;
+    let done = here.execute(SQL, &[limits]).await;
+    super::end(here, done).await.map(drop)
+}
+
+/// What became of a file.
+enum Copied {
+    Here,
+    /// The source does not have it.
+    Lost,
 }
 
 /// A row of `storage.objects`, whatever columns it has.
@@ -118,8 +175,9 @@ impl Object {
         (self.bucket().to_owned(), self.name().to_owned())
     }
 
-    fn size(&self) -> i64 {
-        self.0["metadata"]["size"].as_i64().unwrap_or_default()
+    /// Rows of old have none.
+    fn size(&self) -> Option<i64> {
+        self.0["metadata"]["size"].as_i64()
     }
 
     /// The MD5 of the content, where the store knows it: files that came in parts have another tag.
@@ -136,7 +194,7 @@ impl Object {
                 _ => true,
             };
             same_content
-                && self.size() == own.size()
+                && self.size().is_none_or(|size| own.size() == Some(size))
                 && self.text("id") == own.text("id")
                 && self.text("updated_at") == own.text("updated_at")
         })
@@ -178,18 +236,23 @@ async fn same(here: &mut Session, page: &[Object]) -> Result<HashMap<(String, St
         .collect()
 }
 
-async fn copy(client: &Client, object: &Object, storage: &Storage, target: &Here) -> anyhow::Result<()> {
-    let mut last = anyhow!("it was not tried");
-    for _ in 0..TRIES {
-        match copy_once(client, object, storage, target).await {
-            Ok(()) => return Ok(()),
-            Err(error) => last = error,
+async fn copy(client: &Client, object: &Object, storage: &Storage, target: &Here) -> anyhow::Result<Copied> {
+    let mut pauses = PAUSES.iter();
+    loop {
+        match (copy_once(client, object, storage, target).await, pauses.next()) {
+            (Ok(copied), _) => return Ok(copied),
+            (Err(error), None) => return Err(error),
+            (Err(_), Some(pause)) => tokio::time::sleep(*pause).await,
         }
     }
-    Err(last)
 }
 
-async fn copy_once(client: &Client, object: &Object, storage: &Storage, target: &Here) -> anyhow::Result<()> {
+async fn copy_once(
+    client: &Client,
+    object: &Object,
+    storage: &Storage,
+    target: &Here,
+) -> anyhow::Result<Copied> {
     let path = object.path();
     let from = client
         .get(format!("{}/object/authenticated/{path}", storage.url))
@@ -198,8 +261,16 @@ async fn copy_once(client: &Client, object: &Object, storage: &Storage, target: 
         .send()
         .await
         .map_err(reqwest::Error::without_url)?;
-    if !from.status().is_success() {
-        bail!("the source answered {}", from.status());
+    let status = from.status();
+    if !status.is_success() {
+        let body: Value = serde_json::from_slice(&from.bytes().await?).unwrap_or_default();
+        // Storage says it in the body; the status may be 400.
+        let missing =
+            ["not_found", "NoSuchKey"].iter().any(|code| body["error"] == **code || body["code"] == **code);
+        if missing && (body["statusCode"] == "404" || status.as_u16() == 404) {
+            return Ok(Copied::Lost);
+        }
+        bail!("the source answered {status}: {}", body["message"].as_str().unwrap_or_default());
     }
     let metadata = &object.0["metadata"];
     let kind = metadata["mimetype"].as_str().unwrap_or("application/octet-stream");
@@ -218,7 +289,7 @@ async fn copy_once(client: &Client, object: &Object, storage: &Storage, target: 
     let answer =
         to.body(Body::wrap_stream(from.bytes_stream())).send().await.map_err(reqwest::Error::without_url)?;
     if answer.status().is_success() {
-        return Ok(());
+        return Ok(Copied::Here);
     }
     let status = answer.status();
     let body: Value = serde_json::from_slice(&answer.bytes().await?).unwrap_or_default();
@@ -297,7 +368,7 @@ async fn count(source: &mut Session, here: &mut Session, compared: &mut Compared
         after = last.key();
         let own = same(here, &there).await?;
         let equal = there.iter().filter(|object| object.is(own.get(&object.key())));
-        let sizes: Vec<i64> = equal.map(Object::size).collect();
+        let sizes: Vec<i64> = equal.map(|object| object.size().unwrap_or_default()).collect();
         compared.there += there.len();
         compared.here += sizes.len();
         compared.bytes += sizes.iter().sum::<i64>();

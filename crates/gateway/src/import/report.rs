@@ -10,7 +10,8 @@ use super::{objects, secrets, tables};
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Report {
     pub(crate) tables: Vec<tables::Compared>,
-    pub(crate) secrets: secrets::Compared,
+    /// None if no secrets were to come.
+    pub(crate) secrets: Option<secrets::Compared>,
     /// None if no files were to come.
     pub(crate) objects: Option<objects::Compared>,
     /// What is to be done by hand, or has no place here.
@@ -30,7 +31,7 @@ impl Report {
     /// Both sides are the same.
     pub(crate) fn is_equal(&self) -> bool {
         self.tables.iter().all(|table| table.equal)
-            && self.secrets.equal
+            && self.secrets.as_ref().is_none_or(|secrets| secrets.equal)
             && self.objects.as_ref().is_none_or(|objects| objects.equal)
     }
 
@@ -53,14 +54,15 @@ impl Report {
                 table.table, table.rows_there, table.rows_here
             );
         }
-        let secrets = &self.secrets;
-        let _ = writeln!(
-            text,
-            "secrets   {} there, {} sealed in this run, {}",
-            secrets.there,
-            secrets.sealed,
-            word(secrets.equal)
-        );
+        if let Some(secrets) = &self.secrets {
+            let _ = writeln!(
+                text,
+                "secrets   {} there, {} sealed in this run, {}",
+                secrets.there,
+                secrets.sealed,
+                word(secrets.equal)
+            );
+        }
         if let Some(objects) = &self.objects {
             let _ = writeln!(
                 text,
@@ -74,6 +76,9 @@ impl Report {
             );
             for failed in &objects.failed {
                 let _ = writeln!(text, "          {failed}");
+            }
+            for lost in &objects.lost {
+                let _ = writeln!(text, "          the source has lost {lost}");
             }
         }
         for note in &self.notes {

@@ -2,14 +2,15 @@
 
 use db::{Session, ident};
 
-use super::source::Facts;
+use super::dump::Dump;
+use super::source::{Facts, Role};
 
 /// Extensions that the platform brings itself, or whose work it does.
 const OURS: &[&str] =
     &["plpgsql", "supabase_vault", "pgsodium", "pg_graphql", "pg_net", "pg_cron", "pgmq", "pgjwt", "pg_tle"];
 
 /// Makes those that are missing. Returns what could not be made and what is to be done by hand.
-pub(super) async fn bring(here: &mut Session, facts: &Facts) -> anyhow::Result<Vec<String>> {
+pub(super) async fn bring(here: &mut Session, facts: &Facts, dump: &Dump) -> anyhow::Result<Vec<String>> {
     let mut notes = Vec::new();
     for (name, schema) in &facts.extensions {
         if OURS.contains(&name.as_str()) {
@@ -33,26 +34,27 @@ pub(super) async fn bring(here: &mut Session, facts: &Facts) -> anyhow::Result<V
             notes.push(format!("the extension {name} is missing here: {why}"));
         }
     }
-    for role in &facts.roles {
-        let there = "select from pg_catalog.pg_roles where rolname = $1";
-        if here.query_opt(there, &[&role.name]).await?.is_some() {
-            continue;
-        }
-        let attribute = |has: bool, yes, no| if has { yes } else { no };
-        let make = [
-            "create role ",
-            &ident(&role.name),
-            attribute(role.can_login, " login", " nologin"),
-            attribute(role.inherits, " inherit", " noinherit"),
-            attribute(role.bypasses_policies, " bypassrls", " nobypassrls"),
-        ];
-        here.batch(&make.concat()).await?;
-        if role.can_login {
+    let wanted: Vec<&Role> =
+        facts.roles.iter().filter(|role| !role.is_bare || dump.names(&role.name)).collect();
+    for role in &wanted {
+        // Only a superuser sees passwords, which is what this session is.
+        const THERE: &str =
+            "select rolcanlogin and rolpassword is null from pg_catalog.pg_authid where rolname = $1";
+        let has_no_password = match here.query_opt(THERE, &[&role.name]).await? {
+            Some(row) => row.try_get(0)?,
+            None => {
+                here.batch(&make(role)).await?;
+                role.can_login
+            }
+        };
+        if role.is_bare {
+            notes.push(format!("the role {} is here by name only", role.name));
+        } else if has_no_password {
             notes.push(format!("the role {} has no password here", role.name));
         }
     }
     // Once all are there.
-    for role in &facts.roles {
+    for role in wanted.iter().filter(|role| !role.is_bare) {
         let granted = role.member_of.iter().map(|group| (group, &role.name));
         for (group, member) in granted.chain(role.members.iter().map(|member| (&role.name, member))) {
             let both =
@@ -63,4 +65,16 @@ pub(super) async fn bring(here: &mut Session, facts: &Facts) -> anyhow::Result<V
         }
     }
     Ok(notes)
+}
+
+fn make(role: &Role) -> String {
+    let attribute = |has: bool, yes, no| if has && !role.is_bare { yes } else { no };
+    [
+        "create role ",
+        &ident(&role.name),
+        attribute(role.can_login, " login", " nologin"),
+        attribute(role.inherits, " inherit", " noinherit"),
+        attribute(role.bypasses_policies, " bypassrls", " nobypassrls"),
+    ]
+    .concat()
 }

@@ -16,14 +16,12 @@ pub(crate) struct Compared {
     pub(crate) equal: bool,
 }
 
-/// Brings them. The session of before is given back first: the vault works on a connection of its own.
+/// Brings them, on a connection that `pool` has to spare.
 pub(super) async fn bring(
     source: &mut Session,
     pool: &Pool,
-    here: Session,
     notes: &mut Vec<String>,
 ) -> anyhow::Result<Compared> {
-    drop(here);
     const THERE: &str = "select from pg_catalog.pg_class where oid = to_regclass('vault.decrypted_secrets')";
     if source.query_opt(THERE, &[]).await?.is_none() {
         return Ok(Compared { equal: true, ..Compared::default() });
@@ -37,7 +35,9 @@ pub(super) async fn bring(
         Ok(rows) => rows,
         Err(error) if error.server().is_some() => {
             source.batch("rollback to savepoint vault").await?;
-            notes.push(format!("the source does not open its vault: {error}"));
+            notes.push(format!(
+                "the source does not open its vault (--without-secrets goes on without): {error}"
+            ));
             return Ok(Compared::default());
         }
         Err(error) => return Err(error.into()),

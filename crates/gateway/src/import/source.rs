@@ -1,6 +1,6 @@
 //! The source: one transaction that reads and sees one state, and the facts about it.
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use db::{Pool, Session};
 
 /// Rows look alike on servers that are set otherwise.
@@ -11,7 +11,7 @@ pub(super) const ALIKE: &str = "
     set local idle_in_transaction_session_timeout = 0";
 
 /// Schemas that are the platform's or an extension's. What is in them is made here, or has no place here.
-const PLATFORM: &[&str] = &[
+pub(super) const PLATFORM: &[&str] = &[
     "information_schema",
     "auth",
     "storage",
@@ -54,13 +54,22 @@ pub(super) struct Facts {
     pub(super) schemas: Vec<String>,
     /// Extensions, each with its schema.
     pub(super) extensions: Vec<(String, String)>,
-    /// Roles that are not the platform's.
+    /// Roles, those of Postgres itself and those that every installation has left out.
     pub(super) roles: Vec<Role>,
+    /// Tables of the project with row-level security on: schema and name.
+    pub(super) protected: Vec<(String, String)>,
+    /// Triggers on tables of the project that call a function of the platform.
+    pub(super) hooks: Vec<Hook>,
+    /// Tables whose rows are elsewhere: schema and name.
+    pub(super) foreign_tables: Vec<(String, String)>,
+    /// Files in its storage.
+    pub(super) files: i64,
+    /// A day before this run: what had ended by then stays there.
+    pub(super) ended: String,
     /// Jobs of pg_cron: schedule and command.
     jobs: Vec<String>,
     publications: Vec<String>,
     event_triggers: Vec<String>,
-    foreign_tables: i64,
 }
 
 /// A role of the project.
@@ -69,10 +78,21 @@ pub(super) struct Role {
     pub(super) can_login: bool,
     pub(super) inherits: bool,
     pub(super) bypasses_policies: bool,
+    /// The platform's own, or a superuser: wanted only where the schemas name it, and then without any right.
+    pub(super) is_bare: bool,
     /// Roles that it is a member of.
     pub(super) member_of: Vec<String>,
     /// Roles that are members of it.
     pub(super) members: Vec<String>,
+}
+
+/// A trigger that calls a function of the platform, as the webhooks of a hosted project do.
+pub(super) struct Hook {
+    pub(super) name: String,
+    pub(super) schema: String,
+    pub(super) table: String,
+    /// The function's schema and name.
+    pub(super) function: (String, String),
 }
 
 pub(super) async fn facts(source: &mut Session) -> anyhow::Result<Facts> {
@@ -100,13 +120,13 @@ pub(super) async fn facts(source: &mut Session) -> anyhow::Result<Facts> {
          order by extname";
     const ROLES: &str = "
         select r.rolname::text, r.rolcanlogin, r.rolinherit, r.rolbypassrls,
+               r.rolsuper or r.rolname ~ '^(supabase|pgsodium|pgtle|cli_login)_',
                array(select g.rolname::text from pg_catalog.pg_auth_members m
                        join pg_catalog.pg_roles g on g.oid = m.roleid where m.member = r.oid order by 1),
                array(select g.rolname::text from pg_catalog.pg_auth_members m
                        join pg_catalog.pg_roles g on g.oid = m.member where m.roleid = r.oid order by 1)
           from pg_catalog.pg_roles r
-         where r.rolname !~ '^pg_' and r.rolname !~ '^(supabase|pgsodium|pgtle|cli_login)_' and not r.rolsuper
-           and r.rolname not in ('postgres', 'anon', 'authenticated', 'service_role', 'authenticator',
+         where r.rolname !~ '^pg_' and r.rolname not in ('postgres', 'anon', 'authenticated', 'service_role', 'authenticator',
                                  'dashboard_user', 'pgbouncer')
          order by r.rolname";
     const PUBLICATIONS: &str = "
@@ -115,26 +135,42 @@ pub(super) async fn facts(source: &mut Session) -> anyhow::Result<Facts> {
     const EVENT_TRIGGERS: &str = "
         select evtname::text from pg_catalog.pg_event_trigger
          where evtname !~ '^(pgrst_|issue_|ensure_rls)' order by 1";
+    const PROTECTED: &str = "
+        select n.nspname::text, c.relname::text
+          from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+         where c.relrowsecurity and c.relkind in ('r', 'p') and n.nspname = any ($1) order by 1, 2";
+    const FOREIGN: &str = "
+        select n.nspname::text, c.relname::text
+          from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+         where c.relkind = 'f' and n.nspname = any ($1) order by 1, 2";
+    const HOOKS: &str = "
+        select t.tgname::text, n.nspname::text, c.relname::text, f.nspname::text, p.proname::text
+          from pg_catalog.pg_trigger t
+          join pg_catalog.pg_class c on c.oid = t.tgrelid
+          join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+          join pg_catalog.pg_proc p on p.oid = t.tgfoid
+          join pg_catalog.pg_namespace f on f.oid = p.pronamespace
+         where not t.tgisinternal and n.nspname = any ($1) and f.nspname = any ($2)
+         order by 2, 3, 1";
     let text = |row: &db::Row| row.try_get::<_, String>(0);
+    let pair =
+        |row: &db::Row| -> Result<(String, String), db::Error> { Ok((row.try_get(0)?, row.try_get(1)?)) };
     let schemas = source.query(SCHEMAS, &[&PLATFORM]).await?;
     let extensions = source.query(EXTENSIONS, &[]).await?;
     let roles = source.query(ROLES, &[]).await?;
     let publications = source.query(PUBLICATIONS, &[]).await?;
     let event_triggers = source.query(EVENT_TRIGGERS, &[]).await?;
-    let foreign = "select count(*) from pg_catalog.pg_class where relkind = 'f'";
-    let foreign_tables = source.query_one(foreign, &[]).await?.try_get(0)?;
-    let has_cron =
-        source.query_opt("select from pg_catalog.pg_class where oid = to_regclass('cron.job')", &[]).await?;
-    let jobs = match has_cron {
-        Some(_) => {
-            source.query("select schedule || '  ' || command from cron.job order by jobid", &[]).await?
-        }
-        None => Vec::new(),
-    };
+    let names: Vec<String> = schemas.iter().map(text).collect::<Result<_, _>>()?;
+    let protected = source.query(PROTECTED, &[&names]).await?;
+    let foreign_tables = source.query(FOREIGN, &[&names]).await?;
+    let hooks = source.query(HOOKS, &[&names, &PLATFORM]).await?;
+    let files = source.query_one("select count(*) from storage.objects", &[]).await;
+    let files = files.context("this is no database of Supabase")?.try_get(0)?;
+    let ended = source.query_one("select (now() - interval '1 day')::text", &[]).await?.try_get(0)?;
     Ok(Facts {
         version,
         identity,
-        schemas: schemas.iter().map(text).collect::<Result<_, _>>()?,
+        schemas: names,
         extensions: extensions
             .iter()
             .map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
@@ -147,16 +183,55 @@ pub(super) async fn facts(source: &mut Session) -> anyhow::Result<Facts> {
                     can_login: row.try_get(1)?,
                     inherits: row.try_get(2)?,
                     bypasses_policies: row.try_get(3)?,
-                    member_of: row.try_get(4)?,
-                    members: row.try_get(5)?,
+                    is_bare: row.try_get(4)?,
+                    member_of: row.try_get(5)?,
+                    members: row.try_get(6)?,
                 })
             })
             .collect::<anyhow::Result<_>>()?,
-        jobs: jobs.iter().map(text).collect::<Result<_, _>>()?,
+        protected: protected.iter().map(pair).collect::<Result<_, _>>()?,
+        hooks: hooks.iter().map(hook).collect::<Result<_, _>>()?,
+        foreign_tables: foreign_tables.iter().map(pair).collect::<Result<_, _>>()?,
+        files,
+        ended,
+        jobs: jobs(source).await?,
         publications: publications.iter().map(text).collect::<Result<_, _>>()?,
         event_triggers: event_triggers.iter().map(text).collect::<Result<_, _>>()?,
-        foreign_tables,
     })
+}
+
+fn hook(row: &db::Row) -> Result<Hook, db::Error> {
+    Ok(Hook {
+        name: row.try_get(0)?,
+        schema: row.try_get(1)?,
+        table: row.try_get(2)?,
+        function: (row.try_get(3)?, row.try_get(4)?),
+    })
+}
+
+/// Jobs of pg_cron, as far as this role may see them.
+async fn jobs(source: &mut Session) -> Result<Vec<String>, db::Error> {
+    const THERE: &str = "select from pg_catalog.pg_class where oid = to_regclass('cron.job')";
+    if source.query_opt(THERE, &[]).await?.is_none() {
+        return Ok(Vec::new());
+    }
+    source.batch("savepoint jobs").await?;
+    match source.query("select schedule || '  ' || command from cron.job order by jobid", &[]).await {
+        Ok(rows) => rows.iter().map(|row| Ok(row.try_get(0)?)).collect(),
+        Err(error) if error.server().is_some() => {
+            source.batch("rollback to savepoint jobs").await?;
+            Ok(vec![format!("unknown ones, for {error}")])
+        }
+        Err(error) => Err(error),
+    }
+}
+
+impl Hook {
+    /// Says that it stays there.
+    pub(super) fn left(&self) -> String {
+        let (Self { name, schema, table, .. }, (of, function)) = (self, &self.function);
+        format!("the trigger {name} on {schema}.{table} was not taken over: {of}.{function} is not here")
+    }
 }
 
 impl Facts {
@@ -170,9 +245,11 @@ impl Facts {
         notes.extend(
             self.event_triggers.iter().map(|name| format!("the event trigger {name} was not taken over")),
         );
-        if self.foreign_tables > 0 {
-            notes.push(format!("{} foreign tables came without their rows", self.foreign_tables));
-        }
+        notes.extend(
+            self.foreign_tables
+                .iter()
+                .map(|(schema, name)| format!("the foreign table {schema}.{name} was not taken over")),
+        );
         notes
     }
 }

@@ -1,9 +1,9 @@
 //! What imports have done to this installation before: table `basalt.import`.
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use db::Session;
 
-use super::source::Facts;
+use super::source::{Facts, PLATFORM};
 
 const TABLE: &str = "
     create table if not exists basalt.import (
@@ -11,6 +11,15 @@ const TABLE: &str = "
       digest text not null,
       done_at timestamptz not null default now()
     )";
+
+/// One import at a time. Held until `here` is closed; a run that was killed holds it until its connection is noticed to be
+/// gone.
+pub(super) async fn alone(here: &mut Session) -> anyhow::Result<()> {
+    here.batch("set lock_timeout = '30s'").await?;
+    let held =
+        here.query("select pg_catalog.pg_advisory_lock(pg_catalog.hashtext('basalt import'))", &[]).await;
+    held.map(drop).context("another import is running")
+}
 
 /// Lets an import begin, or go on.
 pub(super) async fn admit(here: &mut Session, facts: &Facts, replace: bool) -> anyhow::Result<()> {
@@ -55,6 +64,10 @@ async fn is_unused(here: &mut Session) -> anyhow::Result<bool> {
         select not exists (select from auth.users)
            and not exists (select from storage.objects)
            and not exists (select from pg_catalog.pg_class c
-                            where c.relnamespace = 'public'::pg_catalog.regnamespace and c.relkind in ('r', 'p', 'v'))";
-    Ok(here.query_one(SQL, &[]).await?.try_get(0)?)
+                             join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+                            where n.nspname <> all ($1) and n.nspname !~ '^pg_' and c.relkind in ('r', 'p', 'v', 'm')
+                              and not exists (select from pg_catalog.pg_depend d
+                                               where d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+                                                 and d.objid = c.oid and d.deptype = 'e'))";
+    Ok(here.query_one(SQL, &[&PLATFORM]).await?.try_get(0)?)
 }

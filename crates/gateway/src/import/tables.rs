@@ -8,7 +8,28 @@ use serde::Serialize;
 use super::source::Facts;
 
 /// Tables of auth whose rows stay where they are: what was migrated, and sign-ins under way.
-const AUTH_NOT: &[&str] = &["schema_migrations", "flow_state"];
+const AUTH_NOT: &[&str] = &[
+    "schema_migrations",
+    "flow_state",
+    "saml_relay_states",
+    "oauth_client_states",
+    "oauth_authorizations",
+    "mfa_challenges",
+    "webauthn_challenges",
+];
+
+/// Rows of auth that are swept away here sooner or later, so that no two looks would find the same: each table with what
+/// its rows have to be. `ended` is a day before the run.
+const KEPT: &[(&str, &str)] = &[
+    ("sessions", "not_after is null or not_after >= {ended}"),
+    ("mfa_amr_claims", "session_id not in (select id from auth.sessions where not_after < {ended})"),
+    ("mfa_factors", "status <> 'unverified' or created_at >= {ended}"),
+    (
+        "refresh_tokens",
+        "(not revoked or updated_at >= {ended}) and (session_id is null \
+         or session_id not in (select id from auth.sessions where not_after < {ended}))",
+    ),
+];
 
 /// How a table stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -28,9 +49,17 @@ struct Table {
     name: String,
     columns: Vec<String>,
     is_here: bool,
+    /// What rows have to be to come.
+    kept: Option<String>,
 }
 
 impl Table {
+    /// `from …`, with what rows have to be.
+    fn from(&self) -> String {
+        let kept = self.kept.as_ref().map(|kept| format!(" where {kept}")).unwrap_or_default();
+        format!("from only {}{kept}", self.path())
+    }
+
     fn path(&self) -> String {
         format!("{}.{}", ident(&self.schema), ident(&self.name))
     }
@@ -89,7 +118,7 @@ async fn bring_one(source: &mut Session, here: &mut Session, table: &Table) -> a
     }
     // Not truncate: it asks for all tables that refer to this one.
     here.batch(&["delete from only ", &table.path()].concat()).await?;
-    let out = ["copy (select ", &table.columns(), " from only ", &table.path(), ") to stdout"].concat();
+    let out = ["copy (select ", &table.columns(), " ", &table.from(), ") to stdout"].concat();
     let into = format!("copy {} ({}) from stdin", table.path(), table.columns());
     here.copy_from(&into, source, &out).await?;
     let own = sum(here, table).await?;
@@ -118,7 +147,7 @@ async fn both(source: &mut Session, here: &mut Session, table: &Table) -> Result
 
 /// Whatever the order of rows: the sum of their digests.
 async fn sum(session: &mut Session, table: &Table) -> Result<Sum, db::Error> {
-    let lines = ["select md5(row(", &table.columns(), ")::text) as line from only ", &table.path()].concat();
+    let lines = ["select md5(row(", &table.columns(), ")::text) as line ", &table.from()].concat();
     let sql = format!(
         "with lines as ({lines})
          select count(*), coalesce(sum(('x' || left(line, 15))::bit(60)::bigint), 0)::text
@@ -149,7 +178,10 @@ async fn tables(source: &mut Session, here: &mut Session, facts: &Facts) -> anyh
     let rows = source.query(SQL, &[&facts.schemas, &AUTH_NOT]).await?;
     let own = here.query(SQL, &[&facts.schemas, &AUTH_NOT]).await?;
     let read = |row: &db::Row| -> anyhow::Result<Table> {
-        Ok(Table { schema: row.try_get(0)?, name: row.try_get(1)?, columns: row.try_get(2)?, is_here: true })
+        let (schema, name): (String, String) = (row.try_get(0)?, row.try_get(1)?);
+        let kept = KEPT.iter().find(|(table, _)| schema == "auth" && name == *table);
+        let kept = kept.map(|(_, kept)| kept.replace("{ended}", &format!("'{}'", facts.ended)));
+        Ok(Table { schema, name, columns: row.try_get(2)?, is_here: true, kept })
     };
     let own = own.iter().map(read).collect::<anyhow::Result<Vec<_>>>()?;
     let mut tables = Vec::new();
@@ -170,6 +202,49 @@ async fn tables(source: &mut Session, here: &mut Session, facts: &Facts) -> anyh
     Ok(tables)
 }
 
+/// What rows of the platform's tables say there that nothing here can hold.
+pub(super) async fn left_behind(source: &mut Session, here: &mut Session) -> anyhow::Result<Vec<String>> {
+    const SQL: &str = "
+        select n.nspname::text, c.relname::text, a.attname::text
+          from pg_catalog.pg_class c
+          join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+          join pg_catalog.pg_attribute a on a.attrelid = c.oid
+         where c.relkind = 'r' and a.attnum > 0 and not a.attisdropped
+           and (n.nspname = 'auth' and c.relname <> all ($1) or n.nspname = 'storage' and c.relname = 'buckets')
+         order by 1, 2, a.attnum";
+    let read = |row: &db::Row| -> Result<(String, String, String), db::Error> {
+        Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))
+    };
+    let there = source.query(SQL, &[&AUTH_NOT]).await?;
+    let own = here.query(SQL, &[&AUTH_NOT]).await?;
+    let own = own.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    let mut notes = Vec::new();
+    let mut told: Vec<(String, String)> = Vec::new();
+    for row in &there {
+        let (schema, table, column) = read(row)?;
+        let is_known = |known: &(String, String, String)| known.0 == schema && known.1 == table;
+        let path = format!("{}.{}", ident(&schema), ident(&table));
+        let (what, rows) = if !own.iter().any(is_known) {
+            let pair = (schema.clone(), table.clone());
+            if told.contains(&pair) {
+                continue;
+            }
+            told.push(pair);
+            (format!("{schema}.{table}"), ["select count(*) from ", &path].concat())
+        } else if own.iter().any(|known| is_known(known) && known.2 == column) {
+            continue;
+        } else {
+            let filled = ["select count(", &ident(&column), ") from ", &path].concat();
+            (format!("{schema}.{table}.{column}"), filled)
+        };
+        let rows: i64 = source.query_one(&rows, &[]).await?.try_get(0)?;
+        if rows > 0 {
+            notes.push(format!("{what} has no place here: {rows} rows of it were not taken over"));
+        }
+    }
+    Ok(notes)
+}
+
 /// Sets sequences to where they are there.
 pub(super) async fn sequences(
     source: &mut Session,
@@ -186,5 +261,11 @@ pub(super) async fn sequences(
         let set = "select setval(to_regclass($1), $2) where to_regclass($1) is not null";
         here.query(set, &[&path, &row.try_get::<_, i64>(2)?]).await?;
     }
+    // A role that may not see where this one stands is told that it has never been used.
+    const TOKENS: &str = "
+        select pg_catalog.setval('auth.refresh_tokens_id_seq', t.most)
+          from (select max(id) as most from auth.refresh_tokens) t, auth.refresh_tokens_id_seq s
+         where t.most >= s.last_value";
+    here.query(TOKENS, &[]).await?;
     Ok(())
 }

@@ -276,7 +276,7 @@ fn read(path: &Path) -> anyhow::Result<Option<String>> {
 }
 
 /// The lines `NAME=value` of an `.env` file; values may be in quotes.
-fn variables(text: &str) -> impl Iterator<Item = (String, String)> {
+pub(crate) fn variables(text: &str) -> impl Iterator<Item = (String, String)> {
     text.lines().filter_map(|line| {
         let line = line.trim();
         let (name, value) = line.strip_prefix("export ").unwrap_or(line).split_once('=')?;

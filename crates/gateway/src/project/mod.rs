@@ -19,4 +19,4 @@ pub(crate) mod folder;
 pub(crate) mod history;
 pub(crate) mod live;
 pub(crate) mod plan;
-mod split;
+pub(crate) mod split;

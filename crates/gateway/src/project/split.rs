@@ -6,7 +6,7 @@
 
 /// The statements of `text`, trimmed and without the semicolons that end them. Comments stay with
 /// the statement behind them.
-pub(super) fn statements(text: &str) -> Vec<&str> {
+pub(crate) fn statements(text: &str) -> Vec<&str> {
     let mut found = Vec::new();
     let mut scanner = Scanner { text: text.as_bytes(), at: 0, parentheses: 0, blocks: 0, after_begin: false };
     let mut start = 0;

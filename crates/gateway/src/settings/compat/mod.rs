@@ -225,6 +225,31 @@ mod tests {
     }
 
     #[test]
+    fn parts_of_the_compose_stack_that_have_short_names() {
+        check(
+            &[
+                ("GITHUB_ENABLED", "true"),
+                ("GITHUB_CLIENT_ID", "id"),
+                ("GITHUB_SECRET", "s"),
+                ("MFA_PHONE_ENROLL_ENABLED", "true"),
+                ("FUNCTIONS_VERIFY_JWT", "false"),
+                ("KONG_HTTP_PORT", "8100"),
+                ("POOLER_TENANT_ID", "x"),
+                ("LOGFLARE_PUBLIC_ACCESS_TOKEN", "x"),
+            ],
+            false,
+            &[
+                ("auth.external.github.enabled", json!(true)),
+                ("auth.external.github.client_id", json!("id")),
+                ("auth.external.github.secret", json!("s")),
+                ("auth.mfa.phone.enroll_enabled", json!(true)),
+                ("functions.verify_jwt", json!(false)),
+                ("server.listen", json!(["127.0.0.1:8100"])),
+            ],
+        );
+    }
+
+    #[test]
     fn an_empty_text_is_no_value_but_unsets_an_option_of_postgrest() {
         check(&[("SITE_URL", ""), ("GOTRUE_SITE_URL", ""), ("PGRST_DB_SCHEMAS", "")], false, &[]);
         check(&[("PGRST_DB_MAX_ROWS", "")], false, &[("rest.max_rows", Value::Null)]);
@@ -326,7 +351,7 @@ mod tests {
         let names = [
             ("GOTRUE_WAT", "1"),
             ("PGRST_WAT", "1"),
-            ("FUNCTIONS_VERIFY_JWT", "true"),
+            ("DASHBOARD_USERNAME", "supabase"),
             ("GOTRUE_EXTERNAL_GOOGLE_ENABLED", "false"),
             ("GOTRUE_API_PORT", "9999"),
             ("PGRST_ADMIN_SERVER_PORT", "3001"),
@@ -334,7 +359,7 @@ mod tests {
         let notes = meaning(&names, false).1;
         assert_eq!(
             notes,
-            ["set, but without effect in this version: FUNCTIONS_VERIFY_JWT, GOTRUE_WAT, PGRST_WAT"]
+            ["set, but without effect in this version: DASHBOARD_USERNAME, GOTRUE_WAT, PGRST_WAT"]
         );
     }
 

@@ -40,6 +40,12 @@ pub(super) const ROWS: &[Row] = &[
     ("SMS_TWILIO_AUTH_TOKEN", "auth.sms.twilio.auth_token", same),
     ("SMS_TWILIO_MESSAGE_SERVICE_SID", "auth.sms.twilio.message_service_sid", same),
     ("SMS_TEST_OTP", "auth.sms.test_otp", test_codes),
+    ("MFA_TOTP_ENROLL_ENABLED", "auth.mfa.totp.enroll_enabled", same),
+    ("MFA_TOTP_VERIFY_ENABLED", "auth.mfa.totp.verify_enabled", same),
+    ("MFA_PHONE_ENROLL_ENABLED", "auth.mfa.phone.enroll_enabled", same),
+    ("MFA_PHONE_VERIFY_ENABLED", "auth.mfa.phone.verify_enabled", same),
+    ("MFA_MAX_ENROLLED_FACTORS", "auth.mfa.max_enrolled_factors", same),
+    ("FUNCTIONS_VERIFY_JWT", "functions.verify_jwt", same),
     ("S3_PROTOCOL_ACCESS_KEY_ID", "keys.s3_access_key_id", same),
     ("S3_PROTOCOL_ACCESS_KEY_SECRET", "keys.s3_access_key_secret", same),
     ("REGION", "keys.s3_region", same),
@@ -66,14 +72,19 @@ pub(super) const ROWS: &[Row] = &[
 /// Names of parts that this version does not have. Not told: names that many programs use, and
 /// those of containers that are not needed here.
 const LATER: &[&str] = &[
-    "GOOGLE_ENABLED",
-    "GITHUB_ENABLED",
-    "AZURE_ENABLED",
     "GLOBAL_S3_ENDPOINT",
-    "FUNCTIONS_VERIFY_JWT",
     "DASHBOARD_USERNAME",
     "DASHBOARD_PASSWORD",
+    "STUDIO_DEFAULT_ORGANIZATION",
+    "STUDIO_DEFAULT_PROJECT",
+    "PG_META_CRYPTO_KEY",
+    "KONG_HTTPS_PORT",
+    "PROXY_DOMAIN",
+    "CERTBOT_EMAIL",
 ];
+
+/// Providers of accounts that have short names.
+const PROVIDERS: [(&str, &str); 3] = [("GOOGLE", "google"), ("GITHUB", "github"), ("AZURE", "azure")];
 
 /// Hosts of the compose file's own database, which ours replaces.
 const OWN_HOSTS: &[&str] = &["db", "supabase-db", "localhost", "127.0.0.1", "::1"];
@@ -81,6 +92,14 @@ const OWN_HOSTS: &[&str] = &["db", "supabase-db", "localhost", "127.0.0.1", "::1
 pub(super) fn translate(into: &mut Names<'_>) {
     into.apply(ROWS);
     sms_provider(into, "SMS_PROVIDER");
+    for (prefix, provider) in PROVIDERS {
+        for field in ["enabled", "client_id", "secret"] {
+            let name = format!("{prefix}_{}", field.to_uppercase());
+            if let Some(text) = into.get(&name).map(str::to_owned) {
+                into.assign(&name, &format!("auth.external.{provider}.{field}"), Ok(text));
+            }
+        }
+    }
     if let Some(host) = into.get("POSTGRES_HOST")
         && !OWN_HOSTS.contains(&host)
     {
@@ -91,6 +110,12 @@ pub(super) fn translate(into: &mut Names<'_>) {
             into.get("POSTGRES_PASSWORD").unwrap_or_default(),
         );
         into.assign("POSTGRES_HOST", "database.url", url);
+    }
+    // Where the compose file's gateway is reached, if that is another place than ours; who else may reach it is a setting
+    // of ours.
+    if let Some(port) = into.get("KONG_HTTP_PORT").filter(|port| *port != "8000").map(str::to_owned) {
+        let port = port.parse::<u16>().map_err(|_| "must be a port".to_owned());
+        into.assign("KONG_HTTP_PORT", "server.listen", port.map(|port| format!("127.0.0.1:{port}")));
     }
     // The file store is the only one there is.
     if into.get("STORAGE_BACKEND").is_some_and(|backend| backend != "file") {
