@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use kernel::Secret;
 use kernel::units::{Bytes, Span};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,8 @@ pub struct Config {
     pub deno: PathBuf,
     /// File with variables for functions, `NAME=value` a line. Empty: `.env` in the folder, if there is one.
     pub env_file: PathBuf,
+    /// Variables for functions, by name; those of the file count more.
+    pub env: BTreeMap<String, Secret>,
     /// Ask callers for a valid token, unless a function says otherwise.
     pub verify_jwt: bool,
     /// By name of a function, what is set for it; `config.toml` beside the folder says the same under
@@ -57,6 +60,7 @@ impl Default for Config {
             path: PathBuf::new(),
             deno: PathBuf::new(),
             env_file: PathBuf::new(),
+            env: BTreeMap::new(),
             verify_jwt: true,
             each: BTreeMap::new(),
             timeout: Span::secs(150),

@@ -246,7 +246,9 @@ describe('functions that Deno runs', needs(DENO), () => {
       return Response.json({ pid: Deno.pid })
     })`)
     write('functions/off/index.ts', 'Deno.serve(() => new Response("on"))')
+    write('basalt.toml', '[functions.env]\nOWN = "of the settings"\nSUPABASE_URL = "http://forged"\n')
     basalt = await Basalt.start({
+      args: ['--config', path.join(root, 'supabase', 'basalt.toml')],
       env: {
         BASALT_FUNCTIONS__PATH: path.join(root, 'supabase', 'functions'),
         BASALT_FUNCTIONS__DENO: DENO,
@@ -278,6 +280,7 @@ describe('functions that Deno runs', needs(DENO), () => {
     const { env, tries } = await answer.json()
     assert.equal(env.SUPABASE_URL, basalt.url, 'the file of variables cannot change what is reserved')
     assert.equal(env.SUPABASE_ANON_KEY, basalt.keys.ANON_KEY)
+    assert.equal(env.OWN, 'of the settings')
     assert.equal(JSON.parse(env.SUPABASE_SECRET_KEYS).default, basalt.keys.SECRET_KEY)
     assert.deepEqual(Object.keys(env).filter((name) => /^BASALT|^GOTRUE|HOME/.test(name)), [])
     for (const [what, outcome] of Object.entries(tries)) assert.equal(outcome, 'NotCapable', what)

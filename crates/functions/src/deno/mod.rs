@@ -38,6 +38,8 @@ pub(crate) struct Processes {
     deno: PathBuf,
     env_file: PathBuf,
     env: Vec<(String, Secret)>,
+    /// Those of the settings.
+    own: Vec<(String, Secret)>,
     search: Vec<PathBuf>,
     work_dir: PathBuf,
 }
@@ -57,6 +59,7 @@ impl Processes {
             deno: config.deno.clone(),
             env_file: config.env_file.clone(),
             env: deps.env,
+            own: config.env.clone().into_iter().collect(),
             search: deps.search,
             work_dir: deps.work_dir,
         }
@@ -123,12 +126,14 @@ impl Processes {
         self.search.iter().map(|directory| directory.join("deno")).find(|file| file.is_file())
     }
 
-    /// What functions see of variables: the server's, then those of the file. The names of the former are reserved.
+    /// What functions see of variables: the server's, those of the settings, and those of the file. The names of the
+    /// server's are reserved.
     fn variables(&self, folder: &Path) -> Vec<(String, Secret)> {
         let file =
             if self.env_file.as_os_str().is_empty() { folder.join(".env") } else { self.env_file.clone() };
         let text = Secret::new(std::fs::read_to_string(file).unwrap_or_default());
-        let own = parsed(text.expose()).into_iter().filter(|(name, _)| !name.starts_with("SUPABASE_"));
+        let own = self.own.iter().cloned().chain(parsed(text.expose()));
+        let own = own.filter(|(name, _)| !name.starts_with("SUPABASE_"));
         self.env.iter().cloned().chain(own).collect()
     }
 }

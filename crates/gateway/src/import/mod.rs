@@ -92,6 +92,7 @@ pub(crate) async fn run(plan: &Move, tell: &mut dyn FnMut(&str)) -> anyhow::Resu
             bail!("the source has {} files: name its --api-url, or go on --without-files", facts.files);
         }
     }
+    report.notes.extend(roles::unavailable(&mut here, &facts).await?);
     let hooks = managed::missing(&mut here, &facts.hooks).await?;
     report.notes.extend(hooks.iter().map(|hook| hook.left()));
     let version = here.query_one("select current_setting('server_version_num')::int / 10000", &[]).await?;

@@ -9,6 +9,18 @@ use super::source::{Facts, Role};
 const OURS: &[&str] =
     &["plpgsql", "supabase_vault", "pgsodium", "pg_graphql", "pg_net", "pg_cron", "pgmq", "pgjwt", "pg_tle"];
 
+/// Extensions that this server has no packages for.
+pub(super) async fn unavailable(here: &mut Session, facts: &Facts) -> Result<Vec<String>, db::Error> {
+    let mut notes = Vec::new();
+    for (name, _) in facts.extensions.iter().filter(|(name, _)| !OURS.contains(&name.as_str())) {
+        let there = "select from pg_catalog.pg_available_extensions where name = $1";
+        if here.query_opt(there, &[name]).await?.is_none() {
+            notes.push(format!("the extension {name} is missing here: install its package for our Postgres"));
+        }
+    }
+    Ok(notes)
+}
+
 /// Makes those that are missing. Returns what could not be made and what is to be done by hand.
 pub(super) async fn bring(here: &mut Session, facts: &Facts, dump: &Dump) -> anyhow::Result<Vec<String>> {
     let mut notes = Vec::new();
@@ -16,8 +28,10 @@ pub(super) async fn bring(here: &mut Session, facts: &Facts, dump: &Dump) -> any
         if OURS.contains(&name.as_str()) {
             continue;
         }
-        let there = "select from pg_catalog.pg_extension where extname = $1";
-        if here.query_opt(there, &[name]).await?.is_some() {
+        const TO_MAKE: &str = "
+            select from pg_catalog.pg_available_extensions where name = $1 and installed_version is null";
+        // One that is not available has been told.
+        if here.query_opt(TO_MAKE, &[name]).await?.is_none() {
             continue;
         }
         let make = [
@@ -31,7 +45,7 @@ pub(super) async fn bring(here: &mut Session, facts: &Facts, dump: &Dump) -> any
         ];
         if let Err(error) = here.batch(&make.concat()).await {
             let why = error.server().map_or_else(|| error.to_string(), |server| server.message.clone());
-            notes.push(format!("the extension {name} is missing here: {why}"));
+            notes.push(format!("the extension {name} cannot be made here: {why}"));
         }
     }
     let wanted: Vec<&Role> =

@@ -70,6 +70,9 @@ pub(super) struct Facts {
     jobs: Vec<String>,
     publications: Vec<String>,
     event_triggers: Vec<String>,
+    /// Names of settings of the database.
+    settings: Vec<String>,
+    large_objects: i64,
 }
 
 /// A role of the project.
@@ -152,6 +155,14 @@ pub(super) async fn facts(source: &mut Session) -> anyhow::Result<Facts> {
           join pg_catalog.pg_namespace f on f.oid = p.pronamespace
          where not t.tgisinternal and n.nspname = any ($1) and f.nspname = any ($2)
          order by 2, 3, 1";
+    // Values may be secrets.
+    const SETTINGS: &str = "
+        select distinct pg_catalog.split_part(entry, '=', 1)
+          from pg_catalog.pg_db_role_setting s
+          join pg_catalog.pg_database d on d.oid = s.setdatabase, pg_catalog.unnest(s.setconfig) entry
+         where d.datname = current_database() and s.setrole = 0 and entry !~ '^(search_path|app\\.settings\\.jwt_)'
+         order by 1";
+    const LARGE_OBJECTS: &str = "select count(*) from pg_catalog.pg_largeobject_metadata";
     let text = |row: &db::Row| row.try_get::<_, String>(0);
     let pair =
         |row: &db::Row| -> Result<(String, String), db::Error> { Ok((row.try_get(0)?, row.try_get(1)?)) };
@@ -160,6 +171,8 @@ pub(super) async fn facts(source: &mut Session) -> anyhow::Result<Facts> {
     let roles = source.query(ROLES, &[]).await?;
     let publications = source.query(PUBLICATIONS, &[]).await?;
     let event_triggers = source.query(EVENT_TRIGGERS, &[]).await?;
+    let settings = source.query(SETTINGS, &[]).await?;
+    let large_objects = source.query_one(LARGE_OBJECTS, &[]).await?.try_get(0)?;
     let names: Vec<String> = schemas.iter().map(text).collect::<Result<_, _>>()?;
     let protected = source.query(PROTECTED, &[&names]).await?;
     let foreign_tables = source.query(FOREIGN, &[&names]).await?;
@@ -197,6 +210,8 @@ pub(super) async fn facts(source: &mut Session) -> anyhow::Result<Facts> {
         jobs: jobs(source).await?,
         publications: publications.iter().map(text).collect::<Result<_, _>>()?,
         event_triggers: event_triggers.iter().map(text).collect::<Result<_, _>>()?,
+        settings: settings.iter().map(text).collect::<Result<_, _>>()?,
+        large_objects,
     })
 }
 
@@ -245,6 +260,12 @@ impl Facts {
         notes.extend(
             self.event_triggers.iter().map(|name| format!("the event trigger {name} was not taken over")),
         );
+        notes.extend(self.settings.iter().map(|name| {
+            format!("the setting {name} of the database was not taken over (alter database … set)")
+        }));
+        if self.large_objects > 0 {
+            notes.push(format!("{} large objects were not taken over", self.large_objects));
+        }
         notes.extend(
             self.foreign_tables
                 .iter()

@@ -158,7 +158,7 @@ async fn sum(session: &mut Session, table: &Table) -> Result<Sum, db::Error> {
     Ok(Sum { rows: row.try_get(0)?, checksum: row.try_get(1)? })
 }
 
-/// All tables that hold rows of the project.
+/// All tables that hold rows of the project; sessions before what [`KEPT`] says of theirs.
 async fn tables(source: &mut Session, here: &mut Session, facts: &Facts) -> anyhow::Result<Vec<Table>> {
     const SQL: &str = "
         select n.nspname::text, c.relname::text,
@@ -174,7 +174,7 @@ async fn tables(source: &mut Session, here: &mut Session, facts: &Facts) -> anyh
            and not exists (select from pg_catalog.pg_depend d
                             where d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.objid = c.oid
                               and d.deptype = 'e')
-         order by n.nspname <> 'auth', n.nspname, c.relname";
+         order by n.nspname <> 'auth', n.nspname, c.relname <> 'sessions', c.relname";
     let rows = source.query(SQL, &[&facts.schemas, &AUTH_NOT]).await?;
     let own = here.query(SQL, &[&facts.schemas, &AUTH_NOT]).await?;
     let read = |row: &db::Row| -> anyhow::Result<Table> {

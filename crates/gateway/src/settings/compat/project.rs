@@ -35,6 +35,7 @@ const RENAMED: &[(&str, &str)] = &[
     ("api.auto_expose_new_tables", "database.auto_expose_new_tables"),
     ("db.settings", "database.settings"),
     ("storage.file_size_limit", "storage.file_size_limit"),
+    ("edge_runtime.secrets", "functions.env"),
     ("auth.jwt_secret", "jwt.secret"),
     ("auth.anon_key", "keys.anon_key"),
     ("auth.service_role_key", "keys.service_role_key"),
@@ -354,6 +355,8 @@ mod tests {
             client_id = "id"
             [auth.mfa.totp]
             enroll_enabled = true
+            [edge_runtime.secrets]
+            OWN = "env(NAME)"
         "#;
         check(
             text,
@@ -371,6 +374,7 @@ mod tests {
                 ("auth.sms.test_otp", json!({ "4152127777": "123456" })),
                 ("auth.external.github.client_id", json!("id")),
                 ("auth.mfa.totp.enroll_enabled", json!(true)),
+                ("functions.env", json!({ "OWN": "env(NAME)" })),
             ],
         );
     }
