@@ -67,9 +67,12 @@ impl<'a> Courier<'a> {
                 }
                 Item::Begin { history, from, is_seamless } => self.past.begin(history, from, is_seamless),
                 Item::Passed(position) => {
+                    let before = self.past.bookmark();
                     self.past.pass(position, Instant::now());
                     self.note_oldest();
-                    self.tell_positions(|_| true);
+                    if self.past.bookmark() != before {
+                        self.tell_positions(|_| true);
+                    }
                 }
                 Item::Resume { receiver, since } => self.resume(receiver, since.as_deref()).await,
             }

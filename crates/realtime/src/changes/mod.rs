@@ -3,7 +3,7 @@
 //! - [`wanted`], [`filter`]: what a client asks for, pure; [`registry`]: who asked, in memory.
 //! - [`dispatch`]: from changes to frames; [`known`]: what is remembered of the catalogue for it.
 //! - [`compare`], [`policy`]: filters and policies as far as they can be judged here ([`expression`]: cut into tokens;
-//!   [`reading`]: as a [`condition`]); [`survey`]: what they leave open is asked of the database, when [`sight`] says that it can.
+//!   [`reading`]: as a [`condition`]); [`inquiry`], [`survey`]: what they leave open is asked of the database, when [`sight`] says that it can.
 //! - [`payload`], [`value`]: a change as JSON; [`letter`]: its frames; [`kind`], [`literal`]: types and their texts; [`inspect`]: values in
 //!   upstream's messages.
 //! - [`courier`]: the task that carries changes; [`past`]: those of the last while, for clients that come back.
@@ -21,6 +21,7 @@ mod courier;
 mod dispatch;
 mod expression;
 mod filter;
+mod inquiry;
 mod inspect;
 pub(crate) mod kind;
 mod known;

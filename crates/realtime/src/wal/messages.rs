@@ -27,13 +27,13 @@ pub(crate) fn is_about(relation: &Relation) -> bool {
 pub(crate) fn send(service: &Service, relation: &Relation, tuple: &Tuple) {
     let row = match read(relation, tuple) {
         Ok(row) => row,
-        Err(missing) => return dropped(&format!("its {missing} is missing or unusable")),
+        Err(missing) => return dropped(service, &format!("its {missing} is missing or unusable")),
     };
     if row.content.len() > service.config.max_payload.get() {
-        return dropped("it is too large");
+        return dropped(service, "it is too large");
     }
     if service.has_too_many_events() {
-        return dropped("there are too many messages");
+        return dropped(service, "there are too many messages");
     }
     let metadata = Bytes::from(format!(r#"{{"id":"{}"}}"#, row.id));
     let message = Shared::Broadcast { event: row.event.into(), metadata, content: row.content };
@@ -41,7 +41,8 @@ pub(crate) fn send(service: &Service, relation: &Relation, tuple: &Tuple) {
     service.counters.events.add(service.now(), 1 + delivered);
 }
 
-fn dropped(reason: &str) {
+fn dropped(service: &Service, reason: &str) {
+    service.metrics.error("UnableToBroadcastChanges");
     tracing::warn!(reason, error_code = "UnableToBroadcastChanges", "a message of the database was not sent");
 }
 
