@@ -3,13 +3,15 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use kernel::units::Span;
 use serde_json::{Map, Value, json};
+use uuid::Uuid;
 
 use crate::config::Config;
 use crate::error::{Error, OrInternal};
 use crate::factor::recovery;
 use crate::hook;
+use crate::impersonation;
 use crate::service::Context;
-use crate::store::sessions::SessionRow;
+use crate::store::sessions::{Method, SessionRow};
 use crate::user::User;
 
 /// A signed token.
@@ -33,6 +35,53 @@ pub(crate) async fn issue(
     let claims = hook::access_token(ctx, tx, user.id, claims, method).await?;
     let token = ctx.service.keys.sign(&claims).or_internal("error generating jwt token")?;
     Ok(Issued { token, expires_at: claims.get("exp").and_then(Value::as_i64).unwrap_or_default() })
+}
+
+/// What sets a token apart with which somebody else acts.
+pub(crate) struct Acting {
+    /// Who acts.
+    pub(crate) act: Map<String, Value>,
+    pub(crate) aal: &'static str,
+    /// In seconds of the epoch.
+    pub(crate) expires_at: i64,
+}
+
+/// Makes a token with which somebody else acts as the user. A hook changes its claims as it does those of all,
+/// but not who acts, and not for how long.
+pub(crate) async fn issue_for_actor(
+    ctx: &Context,
+    tx: &mut db::Session,
+    user: &User,
+    acting: &Acting,
+) -> Result<Issued, Error> {
+    let none = SessionRow {
+        id: Uuid::nil(),
+        user_id: user.id,
+        created_at: ctx.now,
+        aal: None,
+        not_after: None,
+        refreshed_at: None,
+        user_agent: None,
+        ip: None,
+        tag: None,
+        oauth_client_id: None,
+        hmac_key: None,
+        counter: None,
+        scopes: None,
+        methods: vec![Method { method: impersonation::METHOD.to_owned(), at: ctx.now }],
+    };
+    let mut claims = claims(ctx.config(), user, &none, ctx.now);
+    claims.insert("aal".to_owned(), json!(acting.aal));
+    claims.insert("exp".to_owned(), json!(acting.expires_at));
+    claims.insert("act".to_owned(), json!(acting.act));
+    let mut claims = hook::access_token(ctx, tx, user.id, claims, impersonation::METHOD).await?;
+    let wanted = claims.get("exp").and_then(Value::as_i64).unwrap_or(acting.expires_at);
+    let expires_at = wanted.min(acting.expires_at);
+    claims.insert("exp".to_owned(), json!(expires_at));
+    claims.insert("act".to_owned(), json!(acting.act));
+    claims.insert("session_id".to_owned(), json!(Uuid::nil()));
+    let token = ctx.service.keys.sign(&claims).or_internal("error generating jwt token")?;
+    Ok(Issued { token, expires_at })
 }
 
 /// The claims of a token for this session now. Clients and policies depend on every name and type.

@@ -8,7 +8,7 @@ use crate::service::Context;
 use crate::store::audit_log_entries;
 use crate::user::User;
 
-/// What was done. Names and kinds are upstream's.
+/// What was done. Names and kinds are upstream's, but for [`Action::Impersonated`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     Login,
@@ -27,6 +27,7 @@ pub(crate) enum Action {
     IdentityLinked,
     IdentityUnlinked,
     InviteAccepted,
+    Impersonated,
     FactorInProgress,
     FactorUnenrolled,
     ChallengeCreated,
@@ -57,6 +58,7 @@ impl Action {
             Self::IdentityLinked => "identity_linked",
             Self::IdentityUnlinked => "identity_unlinked",
             Self::InviteAccepted => "invite_accepted",
+            Self::Impersonated => "user_impersonated",
             Self::FactorDeleted => "factor_deleted",
             Self::FactorUpdated => "factor_updated",
             Self::FactorInProgress => "factor_in_progress",
@@ -71,7 +73,7 @@ impl Action {
 
     fn kind(self) -> &'static str {
         match self {
-            Self::Login | Self::Logout | Self::InviteAccepted => "account",
+            Self::Login | Self::Logout | Self::InviteAccepted | Self::Impersonated => "account",
             Self::SignedUp | Self::Invited | Self::Deleted => "team",
             Self::TokenRevoked | Self::TokenRefreshed => "token",
             Self::FactorDeleted

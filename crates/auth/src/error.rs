@@ -137,6 +137,9 @@ pub enum Error {
     /// The token's role is not an administrator's.
     #[error("User not allowed")]
     NotAdmin,
+    /// Whoever acts as somebody else may not.
+    #[error("{0}")]
+    ActorRefused(&'static str),
     /// Only administrators change `app_metadata`.
     #[error("Updating app_metadata requires admin privileges")]
     AppMetadataRefused,
@@ -182,6 +185,9 @@ pub enum Error {
     /// their own.
     #[error("Session not found")]
     SessionNotListed,
+    /// No such mail.
+    #[error("Template not found")]
+    TemplateNotFound,
     /// No such factor.
     #[error("Factor not found")]
     FactorNotFound,
@@ -323,6 +329,9 @@ pub enum Error {
     /// Too many refreshes of one session at once, or no connection for one. 503 as above.
     #[error("Too many concurrent token refresh requests on the same session or refresh token")]
     RefreshContention,
+    /// The mail server did not take a mail that was sent to try it out.
+    #[error("The mail was not sent: {0}")]
+    MailRefused(String),
     /// The request took too long and was given up.
     #[error("Processing this request timed out, please retry after a moment.")]
     TimedOut,

@@ -13,6 +13,8 @@
 //! - [`pwned`] asks whether a password has leaked.
 //! - Rules without IO: [`password`], [`otp`], [`pkce`], [`refresh_token`], [`access_token`],
 //!   [`redirect`], [`identifier`], [`rate`], [`totp`], [`webauthn`], [`seal`].
+//! - [`impersonation`] lets administrators act as somebody else, for a short time and on the record.
+//! - [`lockout`] lets wrong passwords wait for each other.
 //! - `store/`: the SQL of schema `auth`, one file per table; `task/`: background work.
 //!
 //! Its connections log in as `supabase_auth_admin`, who owns that schema and nothing else. It
@@ -30,7 +32,9 @@ mod factor;
 mod hook;
 mod http;
 mod identifier;
+mod impersonation;
 mod link;
+mod lockout;
 mod mail;
 mod mailbox;
 mod oauth;
@@ -74,14 +78,18 @@ use tokio::sync::Notify;
 pub use crate::captcha::CaptchaSites;
 pub use crate::config::{
     Captcha, CaptchaProvider, Config, CustomOAuth, DbEncryption, Email, EmailValidation,
-    External as ExternalProvider, Hook, Hooks, HttpSms, Messagebird, Mfa, MfaPhone, MfaTotp, MfaWebAuthn,
-    Notification, Notifications, OAuthServer as OAuthServerConfig, Passkey, PasswordHash, PasswordHibp,
-    PasswordRequirements, Problem, RateLimits, Saml as SamlConfig, Sessions, Sms, Smtp, SmtpTls, Template,
-    Templates, Textlocal, Twilio, TwilioVerify, UrlPaths, Vonage, Wallet, Web3, WebAuthn,
+    External as ExternalProvider, Hook, Hooks, HttpSms, Impersonation, Lockout, Messagebird, Mfa, MfaPhone,
+    MfaTotp, MfaWebAuthn, Notification, Notifications, OAuthServer as OAuthServerConfig, Passkey,
+    PasswordHash, PasswordHibp, PasswordRequirements, Problem, RateLimits, Saml as SamlConfig, Sessions, Sms,
+    Smtp, SmtpTls, Template, Templates, Textlocal, Twilio, TwilioVerify, UrlPaths, Vonage, Wallet, Web3,
+    WebAuthn,
 };
 pub use crate::error::{
     Code, Error, Expiry, External, HookFailure, OAuthServer, Saml, SecondFactor, Weakness,
     Web3 as Web3Refusal,
+};
+pub use crate::mail::preview::{
+    MailText, Preview, PreviewError, list as mail_texts, preview as preview_mail,
 };
 pub use crate::oauth::PROVIDERS;
 use crate::oidc::Issuers;
@@ -92,9 +100,6 @@ use crate::service::{Service, Settings, Turns};
 
 /// Wrong guesses at one code before it is void, and the time over which they are forgotten.
 const WRONG_CODES: (u32, Duration) = (10, Duration::from_secs(86_400));
-
-/// Wrong passwords for one address or number in an hour, from wherever they come.
-const WRONG_PASSWORDS: (u32, Duration) = (30, Duration::from_secs(3600));
 
 /// Wrong answers to one challenge of a second factor before it is void.
 const GUESSES: (u32, Duration) = (5, Duration::from_secs(86_400));
@@ -192,7 +197,6 @@ impl Auth {
             captcha_sites: deps.captcha_sites,
             sent: Notify::new(),
             issuers: Issuers::default(),
-            wrong_passwords: Limiter::new(WRONG_PASSWORDS.0, WRONG_PASSWORDS.1),
             saml: saml::Desk::new(),
             guesses: Limiter::new(GUESSES.0, GUESSES.1),
             wrong_answers: Limiter::new(WRONG_ANSWERS.0, WRONG_ANSWERS.1),

@@ -48,6 +48,8 @@ pub(crate) struct Limits {
     pub(crate) oauth_authorize: Limiter<Client>,
     /// Wrong secrets and codes of applications.
     pub(crate) oauth_guesses: Limiter<Client>,
+    /// Codes of devices that are none, by who types them in.
+    pub(crate) user_codes: Limiter<Uuid>,
     pub(crate) sso: Limiter<Client>,
     pub(crate) saml: Limiter<Client>,
     pub(crate) email: Limiter<()>,
@@ -79,6 +81,7 @@ impl Limits {
             oauth_registration: Limiter::new(limits.oauth_client_registrations, FIVE_MINUTES),
             oauth_authorize: Limiter::new(limits.token_refresh, FIVE_MINUTES),
             oauth_guesses: Limiter::new(limits.token_refresh, FIVE_MINUTES),
+            user_codes: Limiter::new(limits.token_verifications, FIVE_MINUTES),
             sso: Limiter::new(limits.sso, FIVE_MINUTES),
             saml: Limiter::new(limits.saml_assertion, FIVE_MINUTES),
             email: Limiter::new(limits.email_sent, HOUR),
@@ -157,11 +160,6 @@ impl<K: Eq + Hash> Limiter<K> {
     {
         let buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         self.enough(buckets.get(key).map_or(self.capacity, |bucket| self.level(bucket, now)))
-    }
-
-    /// Fills the bucket of `key`.
-    pub(crate) fn forget(&self, key: &K) {
-        self.buckets.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
     }
 
     /// What is in the bucket of `key`, and since when; `None` if nothing was ever taken.

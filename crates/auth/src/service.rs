@@ -41,8 +41,6 @@ pub(crate) struct Service {
     pub(crate) sent: Notify,
     /// What issuers of ID tokens publish of themselves.
     pub(crate) issuers: Issuers,
-    /// Wrong passwords for one address or number, by a hash.
-    pub(crate) wrong_passwords: Limiter<String>,
     /// Sign-ins by SAML that are being looked at.
     pub(crate) saml: Desk,
     /// Wrong answers to one challenge of a second factor: after so many it is void.

@@ -69,6 +69,7 @@ pub(crate) const ROUTES: &[Route] = &[
     // Applications that sign people in know nothing of API keys.
     exactly("/auth/v1/oauth/authorize", Service::Auth, KeyRule::Open),
     exactly("/auth/v1/oauth/token", Service::Auth, KeyRule::Open),
+    exactly("/auth/v1/oauth/device_authorization", Service::Auth, KeyRule::Open),
     exactly("/auth/v1/oauth/userinfo", Service::Auth, KeyRule::Open),
     exactly("/auth/v1/oauth/clients/register", Service::Auth, KeyRule::Open),
     below("/.well-known/oauth-authorization-server", Service::Auth, KeyRule::Open),
@@ -114,6 +115,8 @@ mod tests {
         check("/sso", None);
         check("/auth/v1/.well-knownx", Some((Service::Auth, KeyRule::Any)));
         check("/auth/v1/oauth/token", Some((Service::Auth, KeyRule::Open)));
+        check("/auth/v1/oauth/device_authorization", Some((Service::Auth, KeyRule::Open)));
+        check("/auth/v1/oauth/device/BCDF-GHJK", Some((Service::Auth, KeyRule::Any)));
         check("/auth/v1/oauth/authorizations/x", Some((Service::Auth, KeyRule::Any)));
         check("/.well-known/oauth-authorization-server/auth/v1", Some((Service::Auth, KeyRule::Open)));
         check("/.well-known/openid-configuration", None);

@@ -11,6 +11,8 @@ mod email_validation;
 mod encryption;
 mod external;
 mod hook;
+mod impersonation;
+mod lockout;
 mod mfa;
 mod oauth_server;
 mod password;
@@ -34,6 +36,8 @@ pub use email_validation::EmailValidation;
 pub use encryption::DbEncryption;
 pub use external::External;
 pub use hook::{Hook, Hooks};
+pub use impersonation::Impersonation;
+pub use lockout::Lockout;
 pub use mfa::{Mfa, MfaPhone, MfaTotp, MfaWebAuthn, Passkey, WebAuthn};
 pub use oauth_server::OAuthServer;
 pub use password::PasswordHibp;
@@ -104,6 +108,10 @@ pub struct Config {
     pub max_request_duration: Span,
     /// Requests allowed per client.
     pub rate_limit: RateLimits,
+    /// Tokens with which administrators act as somebody else.
+    pub impersonation: Impersonation,
+    /// Waits after wrong passwords.
+    pub lockout: Lockout,
     /// Proof that a person asks, for whatever can be done without an account.
     pub captcha: Captcha,
     /// Accounts with an e-mail address.
@@ -252,6 +260,8 @@ impl Default for Config {
             audit_log_table: true,
             max_request_duration: Span::secs(10),
             rate_limit: RateLimits::default(),
+            impersonation: Impersonation::default(),
+            lockout: Lockout::default(),
             captcha: Captcha::default(),
             email: Email::default(),
             sms: Sms::default(),
@@ -366,6 +376,8 @@ impl Config {
         problems.extend(self.db_encryption.check());
         problems.extend(self.hook.check());
         problems.extend(self.captcha.check());
+        problems.extend(self.impersonation.check());
+        problems.extend(self.lockout.check());
         problems
     }
 

@@ -17,6 +17,10 @@ pub struct OAuthServer {
     pub allow_dynamic_registration: bool,
     /// The page of your application, below `site_url`, that asks people for their consent.
     pub authorization_url_path: String,
+    /// Whether devices without a browser may ask for access, with a code that someone types in elsewhere.
+    pub device_grant: bool,
+    /// The page of your application, below `site_url`, where people type in the code of a device.
+    pub device_verification_path: String,
     /// How long a request for access waits for consent and, after it, for the exchange of its code.
     pub authorization_ttl: Span,
     /// What an application gets that does not say what it wants: `openid`, `email`, `profile`, `phone`,
@@ -30,6 +34,8 @@ impl Default for OAuthServer {
             enabled: false,
             allow_dynamic_registration: false,
             authorization_url_path: "/oauth/consent".to_owned(),
+            device_grant: false,
+            device_verification_path: "/oauth/device".to_owned(),
             authorization_ttl: Span::secs(600),
             default_scope: "email".to_owned(),
         }

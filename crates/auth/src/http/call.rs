@@ -19,6 +19,7 @@ use super::MAX_BODY;
 use crate::captcha;
 use crate::error::{Error, OAuthServer, OrInternal};
 use crate::identifier;
+use crate::impersonation;
 use crate::outbox::Bell;
 use crate::redirect;
 use crate::service::{Context, Service};
@@ -102,6 +103,7 @@ impl Call {
     /// enough to act as them.
     pub(crate) async fn user(&self) -> Result<SignedIn, Error> {
         let signed_in = self.user_or_client().await?;
+        signed_in.refuse_actor()?;
         match signed_in.session.as_ref().is_some_and(SessionRow::is_held) {
             true => Err(OAuthServer::HeldSession.into()),
             false => Ok(signed_in),
@@ -131,11 +133,17 @@ impl Call {
             Some(Value::Array(list)) => list.first().and_then(Value::as_str),
             aud => aud.and_then(Value::as_str),
         };
-        Ok(SignedIn { aud: aud.unwrap_or_default().to_owned(), user, session })
+        let is_acted = impersonation::is_acting(&identity.claims);
+        Ok(SignedIn { aud: aud.unwrap_or_default().to_owned(), user, session, is_acted })
     }
 
-    /// The administrator's role. Neither user nor session is needed, but one that is named counts.
+    /// The administrator's role.
     pub(crate) async fn admin(&self) -> Result<String, Error> {
+        Ok(self.administrator().await?.role.to_string())
+    }
+
+    /// The administrator. Neither user nor session is needed, but one that is named counts.
+    pub(crate) async fn administrator(&self) -> Result<&Identity, Error> {
         let identity = match self.token() {
             // An API key of an administrator's role says enough by itself.
             Err(Error::NoAuthorization) => match self.identity.as_deref() {
@@ -160,7 +168,7 @@ impl Call {
                     .map_err(|_| Error::AdminSessionExpired)?;
             }
         }
-        Ok(identity.role.to_string())
+        Ok(identity)
     }
 
     /// Has it checked that a person asks, where that is switched on. Administrators need no proof.
@@ -254,6 +262,18 @@ pub(crate) struct SignedIn {
     pub(crate) session: Option<SessionRow>,
     /// The token's audience.
     pub(crate) aud: String,
+    /// Whether it is an administrator who acts as the user.
+    is_acted: bool,
+}
+
+impl SignedIn {
+    /// Who acts as somebody else looks, and changes nothing.
+    pub(crate) fn refuse_actor(&self) -> Result<(), Error> {
+        match self.is_acted {
+            true => Err(Error::ActorRefused("Not allowed with an impersonation token")),
+            false => Ok(()),
+        }
+    }
 }
 
 /// The body of a request, bounded and never decompressed.

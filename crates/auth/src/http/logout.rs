@@ -13,6 +13,7 @@ pub(crate) async fn post(call: Call) -> Result<HttpResponse, Error> {
         "local" => call.user_or_client().await?,
         _ => call.user().await?,
     };
+    signed_in.refuse_actor()?;
     let scope = call.param("scope");
     if !matches!(scope, "" | "global" | "local" | "others") {
         return Err(Error::invalid(format!("Unsupported logout scope \"{scope}\"")));

@@ -83,6 +83,7 @@ pub(crate) fn routes(service: &Arc<Service>, cfg: &mut ServiceConfig) {
                 .route(put().to(admin::user::put))
                 .route(delete().to(admin::user::delete)),
         )
+        .service(at("/admin/users/{user_id}/impersonate").route(post().to(admin::impersonate::post)))
         .service(at("/admin/users/{user_id}/factors").route(get().to(admin::factors::get)))
         .service(
             at("/admin/users/{user_id}/factors/{factor_id}")
@@ -101,6 +102,9 @@ pub(crate) fn routes(service: &Arc<Service>, cfg: &mut ServiceConfig) {
         .service(
             at("/admin/users/{user_id}/sessions/{session_id}").route(delete().to(admin::sessions::delete)),
         )
+        .service(at("/admin/mail/templates").route(get().to(admin::mail::list)))
+        .service(at("/admin/mail/templates/{name}").route(get().to(admin::mail::get)))
+        .service(at("/admin/mail/test").route(post().to(admin::mail::test)))
         .service(at("/admin/generate_link").route(post().to(admin::generate_link::post)))
         .service(
             at("/admin/sso/providers{slash:/?}")

@@ -9,7 +9,7 @@ use url::Url;
 use super::call::Call;
 use super::oauth;
 use crate::error::Error;
-use crate::oauth_server::Scope;
+use crate::oauth_server::{Scope, device};
 
 const TEN_MINUTES: (actix_web::http::header::HeaderName, &str) = (CACHE_CONTROL, "public, max-age=600");
 
@@ -61,6 +61,10 @@ pub(crate) async fn openid(call: Call) -> HttpResponse {
     });
     if config.oauth_server.enabled && config.oauth_server.allow_dynamic_registration {
         document["registration_endpoint"] = at("/oauth/clients/register");
+    }
+    if config.oauth_server.enabled && config.oauth_server.device_grant {
+        document["device_authorization_endpoint"] = at("/oauth/device_authorization");
+        document["grant_types_supported"] = json!(["authorization_code", "refresh_token", device::GRANT]);
     }
     HttpResponse::Ok().insert_header(TEN_MINUTES).json(document)
 }

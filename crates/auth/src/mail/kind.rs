@@ -82,6 +82,16 @@ impl Kind {
         }
     }
 
+    /// What people call it: the last word of its section.
+    pub(crate) fn name(self) -> &'static str {
+        self.section().rsplit('.').next().unwrap_or_default()
+    }
+
+    /// The mail that people call so.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
     /// Its text as configured.
     pub(crate) fn template(self, email: &Email) -> Template {
         match self {

@@ -5,6 +5,7 @@
 //! wording     our own texts, in HTML and plain, as templates
 //! texts       the templates in force: ours or the operator's, checked at start
 //! validation  whether an address takes mail; dns asks for its domain
+//! preview     a mail as it would be, with made-up data
 //! letter      a mail that is written, as it waits in the outbox
 //! plain       a page of HTML as plain text, for templates of the operator
 //! smtp        a letter on its way to the server
@@ -14,6 +15,7 @@ mod dns;
 mod kind;
 mod letter;
 mod plain;
+pub(crate) mod preview;
 mod smtp;
 mod texts;
 pub(crate) mod validation;

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::Value;
 use url::Url;
 
+use super::preview::sample;
 use super::wording::{self, Wording};
 use super::{Kind, Letter, plain};
 use crate::config::{Config, Problem};
@@ -104,15 +105,7 @@ impl Text {
 
     /// Renders it once, so that what exceeds the limits is known before somebody waits for a mail.
     fn try_out(&self) -> Result<(), String> {
-        let data = json!({
-            "SiteURL": "https://example.com",
-            "ConfirmationURL": "https://example.com/verify?token=t&type=signup&redirect_to=https://example.com",
-            "RedirectTo": "https://example.com", "Email": "jane@example.com", "NewEmail": "new@example.com",
-            "OldEmail": "old@example.com", "SendingTo": "new@example.com", "Token": "123456", "TokenHash": "hash",
-            "Phone": "15551234567", "OldPhone": "15557654321", "Provider": "google", "FactorType": "totp",
-            "UserAgent": "Firefox", "IP": "192.0.2.1", "Time": "2027-01-15T08:00:00Z",
-            "Data": { "name": "Jane" },
-        });
+        let data = sample("https://example.com", "https://example.com");
         self.write("jane@example.com", &data).map(drop).map_err(|error| error.to_string())
     }
 
@@ -184,6 +177,8 @@ async fn fetch(outbound: &Outbound, url: &str) -> Result<Body, String> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn data() -> Value {

@@ -11,7 +11,7 @@ use subtle::ConstantTimeEq;
 use url::Url;
 use uuid::Uuid;
 
-use super::redirect_uri;
+use super::{device, redirect_uri};
 
 /// A registered application.
 #[derive(Clone, Debug, PartialEq)]
@@ -168,18 +168,21 @@ pub(crate) struct Change {
 }
 
 impl Request {
-    /// The application, and its secret if it has one; or why it cannot be registered.
+    /// The application, and its secret if it has one; or why it cannot be registered. `devices` says whether
+    /// it may be one of a device.
     pub(crate) fn register(
         self,
         registration: Registration,
+        devices: bool,
         now: DateTime<Utc>,
     ) -> Result<(Client, Option<String>), String> {
         match self.redirect_uris.is_empty() {
+            true if is_for_devices(&self.grant_types) => {}
             true => return Err("redirect_uris is required".to_owned()),
             false => check_redirect_uris(&self.redirect_uris)?,
         }
         if !self.grant_types.is_empty() {
-            check_grant_types(&self.grant_types)?;
+            check_grant_types(&self.grant_types, devices)?;
         }
         check_name(&self.client_name)?;
         check_link("client_uri", &self.client_uri)?;
@@ -243,14 +246,14 @@ impl Change {
             && self.token_endpoint_auth_method.is_none()
     }
 
-    /// Changes the application, or says why it cannot be.
-    pub(crate) fn apply(self, client: &mut Client) -> Result<(), String> {
+    /// Changes the application, or says why it cannot be; `devices` as for [`Request::register`].
+    pub(crate) fn apply(self, client: &mut Client, devices: bool) -> Result<(), String> {
         if let Some(uris) = self.redirect_uris {
             check_redirect_uris(&uris)?;
             client.redirect_uris = uris;
         }
         if let Some(types) = self.grant_types {
-            check_grant_types(&types)?;
+            check_grant_types(&types, devices)?;
             client.grant_types = types;
         }
         if let Some(name) = self.client_name {
@@ -317,11 +320,17 @@ fn check_redirect_uris(uris: &[String]) -> Result<(), String> {
     }
 }
 
-fn check_grant_types(types: &[String]) -> Result<(), String> {
+/// True of applications that run on devices alone: no browser is ever sent back to them.
+fn is_for_devices(types: &[String]) -> bool {
+    types.iter().any(|name| name == device::GRANT) && !types.iter().any(|name| name == GRANT_TYPES[0])
+}
+
+fn check_grant_types(types: &[String], devices: bool) -> Result<(), String> {
     if types.is_empty() {
         return Err("grant_types cannot be empty".to_owned());
     }
-    match types.iter().all(|name| GRANT_TYPES.contains(&name.as_str())) {
+    let is_known = |name: &str| GRANT_TYPES.contains(&name) || (devices && name == device::GRANT);
+    match types.iter().all(|name| is_known(name)) {
         true => Ok(()),
         false => Err("grant_types must only contain 'authorization_code' and/or 'refresh_token'".to_owned()),
     }
@@ -367,7 +376,7 @@ mod tests {
         if request.redirect_uris.is_empty() {
             request.redirect_uris = vec!["https://a.test/cb".to_owned()];
         }
-        request.register(Registration::Manual, DateTime::default())
+        request.register(Registration::Manual, false, DateTime::default())
     }
 
     #[test]
@@ -429,7 +438,7 @@ mod tests {
             json!({ "logo_uri": format!("https://a.test/{}", "x".repeat(2048)) }),
             "logo_uri cannot exceed 2048 characters",
         );
-        let none = Request::default().register(Registration::Dynamic, DateTime::default());
+        let none = Request::default().register(Registration::Dynamic, false, DateTime::default());
         assert_eq!(none.err().as_deref(), Some("redirect_uris is required"));
     }
 
@@ -438,7 +447,7 @@ mod tests {
         let (mut client, _) = register(json!({ "client_name": "A" })).unwrap();
         let mut check = |change: serde_json::Value, expected: Result<(), &str>| {
             let change: Change = serde_json::from_value(change).unwrap();
-            assert_eq!(change.apply(&mut client), expected.map_err(str::to_owned));
+            assert_eq!(change.apply(&mut client, false), expected.map_err(str::to_owned));
         };
         check(json!({ "redirect_uris": [] }), Err("redirect_uris cannot be empty"));
         check(json!({ "grant_types": [] }), Err("grant_types cannot be empty"));

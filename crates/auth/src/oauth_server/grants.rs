@@ -8,7 +8,7 @@ use crate::audit::{self, Action, Actor};
 use crate::error::{Error, OAuthServer, OrInternal};
 use crate::service::Context;
 use crate::store::oauth_consents::Consent;
-use crate::store::{oauth_authorizations, oauth_clients, oauth_consents, sessions};
+use crate::store::{device_codes, oauth_authorizations, oauth_clients, oauth_consents, sessions};
 use crate::user::User;
 
 /// What the user allows at present, of applications that are still there.
@@ -33,6 +33,7 @@ pub(crate) async fn revoke(ctx: &Context, user: &User, client_id: Uuid) -> Resul
     const FAILED: &str = "Error revoking grant";
     let mut tx = ctx.service.pool.begin().await.or_internal(FAILED)?;
     oauth_authorizations::delete_of(&mut tx, user.id, client_id).await.or_internal(FAILED)?;
+    device_codes::delete_of(&mut tx, user.id, client_id).await.or_internal(FAILED)?;
     if !oauth_consents::revoke(&mut tx, user.id, client_id, ctx.now).await.or_internal(FAILED)? {
         return Err(OAuthServer::ConsentNotFound.into());
     }

@@ -6,6 +6,7 @@
 //!   the site that asks for consent. [`consent`]: that page learns who asks, and says yes or no.
 //! - [`token`]: the application exchanges the code it got for a session, which is the user's but
 //!   bound to the application and its scopes. [`claims`]: what it learns of the account.
+//! - [`device`]: what has no browser asks for access, and someone lets it in from elsewhere.
 //! - [`grants`]: what someone allowed, and taking it back.
 //!
 //! It refuses requests without PKCE, addresses that are not registered to the letter, a code's second
@@ -15,6 +16,7 @@ pub(crate) mod authorize;
 pub(crate) mod claims;
 pub(crate) mod client;
 pub(crate) mod consent;
+pub(crate) mod device;
 pub(crate) mod grants;
 mod redirect_uri;
 mod scope;

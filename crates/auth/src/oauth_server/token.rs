@@ -70,16 +70,57 @@ pub(crate) async fn exchange(
     // From here on the application cannot be deleted before its session is there to be ended.
     let held = oauth_clients::hold(&mut tx, client.id).await.or_internal(EXCHANGING)?;
     held.ok_or_else(|| OAuthServer::ClientRefused("Invalid client credentials".into()))?;
-    let user = user_of(ctx, &mut tx, &request).await?;
-    let signed_in_at = user.last_sign_in_at.unwrap_or(ctx.now);
-    let traits = json!({ "provider_type": "oauth_provider_authorization_code", "client_id": client.id });
-    audit::record(ctx, &mut tx, Actor::User(&user), Action::Login, Some(traits)).await?;
-    let holder = Holder { client_id: client.id, scopes: &request.scope };
-    let grant =
-        session::open_for(ctx, &mut tx, user, "oauth_provider/authorization_code", Some(holder)).await?;
+    let user = user_of(ctx, &mut tx, request.user_id).await?;
+    let nonce = request.nonce.as_deref();
+    let granted = Granted { user, scope: &request.scope, nonce, by: By::Code };
+    let exchanged = hand_out(ctx, &mut tx, client, granted).await?;
     oauth_authorizations::delete(&mut tx, request.id).await.or_internal(EXCHANGING)?;
     tx.commit().await.or_internal(EXCHANGING)?;
-    let scopes = Scopes::stored(&request.scope);
+    Ok(exchanged)
+}
+
+/// What someone granted an application.
+pub(super) struct Granted<'a> {
+    pub(super) user: User,
+    pub(super) scope: &'a str,
+    pub(super) nonce: Option<&'a str>,
+    pub(super) by: By,
+}
+
+/// How it was granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum By {
+    /// By a code that came with the browser.
+    Code,
+    /// From another device.
+    Device,
+}
+
+impl By {
+    /// What sessions and records call it.
+    fn names(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Code => ("oauth_provider/authorization_code", "oauth_provider_authorization_code"),
+            Self::Device => ("oauth_provider/device_code", "oauth_provider_device_code"),
+        }
+    }
+}
+
+/// Opens the application's session, with an ID token if it asked for one.
+pub(super) async fn hand_out(
+    ctx: &Context,
+    tx: &mut db::Session,
+    client: &Client,
+    granted: Granted<'_>,
+) -> Result<Exchanged, Error> {
+    let Granted { user, scope, nonce, by } = granted;
+    let (method, provider_type) = by.names();
+    let signed_in_at = user.last_sign_in_at.unwrap_or(ctx.now);
+    let traits = json!({ "provider_type": provider_type, "client_id": client.id });
+    audit::record(ctx, tx, Actor::User(&user), Action::Login, Some(traits)).await?;
+    let holder = Holder { client_id: client.id, scopes: scope };
+    let grant = session::open_for(ctx, tx, user, method, Some(holder)).await?;
+    let scopes = Scopes::stored(scope);
     let id_token = match scopes.has(Scope::OpenId) && signs_id_tokens(&ctx.service.keys) {
         false => None,
         true => {
@@ -88,7 +129,7 @@ pub(crate) async fn exchange(
                 user: &grant.user,
                 client_id: client.id,
                 scopes: &scopes,
-                nonce: request.nonce.as_deref(),
+                nonce,
                 signed_in_at,
             };
             let claims = claims::id_token(&about, ctx.now);
@@ -139,8 +180,7 @@ fn check(
 }
 
 /// Who granted the request, if they may still sign in.
-async fn user_of(ctx: &Context, tx: &mut db::Session, request: &AuthorizationRow) -> Result<User, Error> {
-    let id = request.user_id;
+pub(super) async fn user_of(ctx: &Context, tx: &mut db::Session, id: Option<Uuid>) -> Result<User, Error> {
     let id = id.ok_or_else(|| OAuthServer::grant("Authorization code has no associated user"))?;
     let user = users::find(tx, id).await.or_internal("Error finding user")?;
     let user = user.filter(|user| user.deleted_at.is_none());

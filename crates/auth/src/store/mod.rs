@@ -5,11 +5,13 @@
 
 pub(crate) mod audit_log_entries;
 pub(crate) mod custom_oauth_providers;
+pub(crate) mod device_codes;
 pub(crate) mod devices;
 pub(crate) mod flow_state;
 pub(crate) mod hook;
 pub(crate) mod identities;
 pub(crate) mod limits;
+pub(crate) mod lockouts;
 pub(crate) mod mfa_challenges;
 pub(crate) mod mfa_factors;
 pub(crate) mod oauth_authorizations;

@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use db::{Error, Session};
 
 /// The statements, each with the moment before which a row counts as old as its only parameter.
-const STEPS: [(&str, TimeDelta, &str); 13] = [
+const STEPS: [(&str, TimeDelta, &str); 16] = [
     ("refresh tokens of ended sessions", TimeDelta::hours(24), "\
 update auth.refresh_tokens set revoked = true, updated_at = $1 + interval '24 hours'
  where id in (select r.id from auth.refresh_tokens r join auth.sessions s on s.id = r.session_id
@@ -41,6 +41,9 @@ delete from auth.webauthn_challenges
     ("requests of applications", TimeDelta::hours(1), "\
 delete from auth.oauth_authorizations
  where id in (select id from auth.oauth_authorizations where expires_at < $1 limit 100 for update skip locked)"),
+    ("requests of devices", TimeDelta::hours(1), "\
+delete from auth.basalt_device_codes
+ where hash in (select hash from auth.basalt_device_codes where expires_at < $1 limit 100 for update skip locked)"),
     ("devices", TimeDelta::days(182), "\
 delete from auth.basalt_devices
  where ctid in (select ctid from auth.basalt_devices where last_seen_at < $1 limit 100 for update skip locked)"),
@@ -52,6 +55,13 @@ delete from auth.basalt_spent
 delete from auth.basalt_limits
  where name in (select name from auth.basalt_limits
                  where at < $1 and name like 'unknown:%' limit 1000 for update skip locked)"),
+    ("wrong passwords", TimeDelta::hours(24), "\
+delete from auth.basalt_lockouts
+ where key in (select key from auth.basalt_lockouts
+                where at < $1 and proved_at is null limit 1000 for update skip locked)"),
+    ("places of accounts", TimeDelta::days(182), "\
+delete from auth.basalt_lockouts
+ where key in (select key from auth.basalt_lockouts where at < $1 limit 1000 for update skip locked)"),
 ];
 
 /// How often one statement is run at most.

@@ -76,6 +76,9 @@ mod tests {
           (gen_random_uuid(), false, '2027-01-10');
         insert into auth.basalt_limits (name, tokens, at) values
           ('unknown:a', 0, '2027-01-14 07:00Z'), ('unknown:b', 0, '2027-01-15 07:00Z'), ('email_sent', 0, '2027-01-01');
+        insert into auth.basalt_lockouts (key, failures, at, proved_at) values
+          ('a', 9, '2027-01-14 07:00Z', null), ('b', 9, '2027-01-15 07:00Z', null),
+          ('c', 0, '2027-01-01', '2027-01-01'), ('d', 0, '2026-07-01', '2026-07-01');
         insert into auth.sessions (id, user_id, created_at, refreshed_at)
         select gen_random_uuid(), '11111111-1111-4111-8111-111111111111', born::timestamptz, used::timestamp
           from (values ('2027-01-10', '2027-01-15 07:00'), ('2027-01-10', '2027-01-13 07:00'), ('2027-01-15', null))
@@ -109,6 +112,9 @@ mod tests {
                status::auth.oauth_authorization_status, '2027-01-15 06:00Z', ends::timestamptz
           from (values (1, 'pending', '2027-01-15 06:30Z'), (2, 'approved', '2027-01-15 07:30Z'), (3, 'pending', '2027-01-15 08:30Z'))
                as a (n, status, ends);
+        insert into auth.basalt_device_codes (hash, user_code, client_id, scope, status, poll_seconds, created_at, expires_at)
+        select n::text, n::text, '55555555-5555-4555-8555-555555555555', '', 'pending', 5, '2027-01-15 06:00Z', ends::timestamptz
+          from (values (1, '2027-01-15 06:30Z'), (2, '2027-01-15 07:30Z')) as d (n, ends);
         insert into auth.basalt_devices (user_id, user_agent, network, last_seen_at) values
           ('11111111-1111-4111-8111-111111111111', 'old', '192.0.2.0/24', '2026-07-01'),
           ('11111111-1111-4111-8111-111111111111', 'young', '192.0.2.0/24', '2027-01-01')";
@@ -134,8 +140,11 @@ mod tests {
             ("unproved factors", 1),
             ("passkey challenges", 1),
             ("requests of applications", 1),
+            ("requests of devices", 1),
             ("devices", 1),
             ("codes asked for by strangers", 1),
+            ("wrong passwords", 1),
+            ("places of accounts", 1),
             ("anonymous users", 1),
             ("expired sessions", 1),
         ];

@@ -240,6 +240,20 @@ async fn lists_come_in_pages() {
     assert_eq!(filtered("user3").await, ["user3"]);
     assert_eq!(filtered("name%202%25").await, ["user2"]);
     assert_eq!(filtered("_ser").await, Vec::<String>::new(), "wildcards count as characters");
+    let exactly = async |sought: &str| {
+        let answer = api.get(&format!("/admin/users?{sought}"), &admin).await;
+        let total = answer.header("x-total-count").to_owned();
+        (emails(&answer.ok()), total)
+    };
+    assert_eq!(exactly("email=USER3@example.com").await, (vec!["user3".to_owned()], "1".to_owned()));
+    for other in
+        ["email=ser3@example.com", "email=user%25@example.com", "email=user3@example.com&filter=user2"]
+    {
+        assert_eq!(exactly(other).await, (Vec::new(), "0".to_owned()), "{other}");
+    }
+    api.sql("update auth.users set phone = '15551230003' where email like 'user3%'").await;
+    assert_eq!(exactly("phone=%2B15551230003").await.0, ["user3"]);
+    assert_eq!(exactly("phone=1555123000").await.0, Vec::<String>::new());
     let bad = api.get("/admin/users?page=-1", &admin).await;
     assert_eq!(bad.error(), (400, "validation_failed"));
     assert!(bad.body["msg"].as_str().unwrap().starts_with("Bad Pagination Parameters"));

@@ -15,6 +15,7 @@ use crate::harness::{Answer, Api, open, request};
 
 mod attacks;
 mod clients;
+mod device;
 
 pub const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";

@@ -9,9 +9,11 @@ mod db;
 mod dev;
 mod figures;
 mod generate;
+mod impersonate;
 mod import;
 mod keys;
 mod logs;
+mod mail;
 mod s3_keys;
 mod secrets;
 mod serve;
@@ -108,6 +110,8 @@ enum Command {
     Storage(storage::Storage),
     /// See and end sessions.
     Sessions(sessions::Sessions),
+    /// Look at the mails that accounts get, and send one to see whether it arrives.
+    Mail(mail::Mail),
     /// Show what the server has logged.
     Logs(logs::Logs),
     /// Take over a live Supabase.
@@ -228,6 +232,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Buckets(buckets) => buckets.run(),
         Command::Storage(storage) => storage.run(),
         Command::Sessions(sessions) => sessions.run(),
+        Command::Mail(mail) => mail.run(),
         Command::Logs(logs) => logs.run(),
         Command::Import(import) => import.run(),
         Command::Completion(completion) => completion.run(),

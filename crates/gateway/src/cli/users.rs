@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::api::{Api, escaped};
+use super::impersonate::Impersonate;
 use super::{Common, Failure, Format, confirm, from_stdin, print, wait};
 
 /// See and change the accounts of a running server.
@@ -25,6 +26,7 @@ Examples:
   basalt users reset-password ada@example.com        send the mail that lets her choose another
   basalt users reset-password ada@example.com --link print the link instead
   basalt users mfa remove ada@example.com 6f1c…      she has lost her phone
+  basalt users impersonate ada@example.com --for 5m --reason ticket-4711
 
 An account is named by its address, its phone number or its id.";
 
@@ -44,6 +46,8 @@ enum Command {
     Delete(Delete),
     /// Send the mail with which an account chooses another password; or print the link, or set a password.
     ResetPassword(Reset),
+    /// Print a token that acts as an account for some minutes, on the record and without a session.
+    Impersonate(Impersonate),
     /// See and take away second factors.
     #[command(subcommand)]
     Mfa(Mfa),
@@ -161,6 +165,7 @@ impl Users {
                 Command::Unban(who) => who.change(json!({ "ban_duration": "none" })).await,
                 Command::Delete(delete) => delete.run().await,
                 Command::ResetPassword(reset) => reset.run().await,
+                Command::Impersonate(impersonate) => impersonate.run().await,
                 Command::Mfa(Mfa::List(who)) => who.factors().await,
                 Command::Mfa(Mfa::Remove(remove)) => remove.run().await,
             }
@@ -335,21 +340,11 @@ async fn find(api: &Api, who: &str) -> Result<Value, Failure> {
     if Uuid::try_parse(who).is_ok() {
         return api.call(Method::GET, &format!("/auth/v1/admin/users/{who}"), None).await;
     }
-    let phone = who.trim_start_matches('+');
-    for page in 1.. {
-        let path = format!("/auth/v1/admin/users?per_page=1000&page={page}&filter={}", escaped(phone));
+    for name in ["email", "phone"] {
+        let path = format!("/auth/v1/admin/users?per_page=1&{name}={}", escaped(who));
         let mut answer = api.call(Method::GET, &path, None).await?;
-        let users = answer["users"].as_array_mut().map(std::mem::take).unwrap_or_default();
-        let is_last = users.len() < 1000;
-        let is_it = |user: &Value| {
-            user["email"].as_str().is_some_and(|email| email.eq_ignore_ascii_case(who))
-                || user["phone"].as_str().is_some_and(|number| !number.is_empty() && number == phone)
-        };
-        if let Some(user) = users.into_iter().find(is_it) {
+        if let Some(user) = answer["users"].get_mut(0).map(Value::take) {
             return Ok(user);
-        }
-        if is_last {
-            break;
         }
     }
     Err(Failure::Failed(anyhow::anyhow!("there is no account called {who:?}")))

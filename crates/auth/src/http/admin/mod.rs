@@ -4,6 +4,8 @@ pub(crate) mod audit;
 pub(crate) mod custom_providers;
 pub(crate) mod factors;
 pub(crate) mod generate_link;
+pub(crate) mod impersonate;
+pub(crate) mod mail;
 pub(crate) mod page;
 pub(crate) mod passkeys;
 pub(crate) mod sessions;

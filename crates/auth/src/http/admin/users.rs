@@ -14,7 +14,7 @@ use crate::error::{Error, OrInternal};
 use crate::identifier;
 use crate::password;
 use crate::service::Context;
-use crate::store::users::{self, Listing, NewUser};
+use crate::store::users::{self, Listing, NewUser, Sought};
 use crate::user::Object;
 
 pub(crate) async fn get(call: Call, request: HttpRequest) -> Result<HttpResponse, Error> {
@@ -22,13 +22,15 @@ pub(crate) async fn get(call: Call, request: HttpRequest) -> Result<HttpResponse
     call.admin().await?;
     let ascending = is_ascending(call.param("sort"))?;
     let page = Page::of(&call)?;
-    let (aud, filter) = (call.ctx.aud.as_str(), call.param("filter"));
-    if filter.contains('\0') {
+    let aud = call.ctx.aud.as_str();
+    if ["filter", "email", "phone"].iter().any(|name| call.param(name).contains('\0')) {
         return Err(Error::invalid("Bad filter"));
     }
-    let listing = Listing { aud, filter, ascending, limit: page.limit(), offset: page.offset() };
+    let phone = identifier::normal_phone(call.param("phone"));
+    let sought = Sought { filter: call.param("filter"), email: call.param("email"), phone: &phone };
+    let listing = Listing { aud, sought, ascending, limit: page.limit(), offset: page.offset() };
     let mut connection = call.ctx.service.pool.session().await.or_internal(FAILED)?;
-    let total = users::count(&mut connection, aud, filter).await.or_internal(FAILED)?;
+    let total = users::count(&mut connection, aud, sought).await.or_internal(FAILED)?;
     let list = users::list(&mut connection, &listing).await.or_internal(FAILED)?;
     let mut response = HttpResponse::Ok();
     page.announce(&request, total, &mut response);

@@ -52,18 +52,23 @@ pub(crate) async fn consent(
     let ctx = enabled(&call)?;
     let user = call.user().await?.user;
     check_origin(ctx, &request)?;
-    let consent: Consent = body.json().map_err(|_| OAuthServer::BadBody("invalid JSON body"))?;
-    let answer = match consent.action.as_str() {
-        "approve" => Answer::Approve,
-        "deny" => Answer::Deny,
-        _ => return Err(Error::invalid("action must be 'approve' or 'deny'")),
-    };
+    let answer = read_answer(&body)?;
     let target = consent::answer(ctx, &user, &id, answer).await?;
     Ok(HttpResponse::Ok().json(json!({ "redirect_url": target })))
 }
 
+/// What someone says.
+pub(super) fn read_answer(body: &Body) -> Result<Answer, Error> {
+    let consent: Consent = body.json().map_err(|_| OAuthServer::BadBody("invalid JSON body"))?;
+    match consent.action.as_str() {
+        "approve" => Ok(Answer::Approve),
+        "deny" => Ok(Answer::Deny),
+        _ => Err(Error::invalid("action must be 'approve' or 'deny'")),
+    }
+}
+
 /// A browser says whose page asks: it must be one of ours. Who is no browser says nothing.
-fn check_origin(ctx: &Context, request: &HttpRequest) -> Result<(), Error> {
+pub(super) fn check_origin(ctx: &Context, request: &HttpRequest) -> Result<(), Error> {
     let Some(origin) = request.headers().get(ORIGIN).filter(|origin| !origin.is_empty()) else {
         return Ok(());
     };

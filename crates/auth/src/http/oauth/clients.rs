@@ -55,7 +55,7 @@ pub(crate) async fn put(call: Call, id: Path<String>, body: Body) -> Result<Http
     if change.is_empty() {
         return Err(Error::invalid("No fields provided for update"));
     }
-    change.apply(&mut client).map_err(Error::invalid)?;
+    change.apply(&mut client, ctx.config().oauth_server.device_grant).map_err(Error::invalid)?;
     client.updated_at = ctx.now;
     oauth_clients::update(&mut tx, &client).await.or_internal(FAILED)?;
     tx.commit().await.or_internal(FAILED)?;

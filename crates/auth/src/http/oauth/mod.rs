@@ -3,6 +3,7 @@
 mod authorizations;
 mod authorize;
 mod clients;
+mod device;
 mod grants;
 mod register;
 mod token;
@@ -21,6 +22,9 @@ pub(super) fn routes(cfg: &mut ServiceConfig) {
         .service(
             at("/oauth/authorizations/{authorization_id}/consent").route(post().to(authorizations::consent)),
         )
+        .service(at("/oauth/device_authorization").route(post().to(device::begin)))
+        .service(at("/oauth/device/{user_code}").route(get().to(device::get)))
+        .service(at("/oauth/device/{user_code}/consent").route(post().to(device::consent)))
         .service(at("/oauth/token").route(post().to(token::post)))
         .service(at("/oauth/userinfo").route(get().to(userinfo::get)).route(post().to(userinfo::get)))
         .service(at("/oauth/clients/register").route(post().to(register::post)))

@@ -25,7 +25,7 @@ pub(crate) async fn post(call: Call, body: Body) -> Result<HttpResponse, Error> 
 pub(super) async fn register(ctx: &Context, body: &Body, by: Registration) -> Result<HttpResponse, Error> {
     const FAILED: &str = "failed to create OAuth client";
     let request: Request = body.json().map_err(|_| BAD_BODY)?;
-    let registered = request.register(by, ctx.now);
+    let registered = request.register(by, ctx.config().oauth_server.device_grant, ctx.now);
     // Upstream repeats the status in the text.
     let (client, secret) = registered.map_err(|reason| Error::invalid(format!("400: {reason}")))?;
     let mut session = ctx.service.pool.session().await.or_internal(FAILED)?;

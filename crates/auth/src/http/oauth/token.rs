@@ -1,4 +1,4 @@
-//! `POST /oauth/token`: an application gets tokens, for a code or for a refresh token.
+//! `POST /oauth/token`: an application gets tokens, for a code, for a device or for a refresh token.
 //!
 //! Only failures are counted against who calls: a server that signs in all its people from one
 //! address must not be held up by its success.
@@ -15,6 +15,7 @@ use super::super::call::{Body, Call};
 use super::enabled;
 use crate::error::{Error, OAuthServer};
 use crate::oauth_server::client::Method;
+use crate::oauth_server::device;
 use crate::oauth_server::token::{self, Brought, Exchanged, Presented};
 use crate::service::Context;
 use crate::session;
@@ -23,7 +24,7 @@ use crate::session;
 #[derive(Deserialize)]
 #[serde(default)]
 #[derive(Default)]
-struct Params {
+pub(super) struct Params {
     grant_type: String,
     code: String,
     refresh_token: String,
@@ -32,6 +33,8 @@ struct Params {
     client_secret: String,
     code_verifier: String,
     resource: String,
+    device_code: String,
+    pub(super) scope: String,
 }
 
 pub(crate) async fn post(call: Call, request: HttpRequest, body: Body) -> Result<HttpResponse, Error> {
@@ -43,7 +46,7 @@ pub(crate) async fn post(call: Call, request: HttpRequest, body: Body) -> Result
         _ => Error::TooManyRequests(seconds),
     })?;
     let result = tokens(ctx, &request, params).await;
-    if let Err(Error::OAuthServer(_)) = result {
+    if result.as_ref().is_err_and(is_guess) {
         // What remained may have gone to others at the same time: this one is answered all the same.
         let _ = guesses.take(ctx.client(), ctx.now);
     }
@@ -62,8 +65,17 @@ pub(crate) async fn post(call: Call, request: HttpRequest, body: Body) -> Result
     Ok(response.insert_header((CACHE_CONTROL, "no-store")).json(body))
 }
 
+/// Whether it was refused for what it brought. A device that asks whether it may come in guesses nothing.
+fn is_guess(error: &Error) -> bool {
+    let waits = |error: &str| matches!(error, "authorization_pending" | "slow_down");
+    match error {
+        Error::OAuthServer(OAuthServer::Token { error, .. }) => !waits(error),
+        error => matches!(error, Error::OAuthServer(_)),
+    }
+}
+
 /// The parameters; `None` if the body cannot be read.
-fn read(request: &HttpRequest, body: &Body) -> Option<Params> {
+pub(super) fn read(request: &HttpRequest, body: &Body) -> Option<Params> {
     let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     if kind.contains("application/json") {
         return body.json().ok();
@@ -79,6 +91,8 @@ fn read(request: &HttpRequest, body: &Body) -> Option<Params> {
         client_secret: take("client_secret"),
         code_verifier: take("code_verifier"),
         resource: take("resource"),
+        device_code: take("device_code"),
+        scope: take("scope"),
     })
 }
 
@@ -110,6 +124,10 @@ async fn tokens(ctx: &Context, request: &HttpRequest, params: Option<Params>) ->
             };
             token::exchange(ctx, &client, &brought).await
         }
+        device::GRANT if ctx.config().oauth_server.device_grant => match params.device_code.as_str() {
+            "" => Err(OAuthServer::request("device_code is required").into()),
+            code => device::exchange(ctx, &client, code).await,
+        },
         "refresh_token" if params.refresh_token.is_empty() => {
             Err(OAuthServer::request("refresh_token is required for refresh_token grant").into())
         }
@@ -122,7 +140,7 @@ async fn tokens(ctx: &Context, request: &HttpRequest, params: Option<Params>) ->
 }
 
 /// Who asks: by the header if there is one, else by the body.
-fn presented(request: &HttpRequest, params: Option<&Params>) -> Result<Presented, OAuthServer> {
+pub(super) fn presented(request: &HttpRequest, params: Option<&Params>) -> Result<Presented, OAuthServer> {
     let unreadable =
         |reason: &str| OAuthServer::ClientRefused(format!("Invalid client credentials: {reason}").into());
     if let Some(encoded) = basic(request) {

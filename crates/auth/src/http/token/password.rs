@@ -1,20 +1,17 @@
 //! The password grant.
 //!
 //! Beyond the limits of a client, wrong passwords count against the address or number that is signed in
-//! with, whoever tries them and whether it has an account: after [`crate::WRONG_PASSWORDS`] of them only
-//! clients that have a session of the account may go on, so that its owner is not locked out by others.
+//! with, whether it has an account or not ([`crate::lockout`]).
 
 use serde::Deserialize;
-use uuid::Uuid;
 
 use super::super::call::Body;
 use crate::error::{Error, OrInternal};
-use crate::rate::network;
+use crate::lockout::Door;
 use crate::service::Context;
 use crate::session::{self, Grant};
 use crate::store::{sessions, users};
-use crate::user::User;
-use crate::{account, hook, identifier, otp, pwned};
+use crate::{account, hook, identifier, pwned};
 
 #[derive(Deserialize)]
 #[serde(default)]
@@ -42,29 +39,31 @@ pub(crate) async fn grant(ctx: &Context, body: &Body) -> Result<Grant, Error> {
         (true, false) => false,
     };
     // The connection is given back while the password is compared.
-    let found = {
+    let (found, door) = {
         let mut connection = ctx.service.pool.session().await.or_internal(QUERYING)?;
-        if by_email {
+        let phone = identifier::normal_phone(&phone);
+        let found = if by_email {
             users::find_by_email(&mut connection, &email, &ctx.aud).await
         } else {
-            users::find_by_phone(&mut connection, &identifier::normal_phone(&phone), &ctx.aud).await
-        }
-    };
-    let found = found.or_internal(QUERYING)?;
-    let account =
-        otp::hash(&if by_email { email.to_lowercase() } else { identifier::normal_phone(&phone) }, "");
-    check_guesses(ctx, &account, found.as_ref()).await?;
-    let wrong = || {
-        // What remained may have gone to others at the same time: this one is refused all the same.
-        let _ = ctx.service.wrong_passwords.take(account.clone(), ctx.now);
-        Error::InvalidCredentials
+            users::find_by_phone(&mut connection, &phone, &ctx.aud).await
+        };
+        let found = found.or_internal(QUERYING)?;
+        let name = if by_email { email.to_lowercase() } else { phone };
+        let door = Door::of(ctx, &name, found.as_ref().map(|user| user.id));
+        door.check(ctx, &mut connection).await?;
+        (found, door)
     };
     let Some(user) = found.filter(|user| user.has_password()) else {
         ctx.service.hasher.verify_nobody(password).await?;
-        return Err(wrong());
+        return Err(door.wrong(ctx).await);
     };
     let hash = account::password_hash(ctx, &user)?;
     let valid = ctx.service.hasher.verify(&hash, password.clone()).await?;
+    // Counted before a hook is asked, which may refuse or fail.
+    let counted = if valid { Ok(()) } else { Err(door.wrong(ctx).await) };
+    if let Err(error @ Error::TooManyRequests(_)) = counted {
+        return Err(error);
+    }
     if let Some(rejection) = hook::password_attempt(ctx, user.id, valid).await? {
         if rejection.ends_sessions {
             let mut connection = ctx.service.pool.session().await.or_internal(QUERYING)?;
@@ -72,9 +71,7 @@ pub(crate) async fn grant(ctx: &Context, body: &Body) -> Result<Grant, Error> {
         }
         return Err(Error::PasswordRefused(rejection.message));
     }
-    if !valid {
-        return Err(wrong());
-    }
+    counted?;
     // Comparing took long enough for the account to be changed: what counts is how it is now.
     let mut tx = ctx.service.pool.begin().await.or_internal(QUERYING)?;
     let user = users::lock(&mut tx, user.id).await.or_internal(QUERYING)?;
@@ -82,6 +79,7 @@ pub(crate) async fn grant(ctx: &Context, body: &Body) -> Result<Grant, Error> {
     if account::password_hash(ctx, &user)? != hash {
         return Err(Error::InvalidCredentials);
     }
+    door.right(ctx, &mut tx).await?;
     // Only who knows the password learns that the account exists and is banned.
     if user.is_banned(ctx.now) {
         return Err(Error::BannedAtSignIn);
@@ -96,19 +94,8 @@ pub(crate) async fn grant(ctx: &Context, body: &Body) -> Result<Grant, Error> {
     let provider = if by_email { "email" } else { "phone" };
     let mut grant = session::sign_in(ctx, &mut tx, user, "password", provider).await?;
     tx.commit().await.or_internal("Database error granting user")?;
-    ctx.service.wrong_passwords.forget(&account);
     if let Err(Error::WeakPassword(weakness)) = pwned::check_strength(ctx, &password).await {
         grant.weak_password = Some(weakness);
     }
     Ok(grant)
-}
-
-/// Refuses where too many wrong passwords were tried, unless this client has a session of the account.
-async fn check_guesses(ctx: &Context, account: &str, user: Option<&User>) -> Result<(), Error> {
-    let Err(seconds) = ctx.service.wrong_passwords.look(account, ctx.now) else { return Ok(()) };
-    // Asked for strangers too, so that it takes as long.
-    let id = user.map_or_else(Uuid::new_v4, |user| user.id);
-    let mut connection = ctx.service.pool.session().await.or_internal(QUERYING)?;
-    let knows = sessions::is_known(&mut connection, id, ctx.ip.map(network)).await.or_internal(QUERYING)?;
-    if knows { Ok(()) } else { Err(Error::TooManyRequests(seconds)) }
 }
