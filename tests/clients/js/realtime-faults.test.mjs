@@ -273,6 +273,20 @@ for (const slot of ['temporary', 'durable']) {
       await one.end()
     })
 
+    test('the publication is dropped and made again', async () => {
+      const one = await subscribed()
+      const before = one.told.length
+      await administer(database, 'drop publication supabase_realtime')
+      await until('the word that there are no changes', () => one.told.slice(before).some((text) => text.startsWith('error')))
+      await insert()
+      await administer(database, 'create publication supabase_realtime for table public.rows')
+      const took = await recovered(one, performance.now())
+      // It is looked for every second.
+      assert.ok(took < 6000, `${took} ms`)
+      console.log(`      flows again after ${took} ms`)
+      await one.end()
+    })
+
     test('Postgres keeps no more of its log for the slot', async () => {
       await administer(database, `alter system set max_slot_wal_keep_size = '64MB'`, 'select pg_reload_conf()')
       const fill = async () => {

@@ -91,8 +91,7 @@ pub(super) async fn survey(fleet: &Fleet, asking: &[Asking]) -> Result<Vec<Answe
 fn is_passing(error: &Error) -> bool {
     match error.code() {
         Some(code) => {
-            matches!(&*code.get(..2).unwrap_or_default(), "08" | "40" | "53" | "58")
-                || code.starts_with("57P")
+            matches!(code.get(..2).unwrap_or_default(), "08" | "40" | "53" | "58") || code.starts_with("57P")
         }
         None => !matches!(error, Error::Client(_)),
     }
