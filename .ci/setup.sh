@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what a fresh Debian or Ubuntu machine lacks. Says what it does; does nothing when all is there.
 #   setup.sh run    to build and run: C compiler, libraries for SAML, PostgreSQL server (15 or newer), Rust
-#   setup.sh test   that, Node.js (20 or newer) for the client tests, PgBouncer, xmlsec1, and clients of S3
+#   setup.sh test   that, Node.js (20 or newer) for the client tests, PgBouncer, xmlsec1, NATS, and clients of S3
 set -euo pipefail
 
 purpose="${1:-run}"
@@ -131,6 +131,14 @@ ensure_pgbouncer() {
 # Signs the documents that the tests of SAML verify.
 ensure_xmlsec() { have xmlsec1 && have openssl || apt_install xmlsec1 openssl; }
 
+# What several servers of one database may speak through.
+ensure_nats() {
+  if have nats-server || [ -x /usr/sbin/nats-server ]; then return; fi
+  apt_install nats-server
+  # Tests start their own; the service that the package starts is not wanted.
+  if have systemctl; then as_root systemctl disable --now nats-server >/dev/null 2>&1 || true; fi
+}
+
 # Tools that speak S3, for the tests of that protocol.
 ensure_s3_clients() {
   local missing=()
@@ -146,6 +154,6 @@ ensure_postgres
 ensure_rust
 case "$purpose" in
   run) ;;
-  test) ensure_node; ensure_pgbouncer; ensure_xmlsec; ensure_s3_clients ;;
+  test) ensure_node; ensure_pgbouncer; ensure_xmlsec; ensure_nats; ensure_s3_clients ;;
   *) say "unknown purpose: $purpose"; exit 2 ;;
 esac

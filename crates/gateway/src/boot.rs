@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use db::{Fleet, Pool, PoolOptions, Target, bootstrap, migrate};
 use jwt::{ApiKeys, LiveKeys};
-use kernel::{Clock, RoleName, Secret, Stop};
+use kernel::{Answers, Clock, RoleName, Secret, Stop};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -128,7 +128,7 @@ impl Running {
 
 async fn start(plan: &ServePlan) -> anyhow::Result<Running> {
     let settings = &plan.settings;
-    let clock = Clock::system();
+    let (clock, answers) = (Clock::system(), Answers::default());
     let database = Database::open(&settings.database, &plan.data_dir).await?;
     let keys = LiveKeys::from(keys::signing(settings, plan.secrets.as_ref())?);
     let api_keys = keys::api_keys(settings, plan.secrets.as_ref())?;
@@ -181,7 +181,8 @@ async fn start(plan: &ServePlan) -> anyhow::Result<Running> {
                         verifier: keys::verifier(settings, keys.clone(), false)?,
                         keys: api_keys.clone(),
                     };
-                    Some(start_realtime(settings, &realtime_admin, &mut connections, tokens).await?)
+                    let deps = (tokens, answers.clone());
+                    Some(start_realtime(settings, &realtime_admin, &mut connections, deps).await?)
                 }
                 false => None,
             };
@@ -232,7 +233,7 @@ async fn start(plan: &ServePlan) -> anyhow::Result<Running> {
         vault: vault.clone(),
         cluster: database.cluster.as_ref().map(cluster::Cluster::state),
     };
-    let edge = Arc::new(edge(plan, keys, api_keys, clock)?);
+    let edge = Arc::new(edge(plan, keys, api_keys, clock, answers)?);
     Ok(Running {
         database,
         edge,
@@ -363,7 +364,7 @@ async fn start_realtime(
     settings: &Settings,
     login: &Target,
     connections: &mut Connections,
-    keys: realtime::Keys,
+    (keys, answers): (realtime::Keys, Answers),
 ) -> anyhow::Result<realtime::Realtime> {
     // Messages are kept by the day, in UTC.
     let own = named(login, "basalt realtime")
@@ -380,6 +381,7 @@ async fn start_realtime(
         stream: named(&direct, "basalt realtime"),
         keys,
         clock: Clock::system(),
+        answers,
     };
     realtime::Realtime::start(settings.realtime.clone(), deps).await.context("realtime")
 }
@@ -420,7 +422,13 @@ fn named(target: &Target, name: &str) -> Target {
     target.clone().with_application_name(name)
 }
 
-fn edge(plan: &ServePlan, keys: LiveKeys, api_keys: ApiKeys, clock: Clock) -> anyhow::Result<Edge> {
+fn edge(
+    plan: &ServePlan,
+    keys: LiveKeys,
+    api_keys: ApiKeys,
+    clock: Clock,
+    answers: Answers,
+) -> anyhow::Result<Edge> {
     let settings = &plan.settings;
     let secrets = plan.secrets.as_ref();
     let proxies = settings.server.trusted_proxies.iter().map(|text| text.parse::<address::Network>());
@@ -436,6 +444,7 @@ fn edge(plan: &ServePlan, keys: LiveKeys, api_keys: ApiKeys, clock: Clock) -> an
         keys: api_keys,
         anonymous,
         clock,
+        answers,
         bare: secrets.is_none(),
         local: settings.is_local(),
         functions_max_body: settings.functions.max_body.0,

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use actix_web::dev::Server;
 use actix_web::middleware::{Compress, Condition, from_fn};
+use actix_web::rt::net::TcpStream;
 use actix_web::{App, HttpResponse, HttpServer, web};
 use kernel::units::{Bytes, Span};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use socket2::SockRef;
 
 use crate::edge::refusal::Refusal;
 use crate::edge::{self, Edge};
@@ -43,6 +45,8 @@ pub struct Config {
     pub request_timeout: Span,
     /// How long a client may take to send its headers.
     pub header_timeout: Span,
+    /// A client that takes nothing of what is sent to it for so long is cut off, sockets included.
+    pub send_timeout: Span,
     /// How long an idle connection is kept.
     pub keep_alive: Span,
     /// Connections at most, over all workers.
@@ -67,6 +71,7 @@ impl Default for Config {
             max_body: Bytes::mib(50),
             request_timeout: Span::secs(60),
             header_timeout: Span::secs(10),
+            send_timeout: Span::secs(60),
             keep_alive: Span::secs(75),
             max_connections: 10_000,
             workers: 0,
@@ -141,7 +146,7 @@ pub(crate) fn serve(
     services: Services,
 ) -> std::io::Result<Server> {
     let config = edge.config.clone();
-    let workers = config.workers();
+    let (workers, send_timeout) = (config.workers(), config.send_timeout.0);
     let mut server = HttpServer::new(move || {
         let edge = Arc::clone(&edge);
         let bare = edge.bare;
@@ -152,6 +157,14 @@ pub(crate) fn serve(
             .wrap(Condition::new(!bare, from_fn(edge::compress::mark_small)))
             .wrap(Condition::new(!bare, Compress::default()))
             .wrap(from_fn(move |request, next| edge::handle(Arc::clone(&edge), request, next)))
+    })
+    .on_connect(move |connection, _| {
+        // Nothing of ours runs while the system waits for such a client.
+        if let Some(stream) = connection.downcast_ref::<TcpStream>()
+            && let Err(error) = SockRef::from(stream).set_tcp_user_timeout(Some(send_timeout))
+        {
+            tracing::debug!(%error, "a connection has no time limit");
+        }
     })
     .workers(workers)
     // A body that is sent in pieces would wait for the client to acknowledge its head.

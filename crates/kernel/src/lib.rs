@@ -4,11 +4,13 @@
 //! - [`token`]: why a bearer token was refused; every service words it its own way.
 //! - [`error`]: what an error must be able to say before it may leave the process.
 //! - [`secret`], [`clock`], [`id`], [`units`]: values with rules.
+//! - [`answers`]: who must have heard of what was written before others do.
 //! - [`task`], [`health`]: background work and readiness, as values the gateway supervises.
 //!
 //! This crate opens no socket, reads no file and knows no other crate of the workspace. A type
 //! comes here when it has its second user, not before.
 
+pub mod answers;
 pub mod clock;
 pub mod error;
 pub mod health;
@@ -21,6 +23,7 @@ pub mod task;
 pub mod token;
 pub mod units;
 
+pub use answers::Answers;
 pub use clock::Clock;
 pub use error::ApiError;
 pub use health::Health;

@@ -75,6 +75,9 @@ pub struct Config {
     pub resume_window: Span,
     /// Bytes of changes that are kept for them.
     pub resume_memory: Bytes,
+    /// Who writes through the data API has its answer before the changes that it made are told to anybody: they are
+    /// told so long after it, or four times as long after they are known, whichever comes first. 0: at once.
+    pub answers_first: Span,
     /// Ask policies about a row as it was committed and not as it is when they are asked: a row that changes
     /// again at once is told each time.
     pub check_image: bool,
@@ -125,6 +128,7 @@ impl Default for Config {
             max_change: Bytes::mib(1),
             resume_window: Span::secs(600),
             resume_memory: Bytes::mib(8),
+            answers_first: Span(Duration::from_millis(5)),
             check_image: false,
             drain: Span::secs(10),
         }

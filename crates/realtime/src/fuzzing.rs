@@ -7,11 +7,13 @@ use bytes::Bytes;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
+use crate::changes::fuzzing as changes;
 use crate::hub::relay::envelope;
 use crate::protocol::join::{Join, Replay};
 use crate::protocol::message::{Body, Malformed, Message};
 use crate::protocol::outgoing::{Encoder, Shared};
 use crate::protocol::{Version, binary, text};
+use crate::wal::decode::{Message as Change, decode};
 
 /// A text frame, in both versions.
 pub fn text_frame(data: &[u8]) {
@@ -76,6 +78,30 @@ pub fn join(data: &[u8]) {
     }
     if let Some(key) = join.presence_key {
         assert!(!key.is_empty() && key.len() <= 1024);
+    }
+}
+
+/// A filter, and behind a zero a value that it is about.
+pub fn filter(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let (filter, value) = text.split_once('\0').unwrap_or((text, ""));
+    changes::filter(filter, value);
+}
+
+/// The kind of a column, and its text as Postgres prints it.
+pub fn value(data: &[u8]) {
+    let Some((kind, text)) = data.split_first() else { return };
+    let Ok(text) = std::str::from_utf8(text) else { return };
+    changes::value(*kind, text);
+}
+
+/// A message of the stream of changes.
+pub fn pgoutput(data: &[u8]) {
+    let Ok(message) = decode(&Bytes::copy_from_slice(data)) else { return };
+    match message {
+        Change::Row { row, .. } => assert!(row.size() <= data.len(), "nothing is made up"),
+        Change::Relation(relation) => assert!(relation.columns.len() <= data.len()),
+        _ => {}
     }
 }
 

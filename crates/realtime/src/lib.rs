@@ -43,7 +43,7 @@ use std::sync::Arc;
 use actix_web::web::ServiceConfig;
 use db::{Fleet, Pool, Target};
 use jwt::{ApiKeys, Verifier};
-use kernel::{Clock, Health, Task};
+use kernel::{Answers, Clock, Health, Task};
 
 pub use crate::config::{Config, Problem, Relay};
 pub use crate::http::MAX_BODY;
@@ -95,6 +95,8 @@ pub struct Deps {
     pub keys: Keys,
     /// The time.
     pub clock: Clock,
+    /// What those who write through this process are still to be told.
+    pub answers: Answers,
 }
 
 /// What proves who somebody is.
@@ -136,7 +138,7 @@ impl Realtime {
             counters: Counters::default(),
             metrics: Arc::default(),
             sockets: Sockets::default(),
-            changes: changes::Changes::new(&deps.stream, !config.resume_window.0.is_zero()),
+            changes: changes::Changes::new(&deps.stream, !config.resume_window.0.is_zero(), deps.answers),
             follow: wal::stream::Follow::default(),
             // The texts of values are read by their form.
             stream: deps

@@ -2,6 +2,8 @@
 //!
 //! Rates are upstream's: the average over the last minute, in twelve buckets of five seconds, for the whole
 //! installation. What exceeds them is the sender's to bear: its channel ends, those who only listen stay.
+//!
+//! Several instances tell each other every second how much they use; what they say is added to what is counted here.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
@@ -82,6 +84,27 @@ impl Window {
     }
 }
 
+/// How much of the limits is used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Used {
+    pub(crate) sockets: u64,
+    /// Joins per second, as the others.
+    pub(crate) joins: u64,
+    pub(crate) events: u64,
+    pub(crate) presence: u64,
+}
+
+impl std::iter::Sum for Used {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |sum, more| Self {
+            sockets: sum.sockets.saturating_add(more.sockets),
+            joins: sum.joins.saturating_add(more.joins),
+            events: sum.events.saturating_add(more.events),
+            presence: sum.presence.saturating_add(more.presence),
+        })
+    }
+}
+
 /// What is counted for the whole installation.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
@@ -92,6 +115,16 @@ pub(crate) struct Counters {
     /// Presence messages sent and delivered.
     pub(crate) presence: Rate,
     sockets: Arc<AtomicUsize>,
+    elsewhere: Elsewhere,
+}
+
+/// What other instances use, as they said last.
+#[derive(Debug, Default)]
+struct Elsewhere {
+    sockets: AtomicU64,
+    joins: AtomicU64,
+    events: AtomicU64,
+    presence: AtomicU64,
 }
 
 /// The place of one socket among those that may be open; given back when dropped.
@@ -104,8 +137,48 @@ impl Counters {
         self.sockets.load(Ordering::Relaxed)
     }
 
-    /// A place for one more socket, if there is one among `most`.
+    /// What this instance uses.
+    pub(crate) fn used_here(&self, now: i64) -> Used {
+        Used {
+            sockets: self.sockets() as u64,
+            joins: self.joins.average(now),
+            events: self.events.average(now),
+            presence: self.presence.average(now),
+        }
+    }
+
+    /// What all others use together.
+    pub(crate) fn set_elsewhere(&self, used: Used) {
+        self.elsewhere.sockets.store(used.sockets, Ordering::Relaxed);
+        self.elsewhere.joins.store(used.joins, Ordering::Relaxed);
+        self.elsewhere.events.store(used.events, Ordering::Relaxed);
+        self.elsewhere.presence.store(used.presence, Ordering::Relaxed);
+    }
+
+    /// Sockets that are open, here and elsewhere.
+    pub(crate) fn all_sockets(&self) -> u64 {
+        (self.sockets() as u64).saturating_add(self.elsewhere.sockets.load(Ordering::Relaxed))
+    }
+
+    /// Joins per second, here and elsewhere.
+    pub(crate) fn joins_per_second(&self, now: i64) -> u64 {
+        self.joins.average(now).saturating_add(self.elsewhere.joins.load(Ordering::Relaxed))
+    }
+
+    /// Messages per second, here and elsewhere.
+    pub(crate) fn events_per_second(&self, now: i64) -> u64 {
+        self.events.average(now).saturating_add(self.elsewhere.events.load(Ordering::Relaxed))
+    }
+
+    /// Presence messages per second, here and elsewhere.
+    pub(crate) fn presence_per_second(&self, now: i64) -> u64 {
+        self.presence.average(now).saturating_add(self.elsewhere.presence.load(Ordering::Relaxed))
+    }
+
+    /// A place for one more socket, if there is one among `most`, of which the other instances have theirs.
     pub(crate) fn seat(&self, most: usize) -> Option<Seat> {
+        let elsewhere = self.elsewhere.sockets.load(Ordering::Relaxed);
+        let most = most.saturating_sub(usize::try_from(elsewhere).unwrap_or(usize::MAX));
         let more = |n: usize| (n < most).then_some(n + 1);
         self.sockets.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
         Some(Seat(Arc::clone(&self.sockets)))
@@ -159,5 +232,19 @@ mod tests {
         drop(first);
         assert_eq!(counters.sockets(), 0);
         assert!(counters.seat(1).is_some());
+    }
+
+    #[test]
+    fn what_others_use_is_used() {
+        let counters = Counters::default();
+        let _seat = counters.seat(3);
+        let other = Used { sockets: 1, joins: 2, events: 3, presence: 4 };
+        counters.set_elsewhere([other, Used { events: 10, ..Used::default() }].into_iter().sum());
+        counters.events.add(1000, 60);
+        assert_eq!((counters.all_sockets(), counters.joins_per_second(1000)), (2, 2));
+        assert_eq!((counters.events_per_second(1000), counters.presence_per_second(1000)), (14, 4));
+        assert_eq!(counters.used_here(1000), Used { sockets: 1, events: 1, ..Used::default() });
+        let second = counters.seat(3);
+        assert!(second.is_some() && counters.seat(3).is_none());
     }
 }

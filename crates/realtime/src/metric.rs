@@ -86,11 +86,10 @@ pub(crate) fn text(service: &Service) -> String {
     let (metrics, counters) = (&service.metrics, &service.counters);
     let mut out = Text::default();
     let sockets = counters.sockets();
-    for name in ["realtime_connections_connected", "realtime_connections_connected_cluster"] {
-        out.gauge(name, "Sockets that are open.", TENANT, sockets);
-    }
-    for name in ["realtime_connections_global_connected", "realtime_connections_global_connected_cluster"] {
-        out.gauge(name, "Sockets that are open.", "", sockets);
+    for (scope, labels) in [("", TENANT), ("global_", "")] {
+        let name = format!("realtime_connections_{scope}connected");
+        out.gauge(&name, "Sockets that are open.", labels, sockets);
+        out.gauge(&format!("{name}_cluster"), "Sockets of all servers.", labels, counters.all_sockets());
     }
     out.gauge("realtime_tenants_connected", "Tenants with sockets.", "", usize::from(sockets > 0));
     for (name, help, rate) in [
@@ -135,16 +134,30 @@ pub(crate) fn text(service: &Service) -> String {
     out.gauge("basalt_realtime_slot_lag_bytes", "Log that Postgres keeps for the stream.", "", lag);
     let (now, config) = (service.now(), &service.config);
     let mut limits = vec![
-        ("sockets", config.max_sockets as u64, sockets as u64),
-        ("joins_per_second", config.max_joins_per_second, counters.joins.average(now)),
-        ("events_per_second", config.max_events_per_second, counters.events.average(now)),
-        ("presence_events_per_second", config.max_presence_events_per_second, counters.presence.average(now)),
+        ("sockets", config.max_sockets as u64, counters.all_sockets()),
+        ("joins_per_second", config.max_joins_per_second, counters.joins_per_second(now)),
+        ("events_per_second", config.max_events_per_second, counters.events_per_second(now)),
+        (
+            "presence_events_per_second",
+            config.max_presence_events_per_second,
+            counters.presence_per_second(now),
+        ),
     ];
     let bound = service.follow.bound.load(Ordering::Relaxed);
     if bound > 0 {
         limits.push(("slot_lag_bytes", bound, lag));
     }
-    for &(name, most, _) in &limits {
+    // Those that a single socket, channel or message has.
+    let single = [
+        ("channels_per_socket", config.max_channels_per_socket as u64),
+        ("presence_calls_per_channel", config.max_presence_calls.into()),
+        ("bytes_of_a_payload", config.max_payload.0),
+        ("bytes_of_a_frame", config.max_frame.0),
+        ("bytes_of_a_change", config.max_change.0),
+        ("messages_that_wait", config.queue_messages as u64),
+        ("bytes_that_wait", config.queue_bytes.0),
+    ];
+    for (name, most) in limits.iter().map(|&(name, most, _)| (name, most)).chain(single) {
         out.gauge("basalt_realtime_limit", "What is allowed.", &format!(r#"limit="{name}""#), most);
     }
     for &(name, _, used) in &limits {

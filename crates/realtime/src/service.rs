@@ -84,7 +84,7 @@ impl Service {
 
     /// True if the installation sends and delivers more than it may.
     pub(crate) fn has_too_many_events(&self) -> bool {
-        self.counters.events.average(self.now()) > self.config.max_events_per_second
+        self.counters.events_per_second(self.now()) > self.config.max_events_per_second
     }
 }
 

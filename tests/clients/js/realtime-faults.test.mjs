@@ -1,12 +1,15 @@
 // Servers that die and servers that stop: what the unmodified client sees of it, and what another server does.
 import assert from 'node:assert/strict'
-import { cpSync } from 'node:fs'
+import { once } from 'node:events'
+import { cpSync, readFileSync } from 'node:fs'
+import net from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { createClient } from './client.mjs'
 import { Basalt, TEST_ENV, freePorts, temporaryDirectory } from './harness.mjs'
+import { Nats, needsNats } from './nats.mjs'
 
 const PATIENCE_MS = 30_000
 
@@ -74,37 +77,99 @@ describe('a server that comes back', () => {
   }
 })
 
-describe('two servers of one database', () => {
-  let first
-  let second
-  before(async () => {
-    first = await Basalt.start()
-    second = await beside(first)
-  })
-  after(async () => {
-    await second?.destroy()
-    await first?.destroy()
-  })
+describe('a client that takes nothing of what is sent to it', () => {
+  let basalt
+  before(async () => { basalt = await Basalt.start({ env: { BASALT_SERVER__SEND_TIMEOUT: '2s' } }) })
+  after(async () => { await basalt.destroy() })
 
-  test('their sockets hear and see each other, until one dies', async () => {
-    const [here, there] = [listener(first, 'here'), listener(second, 'there')]
-    await until('the joins', () => here.joined() && there.joined())
-    await until('presence', () => here.present().length === 2 && there.present().length === 2)
-    for (let n = 0; n < 100; n += 1) await (n % 2 ? here : there).say(n)
-    const odd = Array.from({ length: 50 }, (_, n) => 2 * n + 1)
-    await until('the messages', () => here.heard.length >= 50 && there.heard.length >= 50)
-    assert.deepEqual(there.heard, odd)
-    assert.deepEqual(here.heard, odd.map((n) => n - 1))
-    await second.killNow()
-    await until('the departure', () => here.present().length === 1)
-    assert.deepEqual(here.present(), ['here'])
-    await second.launch()
-    await until('the return', () => there.joined() && here.present().length === 2)
-    await there.say(1000)
-    await until('the message', () => here.heard.includes(1000))
-    await Promise.all([here.end(), there.end()])
+  test('loses its connection', { skip: process.platform !== 'linux' }, async () => {
+    const socket = net.connect(basalt.port, '127.0.0.1')
+    await once(socket, 'connect')
+    socket.on('error', () => {})
+    const head = ['host: localhost', 'connection: Upgrade', 'upgrade: websocket', 'sec-websocket-version: 13',
+      'sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==']
+    socket.write(`GET /realtime/v1/websocket?apikey=${basalt.keys.ANON_KEY}&vsn=2.0.0 HTTP/1.1\r\n${head.join('\r\n')}\r\n\r\n`)
+    await once(socket, 'data')
+    const join = Buffer.from(JSON.stringify(['1', '1', 'realtime:flood', 'phx_join', { config: {} }]))
+    socket.write(Buffer.concat([Buffer.from([0x81, 0x80 | join.length, 0, 0, 0, 0]), join]))
+    await once(socket, 'data')
+    socket.pause()
+    const port = (number) => number.toString(16).toUpperCase().padStart(4, '0')
+    const both = new RegExp(`:${port(basalt.port)} [0-9A-F]+:${port(socket.localPort)} `)
+    const stands = () => both.test(readFileSync('/proc/net/tcp', 'utf8'))
+    assert.ok(stands())
+    const flood = listener(basalt, 'flood', 'flood')
+    await until('the join', flood.joined)
+    const filler = 'x'.repeat(500_000)
+    await until('the end of the connection', async () => {
+      // What waits for it is bounded: it is let go of long before this is all there is.
+      await flood.channel.send({ type: 'broadcast', event: 'e', payload: { filler } })
+      return !stands()
+    })
+    await flood.end()
+    socket.destroy()
   })
 })
+
+for (const way of ['postgres', 'nats']) {
+  describe(`two servers that speak through ${way}`, way === 'nats' ? needsNats : {}, () => {
+    let nats
+    let first
+    let second
+    before(async () => {
+      const env = { BASALT_REALTIME__RELAY: way }
+      if (way === 'nats') {
+        nats = await Nats.start()
+        env.BASALT_REALTIME__NATS_URL = nats.url
+      }
+      first = await Basalt.start({ env })
+      second = await beside(first, env)
+    })
+    after(async () => {
+      await second?.destroy()
+      await first?.destroy()
+      await nats?.kill()
+    })
+
+    test('their sockets hear and see each other, until one dies', async (t) => {
+      const [here, there] = [listener(first, 'here'), listener(second, 'there')]
+      await until('the joins', () => here.joined() && there.joined())
+      await until('presence', () => here.present().length === 2 && there.present().length === 2)
+      for (let n = 0; n < 100; n += 1) await (n % 2 ? here : there).say(n)
+      const odd = Array.from({ length: 50 }, (_, n) => 2 * n + 1)
+      await until('the messages', () => here.heard.length >= 50 && there.heard.length >= 50)
+      assert.deepEqual(there.heard, odd)
+      assert.deepEqual(here.heard, odd.map((n) => n - 1))
+      const [{ n }] = await first.sql('select count(*)::int as n from realtime.basalt_relay')
+      assert.equal(n > 0, way === 'postgres', 'one way is used, and not the other')
+      const since = Date.now()
+      await second.killNow()
+      await until('the departure', () => here.present().length === 1)
+      t.diagnostic(`gone after ${Date.now() - since} ms`)
+      assert.deepEqual(here.present(), ['here'])
+      await second.launch()
+      await until('the return', () => there.joined() && here.present().length === 2)
+      await there.say(1000)
+      await until('the message', () => here.heard.includes(1000))
+      await Promise.all([here.end(), there.end()])
+    })
+
+    test('when NATS is gone each serves its own, and together they go on when it is back', { skip: way !== 'nats' }, async () => {
+      const [here, near, there] = [listener(first, 'here'), listener(first, 'near'), listener(second, 'there')]
+      await until('presence', () => [here, near, there].every((one) => one.present().length === 3))
+      await nats.kill()
+      await until('the departure', () => here.present().length === 2 && there.present().length === 1)
+      assert.equal(await here.say(1), 'ok')
+      await until('the message', () => near.heard.includes(1))
+      await nats.launch()
+      await until('presence anew', () => [here, near, there].every((one) => one.present().length === 3))
+      await here.say(2)
+      await there.say(3)
+      await until('the messages', () => there.heard.includes(2) && here.heard.includes(3) && near.heard.includes(3))
+      await Promise.all([here.end(), near.end(), there.end()])
+    })
+  })
+}
 
 // Statements as the one who runs the database: role postgres is no superuser.
 async function administer(database, ...statements) {

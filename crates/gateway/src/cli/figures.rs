@@ -18,7 +18,8 @@ const MOST: u64 = 1024 * 1024;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Figure {
     pub(super) name: String,
-    pub(super) used: u64,
+    /// Nothing if it is no sum that is used up: what one socket, channel or message may have.
+    pub(super) used: Option<u64>,
     pub(super) most: u64,
 }
 
@@ -58,10 +59,10 @@ fn read(text: &str) -> Vec<Figure> {
     };
     let used = all("basalt_realtime_used");
     let figure = |(name, most): (String, u64)| {
-        let (_, used) = used.iter().find(|(other, _)| *other == name)?;
-        Some(Figure { name: name.replace('_', " "), used: *used, most })
+        let used = used.iter().find(|(other, _)| *other == name).map(|(_, used)| *used);
+        Figure { name: name.replace('_', " "), used, most }
     };
-    all("basalt_realtime_limit").into_iter().filter_map(figure).collect()
+    all("basalt_realtime_limit").into_iter().map(figure).collect()
 }
 
 #[cfg(test)]
@@ -71,10 +72,15 @@ mod tests {
     #[test]
     fn limits_and_their_use_are_found() {
         let text = "HTTP/1.0 200 OK\r\n\r\n# HELP x y\nbasalt_realtime_limit{limit=\"sockets\"} 10000\n\
-                    basalt_realtime_limit{limit=\"joins_per_second\"} 5\nbasalt_realtime_used{limit=\"joins_per_second\"} 0\n\
+                    basalt_realtime_limit{limit=\"joins_per_second\"} 5\nbasalt_realtime_limit{limit=\"bytes_of_a_frame\"} 9\nbasalt_realtime_used{limit=\"joins_per_second\"} 0\n\
                     basalt_realtime_used{limit=\"sockets\"} 3\n";
         let figure = |name: &str, used, most| Figure { name: name.to_owned(), used, most };
-        assert_eq!(read(text), [figure("sockets", 3, 10_000), figure("joins per second", 0, 5)]);
+        let expected = [
+            figure("sockets", Some(3), 10_000),
+            figure("joins per second", Some(0), 5),
+            figure("bytes of a frame", None, 9),
+        ];
+        assert_eq!(read(text), expected);
         assert_eq!(read("HTTP/1.0 401 Unauthorized\r\n\r\n{}"), []);
     }
 }

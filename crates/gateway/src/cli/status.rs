@@ -3,6 +3,7 @@
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value};
 
+use super::figures::Figure;
 use super::{Failure, Place, figures, print};
 use crate::installation::Installation;
 use crate::secrets::Secrets;
@@ -96,8 +97,11 @@ fn pretty(values: &[(&str, String)], installation: &Installation, secrets: &Secr
     let mut text = format!("Basalt is {state}.\n\n{}", table(values));
     let figures = stream.map(|stream| figures::ask(stream, &secrets.service_role_key)).unwrap_or_default();
     if !figures.is_empty() {
-        let rows: Vec<_> =
-            figures.iter().map(|one| (one.name.as_str(), format!("{} of {}", one.used, one.most))).collect();
+        let value = |one: &Figure| match one.used {
+            Some(used) => format!("{used} of {}", one.most),
+            None => format!("{} at most", one.most),
+        };
+        let rows: Vec<_> = figures.iter().map(|one| (one.name.as_str(), value(one))).collect();
         text.push_str(&format!("\n\nRealtime uses:\n\n{}", table(&rows)));
     }
     text

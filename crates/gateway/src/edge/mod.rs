@@ -22,7 +22,7 @@ use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpResponse};
 use kernel::http::ClientAddress;
-use kernel::{Clock, RequestId, RoleName};
+use kernel::{Answers, Clock, RequestId, RoleName};
 
 use crate::routes::{self, Route, Service};
 use crate::server;
@@ -39,6 +39,8 @@ pub(crate) struct Edge {
     pub(crate) keys: jwt::ApiKeys,
     pub(crate) anonymous: Option<RoleName>,
     pub(crate) clock: Clock,
+    /// What those who write are still to be told.
+    pub(crate) answers: Answers,
     /// The data API alone, at the root, without keys: what PostgREST does.
     pub(crate) bare: bool,
     /// Only this machine can reach the server.
@@ -67,6 +69,7 @@ pub(crate) async fn handle(
     let echoed = request.headers().get(CLIENT_REQUEST_ID).cloned();
     let method = request.method().clone();
 
+    let _promise = (!method.is_safe() && request.path().starts_with(DATA)).then(|| edge.answers.promise());
     let admitted = admit(&edge, &mut request);
     let target = request.path().to_owned();
     // No copy of the request may be held here: routing needs it for itself. So an answer that a
@@ -107,6 +110,9 @@ pub(crate) async fn handle(
     log(id, &method, &target, status.as_u16(), started, address);
     answered.map_err(|answer| InternalError::from_response("answered at the edge", answer).into())
 }
+
+/// Below it rows are written.
+const DATA: &str = "/rest/v1/";
 
 /// Below it other people's code answers.
 const FUNCTIONS: &str = "/functions/v1/";

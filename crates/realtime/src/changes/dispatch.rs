@@ -5,14 +5,19 @@
 //! filters in one burst, then all policies in one, grouped by role and claims. Only when all is known is anything
 //! sent, in the order of the changes.
 //!
+//! Who wrote a row through the data API is answered before anybody is told of it, within bounds: programs expect
+//! to know what they wrote when they hear of it, and the stream is often quicker than the answer.
+//!
 //! What is sent was decided for one caller. If the channel has another one by the time it is sent, because its
 //! token was renewed, its changes are decided again. The questions about policies are in [`super::inquiry`].
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use db::{Error, Fleet, Pool};
-use kernel::Identity;
+use kernel::{Answers, Identity};
+use tokio::time::timeout;
 
 use super::Change;
 use super::compare::{Verdict, compare};
@@ -29,6 +34,9 @@ use crate::metric::Metrics;
 use crate::store::visible;
 use crate::wal::decode::{Cell, Row};
 
+/// How often longer than after the answer a change waits if there is none.
+const PATIENCE: u32 = 4;
+
 /// What sends changes.
 pub(super) struct Dispatcher {
     pub(super) registry: Arc<Registry>,
@@ -40,6 +48,10 @@ pub(super) struct Dispatcher {
     pub(super) largest: usize,
     /// Policies are asked about the row as it was committed, not as it is.
     pub(super) by_image: bool,
+    /// What those who write are still to be told.
+    pub(super) answers: Answers,
+    /// How long after that they are told of what they wrote.
+    pub(super) answers_first: Duration,
     pub(super) memory: Memory,
     pub(super) sight: Sight,
     pub(super) metrics: Arc<Metrics>,
@@ -122,7 +134,15 @@ impl Dispatcher {
                 is_seen
             });
         }
+        self.writers_are_answered(changes).await;
         Ok(self.send(changes, &cases))
+    }
+
+    /// Waits until those who wrote have their answers.
+    async fn writers_are_answered(&self, changes: &[Change]) {
+        let Some(mark) = changes.iter().map(|change| change.answers).max() else { return };
+        let given = self.answers.given(mark, self.answers_first);
+        let _ = timeout(self.answers_first.saturating_mul(PATIENCE), given).await;
     }
 
     /// Who wants to hear of each table, and what must be known for it.

@@ -21,6 +21,8 @@ mod courier;
 mod dispatch;
 mod expression;
 mod filter;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod inquiry;
 mod inspect;
 pub(crate) mod kind;
@@ -45,7 +47,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use db::{Fleet, Lsn, PoolOptions, Target};
-use kernel::Task;
+use kernel::answers::Mark;
+use kernel::{Answers, Task};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc, watch as signal};
 
 use crate::feed::Losses;
@@ -89,13 +92,15 @@ pub(crate) struct Arrival {
 /// A change of a row, on its way.
 pub(crate) struct Change {
     pub(crate) arrival: Arrival,
+    /// Its writer's answer is one of these, if it was written through this process.
+    answers: Mark,
     /// Its part of what may wait, if it waits.
     _share: Option<OwnedSemaphorePermit>,
 }
 
 impl From<Arrival> for Change {
     fn from(arrival: Arrival) -> Self {
-        Self { arrival, _share: None }
+        Self { arrival, answers: Mark::default(), _share: None }
     }
 }
 
@@ -130,6 +135,7 @@ pub(crate) struct Changes {
     pub(crate) publication: signal::Sender<u64>,
     /// For questions, as callers.
     fleet: Fleet,
+    answers: Answers,
     waiting: Arc<Semaphore>,
     into: mpsc::UnboundedSender<Item>,
     /// Changes that were not sent yet.
@@ -145,7 +151,7 @@ pub(crate) struct Changes {
 
 impl Changes {
     /// `login` is how to log in past any pooler; `keeps` says whether changes are kept for clients that come back.
-    pub(crate) fn new(login: &Target, keeps: bool) -> Self {
+    pub(crate) fn new(login: &Target, keeps: bool, answers: Answers) -> Self {
         let (into, out) = mpsc::unbounded_channel();
         let login = login.clone().with_option("timezone", "UTC").with_option("statement_timeout", "5s");
         Self {
@@ -153,6 +159,7 @@ impl Changes {
             flows: signal::Sender::new(None),
             publication: signal::Sender::new(0),
             fleet: Fleet::new(&login, PoolOptions { size: CONNECTIONS, ..PoolOptions::default() }),
+            answers,
             waiting: Arc::new(Semaphore::new(WAITING as usize)),
             into,
             queued: AtomicUsize::new(0),
@@ -191,7 +198,7 @@ impl Changes {
     pub(crate) fn put(&self, arrival: Arrival, share: OwnedSemaphorePermit) {
         if self.keeps || self.is_wanted() {
             self.queued.fetch_add(1, Ordering::AcqRel);
-            self.push(Item::Change(Change { arrival, _share: Some(share) }));
+            self.push(Item::Change(Change { arrival, answers: self.answers.mark(), _share: Some(share) }));
         }
     }
 
@@ -199,7 +206,7 @@ impl Changes {
     pub(crate) fn put_past(&self, arrival: Arrival, share: OwnedSemaphorePermit) {
         if self.keeps {
             self.queued.fetch_add(1, Ordering::AcqRel);
-            self.push(Item::Past(Change { arrival, _share: Some(share) }));
+            self.push(Item::Past(Change { _share: Some(share), ..Change::from(arrival) }));
         }
     }
 
@@ -237,6 +244,8 @@ pub(crate) fn task(service: &Arc<Service>) -> Task {
                 fleet: service.changes.fleet.clone(),
                 largest: service.config.max_change.get(),
                 by_image: service.config.check_image,
+                answers: service.changes.answers.clone(),
+                answers_first: service.config.answers_first.0,
                 memory: Memory::default(),
                 sight: Sight::default(),
                 metrics: Arc::clone(&service.metrics),

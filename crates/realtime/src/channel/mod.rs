@@ -19,8 +19,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::json;
-use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::authz::Question;
 use crate::error::JoinError;
@@ -29,6 +28,8 @@ use crate::hub::topic::Rights;
 use crate::limit::Window;
 use crate::protocol::message::{Body, Ref};
 use crate::protocol::outgoing::{ending, push};
+use crate::service::Service;
+use crate::socket::mailbox::Mailbox;
 use crate::socket::{Address, Delivery, Link};
 use crate::token::Caller;
 
@@ -99,17 +100,13 @@ enum Flow {
 }
 
 /// The life of a channel.
-pub(crate) async fn run(
-    link: Rc<Link>,
-    opening: Opening,
-    mut deliveries: mpsc::UnboundedReceiver<Box<Delivery>>,
-) -> Ending {
-    let is_joined = Rc::clone(&opening.is_joined);
-    // The checks need much more memory than a channel that has passed them.
+pub(crate) async fn run(link: Rc<Link>, opening: Box<Opening>, deliveries: Mailbox<Delivery>) -> Ending {
+    // Boxed, as all that an idle channel does not need: its checks, its opening, what handles a message.
     match Box::pin(opening::open(&link, &opening)).await {
         Ok(channel) => {
-            is_joined.set(true);
-            channel.serve(&mut deliveries).await;
+            opening.is_joined.set(true);
+            drop(opening);
+            channel.serve(deliveries).await;
             Ending::Channel
         }
         Err(error) => {
@@ -117,7 +114,7 @@ pub(crate) async fn run(
             tracing::info!(%error, "a join was refused");
             sleep(link.service.config.join_backoff.0).await;
             link.refuse(&opening.address, &error.to_string());
-            while let Ok(delivery) = deliveries.try_recv() {
+            while let Some(delivery) = deliveries.try_take() {
                 let message = delivery.message;
                 let address = Address {
                     join_ref: message.join_ref,
@@ -132,33 +129,25 @@ pub(crate) async fn run(
 }
 
 impl Channel {
-    async fn serve(mut self, deliveries: &mut mpsc::UnboundedReceiver<Box<Delivery>>) {
+    async fn serve(mut self: Box<Self>, deliveries: Mailbox<Delivery>) {
         let mut flow = self.greet();
         let mut check_at = self.check_at();
-        let mut stands = self.link.service.feed.stands();
-        let stream_by = Instant::now() + STREAM_WITHIN;
+        let mut stream = self.wants_stream.then(|| Box::pin(stands(Arc::clone(&self.link.service))));
         while let Flow::On = flow {
             flow = tokio::select! {
-                stands = timeout_at(stream_by, stands.wait_for(Option::is_some)), if self.wants_stream => {
-                    self.wants_stream = false;
-                    // The sender lives as long as the service.
-                    self.tell_of_stream(matches!(stands, Ok(Ok(_))))
-                }
+                stands = once(&mut stream) => self.tell_of_stream(stands),
                 happened = next_of(&mut self.changes) => {
                     Box::pin(self.changes_happened(happened)).await;
                     Flow::On
                 }
-                delivery = deliveries.recv() => match delivery {
-                    Some(delivery) => {
-                        let before = self.caller.expires_at;
-                        let flow = Box::pin(self.handle(delivery)).await;
-                        if self.caller.expires_at != before {
-                            check_at = self.check_at();
-                        }
-                        flow
+                delivery = deliveries.take() => {
+                    let before = self.caller.expires_at;
+                    let flow = Box::pin(self.handle(delivery)).await;
+                    if self.caller.expires_at != before {
+                        check_at = self.check_at();
                     }
-                    None => return,
-                },
+                    flow
+                }
                 () = sleep_until(check_at) => {
                     check_at = self.check_at();
                     self.check_token()
@@ -168,11 +157,15 @@ impl Channel {
         if let Flow::Shut(message) = flow {
             self.system("system", false, &message);
         }
-        // Nothing of the topic comes behind the end.
-        drop(self.membership);
-        drop(self.changes);
-        let version = self.link.version;
-        self.link.push(&ending(version, self.join_ref.as_ref(), &self.topic, "phx_close"));
+        self.leave();
+    }
+
+    /// Nothing of the topic comes behind the end.
+    fn leave(self: Box<Self>) {
+        let Self { link, topic, join_ref, membership, changes, .. } = *self;
+        drop(membership);
+        drop(changes);
+        link.push(&ending(link.version, join_ref.as_ref(), &topic, "phx_close"));
     }
 
     /// What follows the answer to a join.
@@ -184,7 +177,7 @@ impl Channel {
         Flow::On
     }
 
-    async fn handle(&mut self, delivery: Box<Delivery>) -> Flow {
+    async fn handle(&mut self, delivery: Delivery) -> Flow {
         let message = &delivery.message;
         let address = Address {
             // Answers name the join even to clients that do not.
@@ -255,6 +248,21 @@ impl Channel {
         let version = self.link.version;
         self.link.push(&push(version, self.join_ref.as_ref(), &self.topic, "system", &payload.to_string()));
     }
+}
+
+/// Whether the stream of changes stands in time.
+async fn stands(service: Arc<Service>) -> bool {
+    let mut stands = service.feed.stands();
+    // The sender lives as long as the service.
+    matches!(timeout(STREAM_WITHIN, stands.wait_for(Option::is_some)).await, Ok(Ok(_)))
+}
+
+/// What a future comes to, if there is one, and then none any more.
+async fn once<F: Future + Unpin>(future: &mut Option<F>) -> F::Output {
+    let Some(running) = future else { return std::future::pending().await };
+    let output = running.await;
+    *future = None;
+    output
 }
 
 /// What happens next to the changes of a channel, if it has any.

@@ -28,7 +28,7 @@ use crate::token::{Caller, is_opaque};
 /// # Errors
 ///
 /// Why not; then nothing was answered.
-pub(super) async fn open(link: &Rc<Link>, opening: &Opening) -> Result<Channel, JoinError> {
+pub(super) async fn open(link: &Rc<Link>, opening: &Opening) -> Result<Box<Channel>, JoinError> {
     let service = &link.service;
     let join = Join::parse(&opening.payload);
     if join.is_odd {
@@ -83,7 +83,7 @@ pub(super) async fn open(link: &Rc<Link>, opening: &Opening) -> Result<Channel, 
     };
     replayed.frames.iter().for_each(|frame| link.push(frame));
     let presence_key = join.presence_key.unwrap_or_else(|| Uuid::new_v4().to_string());
-    Ok(Channel {
+    Ok(Box::new(Channel {
         link: Rc::clone(link),
         topic: address.topic.clone(),
         name: key.name,
@@ -99,7 +99,7 @@ pub(super) async fn open(link: &Rc<Link>, opening: &Opening) -> Result<Channel, 
         wants_stream: join.replication_ready,
         changes: plan.map(|plan| Changes::new(link, plan, subscribed, since)),
         membership,
-    })
+    }))
 }
 
 fn admit(link: &Link, opening: &Opening, join: &Join) -> Result<(), JoinError> {
@@ -114,7 +114,7 @@ fn admit(link: &Link, opening: &Opening, join: &Join) -> Result<(), JoinError> {
         return Err(JoinError::PrivateOnly);
     }
     let now = service.now();
-    if service.counters.joins.average(now) >= service.config.max_joins_per_second {
+    if service.counters.joins_per_second(now) >= service.config.max_joins_per_second {
         return Err(JoinError::TooManyJoins);
     }
     service.counters.joins.add(now, 1);

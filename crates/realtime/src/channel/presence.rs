@@ -45,7 +45,7 @@ impl Channel {
         }
         let service = &self.link.service;
         let now = service.now();
-        if service.counters.presence.average(now) > service.config.max_presence_events_per_second {
+        if service.counters.presence_per_second(now) > service.config.max_presence_events_per_second {
             return Flow::Shut("Too many presence messages per second".to_owned());
         }
         service.counters.presence.add(now, 1);
@@ -115,7 +115,7 @@ impl Channel {
             return Err(Denied::Shut("Track message size exceeded"));
         }
         let now = service.now();
-        if service.counters.presence.average(now) > service.config.max_presence_events_per_second {
+        if service.counters.presence_per_second(now) > service.config.max_presence_events_per_second {
             return Err(Denied::Shut("Too many presence messages per second"));
         }
         service.metrics.presences.add(size);

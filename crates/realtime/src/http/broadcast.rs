@@ -30,7 +30,7 @@ pub(super) async fn post(
     // The only limit that reading it can meet.
     let body = body.map_err(|_| Error::TooLarge)?;
     let messages = read(&body, service.config.max_payload.get())?;
-    let average = service.counters.events.average(service.now());
+    let average = service.counters.events_per_second(service.now());
     if average > service.config.max_events_per_second {
         return Err(Error::TooManyMessages);
     }

@@ -78,7 +78,7 @@ fn address(path: &str) -> Option<(String, String)> {
 /// The answer to what was accepted, with what is left of the limit.
 pub(super) fn accepted(request: &HttpRequest, service: &Service) -> HttpResponse {
     let limit = service.config.max_events_per_second;
-    let average = service.counters.events.average(service.now());
+    let average = service.counters.events_per_second(service.now());
     let mut answer = HttpResponse::Accepted();
     for (name, value) in [
         ("x-rate-rolling", average),

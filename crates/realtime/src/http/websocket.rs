@@ -54,7 +54,7 @@ fn admit(request: &HttpRequest, service: &Service) -> Result<(Version, Caller, S
     let version = Version::parse(parameter(request, "vsn").as_deref()).ok_or(ConnectError::Unusable)?;
     let caller = service.tokens.key(&key).map_err(ConnectError::Token)?;
     let seat = service.counters.seat(service.config.max_sockets).ok_or(ConnectError::TooManySockets)?;
-    if service.counters.joins.average(service.now()) >= service.config.max_joins_per_second {
+    if service.counters.joins_per_second(service.now()) >= service.config.max_joins_per_second {
         return Err(ConnectError::TooManyJoins);
     }
     Ok((version, caller, seat))

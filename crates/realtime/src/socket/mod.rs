@@ -1,12 +1,13 @@
 //! One task for each socket: it reads, answers heartbeats, and hands everything else to the channels.
 //!
-//! - [`inbox`]: what comes in; [`outbox`]: what waits to go out.
+//! - [`inbox`]: what comes in; [`outbox`]: what waits to go out; [`mailbox`]: what waits for a channel.
 //!
 //! Each channel is a task of its own on the same thread, so that one that waits for the database holds up
 //! nobody else. What waits for the channels of a socket is bounded in bytes: beyond that the socket is not
 //! read, and the client is slowed down by TCP.
 
 pub(crate) mod inbox;
+pub(crate) mod mailbox;
 pub(crate) mod outbox;
 
 use std::cell::Cell;
@@ -16,7 +17,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -28,6 +29,7 @@ use crate::protocol::{PREFIX, Version, binary, text};
 use crate::service::{Entry, Service};
 use crate::token::Caller;
 use inbox::{Inbox, Incoming};
+use mailbox::Mailbox;
 use outbox::Outbox;
 
 /// Bytes that may wait for the channels of one socket.
@@ -80,8 +82,7 @@ pub(crate) struct Address {
     pub(crate) topic: Box<str>,
 }
 
-/// A message on its way to a channel, with its share of what may wait. Queues hold it boxed: they keep room for
-/// 32 of whatever they hold, and there is one for each channel of an idle client.
+/// A message on its way to a channel, with its share of what may wait.
 pub(crate) struct Delivery {
     pub(crate) message: Message,
     _share: OwnedSemaphorePermit,
@@ -92,7 +93,7 @@ struct Handle {
     /// Which of the joins of its topic this is.
     serial: u64,
     join_ref: Option<Ref>,
-    deliveries: mpsc::UnboundedSender<Box<Delivery>>,
+    deliveries: Mailbox<Delivery>,
     task: JoinHandle<()>,
     /// The join was answered with success.
     is_joined: Rc<Cell<bool>>,
@@ -108,15 +109,14 @@ struct Ended {
 
 /// Says it even if the channel panics.
 struct Farewell {
-    ended: Option<Box<Ended>>,
-    to: mpsc::UnboundedSender<Box<Ended>>,
+    ended: Option<Ended>,
+    to: Mailbox<Ended>,
 }
 
 impl Drop for Farewell {
     fn drop(&mut self) {
         if let Some(ended) = self.ended.take() {
-            // Nobody listens any more when the socket is gone.
-            let _ = self.to.send(ended);
+            self.to.put(ended);
         }
     }
 }
@@ -128,7 +128,7 @@ pub(crate) struct Socket {
     channels: HashMap<Box<str>, Handle>,
     joins: u64,
     waiting: Arc<Semaphore>,
-    ended: (mpsc::UnboundedSender<Box<Ended>>, mpsc::UnboundedReceiver<Box<Ended>>),
+    ended: Mailbox<Ended>,
     heard_at: Instant,
     /// Since when there is no channel.
     alone_since: Instant,
@@ -151,7 +151,7 @@ impl Socket {
             channels: HashMap::new(),
             joins: 0,
             waiting: Arc::new(Semaphore::new(WAITING as usize)),
-            ended: mpsc::unbounded_channel(),
+            ended: Mailbox::default(),
             heard_at: now,
             alone_since: now,
             _seat: seat,
@@ -166,7 +166,7 @@ impl Socket {
             let flow = tokio::select! {
                 // What handles a message needs more memory than a socket that waits for one.
                 incoming = self.inbox.next() => Box::pin(self.take(incoming)).await,
-                Some(ended) = self.ended.1.recv() => self.bury(*ended),
+                ended = self.ended.take() => self.bury(ended),
                 () = self.link.outbox.ended() => END,
                 () = tokio::time::sleep_until(deadline) => self.look_at_the_clock(),
             };
@@ -177,9 +177,6 @@ impl Socket {
         if self.link.outbox.is_overrun() {
             self.link.service.metrics.overrun.add(1);
             tracing::info!("a client did not keep up with its messages; its socket was closed");
-        }
-        for channel in self.channels.values() {
-            channel.task.abort();
         }
     }
 
@@ -194,7 +191,6 @@ impl Socket {
         if Instant::now() < self.deadline() {
             return ON;
         }
-        self.link.outbox.close(NORMAL, "");
         END
     }
 
@@ -212,15 +208,11 @@ impl Socket {
                 return ON;
             }
             Incoming::Pong => return ON,
-            Incoming::Close => {
-                self.link.outbox.close(NORMAL, "");
-                return END;
-            }
             Incoming::Violation(code) => {
                 self.link.outbox.close(code, "");
                 return END;
             }
-            Incoming::Gone => return END,
+            Incoming::Close | Incoming::Gone => return END,
         };
         match message {
             Ok(message) => self.dispatch(message).await,
@@ -273,8 +265,7 @@ impl Socket {
                 let share = u32::try_from(share).unwrap_or(WAITING);
                 // It is never closed.
                 if let Ok(share) = Arc::clone(&self.waiting).acquire_many_owned(share).await {
-                    // A channel that is just ending takes nothing any more.
-                    let _ = handle.deliveries.send(Box::new(Delivery { message, _share: share }));
+                    handle.deliveries.put(Delivery { message, _share: share });
                 }
             }
             None if event == "phx_leave" => self.link.reply(&address, true, "{}"),
@@ -298,16 +289,17 @@ impl Socket {
             old.task
         });
         let is_joined = Rc::new(Cell::new(false));
-        let opening = Opening {
+        let opening = Box::new(Opening {
             address: address.clone(),
             name: name.into(),
             payload,
             others: self.channels.len(),
             is_joined: Rc::clone(&is_joined),
-        };
-        let (deliveries, receiver) = mpsc::unbounded_channel();
-        let ended = Box::new(Ended { topic: address.topic.clone(), serial, how: None });
-        let mut farewell = Farewell { ended: Some(ended), to: self.ended.0.clone() };
+        });
+        let deliveries = Mailbox::default();
+        let receiver = deliveries.clone();
+        let ended = Ended { topic: address.topic.clone(), serial, how: None };
+        let mut farewell = Farewell { ended: Some(ended), to: self.ended.clone() };
         let link = Rc::clone(&self.link);
         let task = actix_web::rt::spawn(async move {
             if let Some(predecessor) = predecessor {
@@ -346,6 +338,16 @@ impl Socket {
                 self.link.push(&frame);
                 ON
             }
+        }
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        // Whatever ended it: the connection ends with what is written to it.
+        self.link.outbox.close(NORMAL, "");
+        for channel in self.channels.values() {
+            channel.task.abort();
         }
     }
 }

@@ -72,7 +72,7 @@ impl Outbox {
         }
         queue.bytes += frame.len();
         queue.frames.push_back(frame.clone());
-        if self.is_too_slow(&mut queue) {
+        if self.is_too_slow(&mut queue, Instant::now()) {
             queue.is_too_slow = true;
             queue.frames.clear();
             queue.bytes = 0;
@@ -87,7 +87,7 @@ impl Outbox {
         true
     }
 
-    fn is_too_slow(&self, queue: &mut Queue) -> bool {
+    fn is_too_slow(&self, queue: &mut Queue, now: Instant) -> bool {
         let times =
             |n: usize| queue.frames.len() > self.bounds.frames * n || queue.bytes > self.bounds.bytes * n;
         // One large message alone is not slowness.
@@ -96,7 +96,7 @@ impl Outbox {
             return false;
         }
         let is_far_behind = times(2);
-        is_far_behind || queue.full_since.get_or_insert_with(Instant::now).elapsed() > GRACE
+        is_far_behind || now.duration_since(*queue.full_since.get_or_insert(now)) > GRACE
     }
 
     /// Says goodbye behind what is queued and takes no more.
@@ -235,6 +235,26 @@ mod tests {
         assert!(outbox.ended().now_or_never().is_some());
         let last = flow.next().now_or_never().unwrap().unwrap().unwrap();
         assert_eq!(last[..4], [0x88, 10, 0x03, 0xf5], "1013, and nothing of what waited");
+    }
+
+    #[test]
+    fn who_is_behind_for_long_is_told_to_come_back() {
+        let outbox = outbox();
+        let mut flow = Outflow::new(&outbox, &Arc::default());
+        let began = Instant::now();
+        let is_too_slow_after =
+            |seconds| outbox.is_too_slow(&mut outbox.queue(), began + Duration::from_secs(seconds));
+        for _ in 0..3 {
+            assert!(outbox.push(&Frame::text("x")));
+        }
+        assert!(!is_too_slow_after(4), "it has five seconds");
+        assert!(is_too_slow_after(7));
+        assert!(flow.next().now_or_never().is_some());
+        assert!(!is_too_slow_after(7), "it has read");
+        for _ in 0..3 {
+            assert!(outbox.push(&Frame::text("x")));
+        }
+        assert!(!is_too_slow_after(4), "and has five seconds anew");
     }
 
     #[test]

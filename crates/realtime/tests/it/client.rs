@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message, client::IntoClientRequest};
@@ -150,6 +151,12 @@ impl Client {
         let ended = tokio::time::timeout(PATIENCE, async { while self.read().await {} });
         ended.await.expect("the socket ends");
         self.closed.expect("the server says goodbye")
+    }
+
+    /// Says nothing more, and reads on.
+    pub async fn fall_silent(&mut self) {
+        let MaybeTlsStream::Plain(stream) = self.stream.get_mut() else { panic!("there is no TLS here") };
+        stream.shutdown().await.unwrap();
     }
 
     /// Ends the connection without a word.

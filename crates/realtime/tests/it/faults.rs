@@ -42,6 +42,15 @@ async fn who_is_cut_off_leaves() {
 }
 
 #[actix_web::test]
+async fn a_connection_whose_client_is_gone_is_closed() {
+    let server = Server::start().await;
+    let mut client = Client::open(&server, 2, &anon()).await;
+    client.join("room", json!({})).await;
+    client.fall_silent().await;
+    assert_eq!(client.end().await, 1000, "the server ends its side, too");
+}
+
+#[actix_web::test]
 async fn who_does_not_keep_up_is_let_go_and_others_hear_everything() {
     let config = Config { queue_bytes: Bytes::mib(1), ..config() };
     let server = Server::with(config, Clock::system()).await;

@@ -1,8 +1,11 @@
 //! Several instances on one database.
 
+use std::sync::Arc;
+
+use kernel::Clock;
 use serde_json::{Value, json};
 
-use crate::client::{Client, Received};
+use crate::client::{Client, Received, refused, url};
 use crate::{Server, anon, config, service};
 
 /// Two instances that know each other.
@@ -229,9 +232,43 @@ async fn nobody_but_the_server_speaks_for_an_instance() {
 }
 
 #[actix_web::test]
+async fn sockets_are_counted_over_all_instances() {
+    let limited = || realtime::Config { max_sockets: 5, ..config() };
+    let first = Server::working_with(limited(), Clock::system()).await;
+    let second = Server::on(Arc::clone(&first.database), limited(), Clock::system()).await.at_work().await;
+    acquainted(&first, &second).await;
+    let query = format!("vsn=2.0.0&apikey={}", anon());
+    let enter = async |server: &Server| {
+        // Sockets of before may still be counted.
+        let entering = async || tokio_tungstenite::connect_async(url(server, &query)).await;
+        loop {
+            match entering().await {
+                Ok(socket) => return socket,
+                Err(_) => tokio::time::sleep(std::time::Duration::from_millis(50)).await,
+            }
+        }
+    };
+    let mut sockets = Vec::new();
+    for _ in 0..5 {
+        sockets.push(enter(&first).await);
+    }
+    // The other one hears of it within a second.
+    while let Ok((mut socket, _)) = tokio_tungstenite::connect_async(url(&second, &query)).await {
+        socket.close(None).await.unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert_eq!(refused(&second, &query).await, (429, json!({ "error": "Too many connected users" })));
+    assert!(second.realtime.metrics().contains("basalt_realtime_used{limit=\"sockets\"} 5"));
+    // An instance that is gone uses nothing.
+    drop(sockets);
+    first.kill();
+    drop(enter(&second).await);
+}
+
+#[actix_web::test]
 async fn an_instance_may_be_told_to_stay_alone() {
     let first = Server::working().await;
     let config = realtime::Config { relay: realtime::Relay::None, ..config() };
-    let second = Server::on(std::sync::Arc::clone(&first.database), config, kernel::Clock::system()).await;
+    let second = Server::on(Arc::clone(&first.database), config, Clock::system()).await;
     assert_eq!(second.realtime.tasks().len() + 1, first.realtime.tasks().len());
 }

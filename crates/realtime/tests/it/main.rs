@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod answers;
 mod broadcast;
 mod changes;
 mod client;
@@ -40,6 +41,7 @@ pub(crate) const PUBLISHABLE: &str = "sb_publishable_AAAAAAAAAAAAAAAAAAAAAA_x";
 pub(crate) struct Server {
     pub(crate) database: Arc<Database>,
     pub(crate) realtime: Realtime,
+    pub(crate) answers: kernel::Answers,
     pub(crate) address: std::net::SocketAddr,
     handle: actix_web::dev::ServerHandle,
     stop: kernel::task::StopHandle,
@@ -79,6 +81,7 @@ impl Server {
             &anon,
             clock.unix(),
         );
+        let answers = kernel::Answers::default();
         let deps = Deps {
             pool: Pool::new(&login, options.clone()),
             fleet: Fleet::new(&login, options),
@@ -88,6 +91,7 @@ impl Server {
                 keys,
             },
             clock,
+            answers: answers.clone(),
         };
         let realtime = Realtime::start(config, deps).await.unwrap();
         let mounted = realtime.clone();
@@ -104,7 +108,7 @@ impl Server {
         let handle = server.handle();
         tokio::spawn(server);
         let (stop, stopped) = kernel::Stop::pair();
-        Self { database, realtime, address, handle, stop, stopped, tasks: Vec::new() }
+        Self { database, realtime, answers, address, handle, stop, stopped, tasks: Vec::new() }
     }
 
     /// With its background work.

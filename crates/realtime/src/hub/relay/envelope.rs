@@ -12,6 +12,7 @@ use db::Lsn;
 
 use crate::hub::Key;
 use crate::hub::presence::Saying;
+use crate::limit::Used;
 use crate::protocol::message::Content;
 use crate::protocol::outgoing::Shared;
 use crate::wal::decode::Transaction;
@@ -42,6 +43,8 @@ pub(crate) enum Envelope {
     Row(Row),
     /// I read that stream no longer.
     Broken { stream: u64 },
+    /// So much of the limits is used at my side.
+    Used(Used),
 }
 
 /// A row of the stream of changes, as `pgoutput` has it.
@@ -83,6 +86,7 @@ const BYE: u8 = 10;
 const STREAM: u8 = 11;
 const ROW: u8 = 12;
 const BROKEN: u8 = 13;
+const USED: u8 = 14;
 
 impl Envelope {
     /// Roughly how many bytes it holds.
@@ -104,6 +108,12 @@ impl Envelope {
             Self::Census => batch.put_u8(CENSUS),
             Self::Counted => batch.put_u8(COUNTED),
             Self::Bye => batch.put_u8(BYE),
+            Self::Used(used) => {
+                batch.put_u8(USED);
+                for number in [used.sockets, used.joins, used.events, used.presence] {
+                    batch.put_u64(number);
+                }
+            }
             Self::Message { key, message: Shared::Event { payload, .. } } => {
                 batch.put_u8(TEXT);
                 put_key(batch, key);
@@ -220,6 +230,15 @@ pub(crate) fn read(batch: &mut Bytes) -> Option<Envelope> {
         }
         ROW => Envelope::Row(row(batch)?),
         BROKEN => Envelope::Broken { stream: batch.try_get_u64().ok()? },
+        USED => {
+            let mut number = || batch.try_get_u64().ok();
+            Envelope::Used(Used {
+                sockets: number()?,
+                joins: number()?,
+                events: number()?,
+                presence: number()?,
+            })
+        }
         _ => return None,
     })
 }
@@ -287,6 +306,7 @@ mod tests {
             Envelope::Census,
             Envelope::Topic { key, entries: vec![entry(None), entry(Some("p"))] },
             Envelope::Counted,
+            Envelope::Used(Used { sockets: 1, joins: 2, events: 3, presence: 4 }),
             Envelope::Bye,
             Envelope::Stream { stream: 7, history: 9, number: 8, behind: position },
             Envelope::Row(Row {

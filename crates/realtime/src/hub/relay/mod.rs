@@ -10,7 +10,8 @@
 //! lost connection, an instance says hello again, and everybody tells who is present: what one missed of presence
 //! heals, and messages are lost only if the way there was broken for longer than it keeps them.
 //!
-//! Limits and counters are each instance's own.
+//! With the word of every second each says how much of the limits it uses, so that they hold for all together, but
+//! for what happens within that second.
 
 pub(crate) mod envelope;
 #[cfg(feature = "nats")]
@@ -27,7 +28,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use kernel::{Stop, Task};
 use tokio::sync::Notify;
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 use crate::config;
 use crate::service::Service;
@@ -110,7 +111,7 @@ impl Relay {
 
     /// What waits, up to the size of a batch; empty after a second in which nothing was queued. And how many
     /// envelopes were given up since.
-    async fn batch(&self) -> (Bytes, usize) {
+    async fn batch(&self) -> (BytesMut, usize) {
         let filled = async {
             while self.queue().envelopes.is_empty() {
                 self.filled.notified().await;
@@ -125,7 +126,7 @@ impl Relay {
             queue.bytes = queue.bytes.saturating_sub(envelope.size());
             queue.envelopes.pop_front();
         }
-        (batch.freeze(), std::mem::take(&mut queue.lost))
+        (batch, std::mem::take(&mut queue.lost))
     }
 }
 
@@ -211,11 +212,17 @@ async fn keep<W: Way>(service: &Service, way: W, mut stop: Stop) {
 
 async fn speak(service: &Service, outlet: &mut impl Outlet) {
     let relay = &service.hub.relay;
+    let mut say_at = Instant::now();
     loop {
-        let (batch, lost) = relay.batch().await;
-        if batch.is_empty() && relay.others() == 0 {
+        let (mut batch, lost) = relay.batch().await;
+        if relay.others() > 0 && (batch.is_empty() || Instant::now() >= say_at) {
+            say_at = Instant::now() + HEARTBEAT;
+            Envelope::Used(service.counters.used_here(service.now())).write(&mut batch);
+        }
+        if batch.is_empty() {
             continue;
         }
+        let batch = batch.freeze();
         let mut pause = FIRST_PAUSE;
         while let Err(error) = outlet.send(&batch).await {
             if pause == FIRST_PAUSE {

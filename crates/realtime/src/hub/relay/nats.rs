@@ -2,7 +2,8 @@
 //!
 //! A server of NATS takes messages of a bounded size (1 MiB unless it was told otherwise), so a batch travels in
 //! pieces. Pieces are numbered by their sender: NATS keeps the order of one sender, and loses what it cannot deliver
-//! at once, which is seen by the gap.
+//! at once, which is seen by the gap. What could not be handed over is sent again under the same numbers: of what came
+//! twice, one is passed over.
 
 use std::collections::HashMap;
 use std::str::FromStr;
@@ -64,7 +65,7 @@ impl Way for Nats {
             });
         let client = options.connect(servers).await.map_err(|error| error.to_string())?;
         let subscriber = client.subscribe(self.subject.clone()).await.map_err(|error| error.to_string())?;
-        let publisher = Publisher { client, subject: self.subject, own, number: 0 };
+        let publisher = Publisher { client, subject: self.subject, own, number: 0, pieces: None };
         Ok((publisher, Listening { subscriber, connected, own, senders: HashMap::new() }))
     }
 }
@@ -74,21 +75,23 @@ pub(super) struct Publisher {
     client: Client,
     subject: String,
     own: u64,
-    /// Of the last piece.
+    /// Of the last piece that was handed over.
     number: u64,
+    /// The size of the pieces of a batch that was not, and that comes again.
+    pieces: Option<usize>,
 }
 
 impl Outlet for Publisher {
     async fn send(&mut self, batch: &Bytes) -> Result<(), String> {
         let most = Some(self.client.server_info().max_payload).filter(|most| *most > HEAD).unwrap_or(USUAL);
+        let most = *self.pieces.get_or_insert(most - HEAD);
         let all = async {
-            let mut rest = batch.clone();
-            let mut place = FIRST;
+            let (mut rest, mut place, mut number) = (batch.clone(), FIRST, self.number);
             loop {
-                let piece = rest.split_to(rest.len().min(most - HEAD));
+                let piece = rest.split_to(rest.len().min(most));
                 place |= if rest.is_empty() { LAST } else { 0 };
-                self.number += 1;
-                let message = piece_of(self.own, self.number, place, &piece);
+                number += 1;
+                let message = piece_of(self.own, number, place, &piece);
                 self.client
                     .publish(self.subject.clone(), message)
                     .await
@@ -98,9 +101,13 @@ impl Outlet for Publisher {
                 }
                 place = 0;
             }
-            self.client.flush().await.map_err(|error| error.to_string())
+            self.client.flush().await.map_err(|error| error.to_string())?;
+            Ok(number)
         };
-        timeout(PATIENCE, all).await.unwrap_or_else(|_| Err("NATS takes nothing".to_owned()))
+        let handed_over = timeout(PATIENCE, all).await;
+        self.number = handed_over.unwrap_or_else(|_| Err("NATS takes nothing".to_owned()))?;
+        self.pieces = None;
+        Ok(())
     }
 }
 
@@ -160,6 +167,9 @@ fn take(senders: &mut HashMap<u64, Sender>, own: u64, mut message: Bytes) -> Opt
         return None;
     }
     let known = senders.entry(sender).or_default();
+    if number <= known.number {
+        return None;
+    }
     let is_gap = known.number != 0 && known.number.saturating_add(1) != number;
     known.number = number;
     known.has_missed |= is_gap;
@@ -202,6 +212,7 @@ mod tests {
         assert_eq!(take(12, FIRST, "sent"), None);
         assert_eq!(take(13, FIRST | LAST, "sent again"), batch("sent again", true));
         assert_eq!(take(14, FIRST | LAST, "x"), batch("x", false));
+        assert_eq!(take(14, FIRST | LAST, "x"), None, "it was heard");
         let mut none = HashMap::new();
         assert_eq!(super::take(&mut none, 7, piece_of(7, 1, FIRST | LAST, b"own")), None);
         assert_eq!(super::take(&mut none, 7, Bytes::from_static(b"short")), None);

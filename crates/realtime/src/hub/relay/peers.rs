@@ -11,6 +11,7 @@ use super::envelope::{self, Entry, Envelope};
 use crate::feed::Source;
 use crate::hub::Key;
 use crate::hub::presence::Who;
+use crate::limit::Used;
 use crate::service::Service;
 use crate::wal::follow::{Hearing, Missed};
 
@@ -19,6 +20,7 @@ struct Peer {
     heard_at: Instant,
     /// While it tells who is present: the topics it has named.
     counting: Option<HashSet<Key>>,
+    used: Used,
 }
 
 /// All of them.
@@ -46,7 +48,7 @@ impl<'a> Peers<'a> {
         if first == Some(Envelope::Bye) {
             return self.forget(sender);
         }
-        let new = || Peer { heard_at: Instant::now(), counting: None };
+        let new = || Peer { heard_at: Instant::now(), counting: None, used: Used::default() };
         let mut is_new = false;
         let peer = self.known.entry(sender).or_insert_with(|| {
             is_new = true;
@@ -114,6 +116,12 @@ impl<'a> Peers<'a> {
                 }
             }
             Envelope::Broken { stream } => self.hearing.end(self.service, sender, Some(stream)),
+            Envelope::Used(used) => {
+                if let Some(peer) = self.known.get_mut(&sender) {
+                    peer.used = used;
+                }
+                self.count();
+            }
             // Alone in its batch.
             Envelope::Bye => {}
         }
@@ -160,5 +168,6 @@ impl<'a> Peers<'a> {
 
     fn count(&self) {
         self.service.hub.relay.others.store(self.known.len(), Ordering::SeqCst);
+        self.service.counters.set_elsewhere(self.known.values().map(|peer| peer.used).sum());
     }
 }
