@@ -184,6 +184,8 @@ fn is_like(text: &str, pattern: &str) -> Option<bool> {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use proptest::prelude::*;
+
     use super::super::kind::{Type, built_in};
     use super::*;
 
@@ -256,6 +258,20 @@ mod tests {
             ("a", r"a\", None),
         ] {
             assert_eq!(is_like(text, pattern), expected, "{text} {pattern}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_passes_a_filter_and_its_opposite(
+            oid in prop::sample::select(vec![16, 20, 25, 99, 701, 2950]),
+            value in prop::option::of("[-0-9tf%_{}\",]{0,6}|\\PC{0,6}"),
+            op in prop::sample::select(vec!["eq", "neq", "lt", "gte", "like", "is", "isdistinct"]),
+            wanted in "[-0-9tf%_\\\\]{0,6}|true|false|null",
+        ) {
+            let verdicts = ["", "not."].map(|not| verdict(oid, value.as_deref(), &format!("{not}{op}.\"{wanted}\"")));
+            prop_assert!(verdicts != [Verdict::Passes; 2]);
+            prop_assert_eq!(verdicts[0] == Verdict::Ask, verdicts[1] == Verdict::Ask);
         }
     }
 }

@@ -87,6 +87,8 @@ fn moment(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::super::kind::{Type, built_in};
     use super::*;
 
@@ -132,6 +134,18 @@ mod tests {
             let mut json = String::new();
             write(&types, oid, text, &mut json);
             assert_eq!(json, expected, "{oid} {text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_no_number_becomes_json(
+            oid in prop::sample::select(vec![16, 17, 25, 1082, 1184, 1000, 1002, 9999]),
+            text in "\\PC{0,20}|[{}\",\\\\a-f NUL]{0,20}",
+        ) {
+            let mut json = String::new();
+            write(&types(), oid, &text, &mut json);
+            prop_assert!(serde_json::from_str::<serde_json::Value>(&json).is_ok(), "{}", json);
         }
     }
 }
