@@ -133,12 +133,11 @@ mod tests {
         let answers = Answers::default();
         let before = answers.mark();
         drop(answers.promise());
-        let latest = answers.state().latest(answers.mark()).flatten();
+        let mark = answers.mark();
+        let latest = answers.state().latest(mark).flatten();
         assert!(latest.is_some_and(|at| at <= Instant::now()));
         assert_eq!(answers.state().latest(before), Some(None), "who wrote earlier does not wait for it");
-        assert!(
-            timeout(Duration::ZERO, answers.given(answers.mark(), Duration::from_secs(60))).await.is_err()
-        );
+        assert!(timeout(Duration::ZERO, answers.given(mark, Duration::from_secs(60))).await.is_err());
         let long_ago = Instant::now().checked_sub(2 * REMEMBERED);
         if let (Some(long_ago), Some(given)) = (long_ago, answers.state().given.front_mut()) {
             given.1 = long_ago;
