@@ -157,12 +157,12 @@ impl Channel {
         if let Flow::Shut(message) = flow {
             self.system("system", false, &message);
         }
-        self.leave();
+        (*self).leave();
     }
 
     /// Nothing of the topic comes behind the end.
-    fn leave(self: Box<Self>) {
-        let Self { link, topic, join_ref, membership, changes, .. } = *self;
+    fn leave(self) {
+        let Self { link, topic, join_ref, membership, changes, .. } = self;
         drop(membership);
         drop(changes);
         link.push(&ending(link.version, join_ref.as_ref(), &topic, "phx_close"));
