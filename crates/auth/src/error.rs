@@ -9,22 +9,24 @@ mod code;
 mod external;
 mod hook;
 mod oauth_server;
+mod password;
 mod place;
 mod saml;
 mod second_factor;
+mod session;
+mod token;
 mod web3;
 
 use std::borrow::Cow;
-use std::fmt;
-
-use kernel::TokenError;
 
 pub use self::code::Code;
 pub use self::external::External;
 pub use self::hook::HookFailure;
 pub use self::oauth_server::OAuthServer;
+pub use self::password::Weakness;
 pub use self::saml::Saml;
 pub use self::second_factor::SecondFactor;
+pub use self::session::Expiry;
 pub use self::web3::Web3;
 
 /// An answer that is not success.
@@ -185,6 +187,9 @@ pub enum Error {
     /// their own.
     #[error("Session not found")]
     SessionNotListed,
+    /// The identity provider has no such token.
+    #[error("SCIM token not found")]
+    ScimTokenNotFound,
     /// No such mail.
     #[error("Template not found")]
     TemplateNotFound,
@@ -346,39 +351,6 @@ pub enum Error {
     },
 }
 
-/// Why a session came to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Expiry {
-    /// Its time was up.
-    Time,
-    /// It was not used for too long.
-    Inactivity,
-    /// A second factor was due.
-    LowAal,
-    /// A newer sign-in took its place.
-    NewerLogin,
-}
-
-impl fmt::Display for Expiry {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Time => "",
-            Self::Inactivity => " (Inactivity)",
-            Self::LowAal => " (Low AAL: User Needs MFA Verification)",
-            Self::NewerLogin => " (Revoked by Newer Login)",
-        })
-    }
-}
-
-/// What a password lacks.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct Weakness {
-    /// For people.
-    pub message: String,
-    /// For programs: `length`, `characters`, `pwned`.
-    pub reasons: Vec<&'static str>,
-}
-
 impl Error {
     /// A field that is missing or unusable.
     pub(crate) fn invalid(text: impl Into<Cow<'static, str>>) -> Self {
@@ -391,31 +363,6 @@ impl Error {
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
         Self::Internal { text, source: Some(source.into()) }
-    }
-
-    /// A refused bearer token, in the words of upstream's JWT library.
-    pub(crate) fn refused_token(error: &TokenError) -> Self {
-        let reason: Cow<'static, str> = match error {
-            TokenError::Expired => "token has invalid claims: token is expired".into(),
-            TokenError::NotYetValid => "token has invalid claims: token is not valid yet".into(),
-            TokenError::IssuedInFuture => "token has invalid claims: token used before issued".into(),
-            TokenError::Empty | TokenError::Parts(_) => {
-                "token is malformed: token contains an invalid number of segments".into()
-            }
-            TokenError::Algorithm(_) => "token signature is invalid: signing method is invalid".into(),
-            TokenError::NoKey | TokenError::NoSecret => {
-                "token signature is invalid: signature is invalid".into()
-            }
-            TokenError::Undecodable | TokenError::Kind | TokenError::Claims => {
-                "token is malformed: could not JSON decode claims".into()
-            }
-            TokenError::NotANumber(claim) => format!("token is malformed: {claim} is not a number").into(),
-            TokenError::AudienceShape | TokenError::Audience => {
-                "token has invalid claims: token has invalid audience".into()
-            }
-            TokenError::NoRole => "token has invalid claims: token has no role".into(),
-        };
-        Self::BadJwt(format!("invalid JWT: unable to parse or verify signature, {reason}").into())
     }
 }
 

@@ -9,7 +9,7 @@
 //! - [`hook`] asks the operator's own code, [`captcha`] whether a person asks.
 //! - [`oauth`] signs in with accounts at other providers, whose ID tokens [`oidc`] verifies; [`web3`] with wallets.
 //! - [`oauth_server`] lets other applications sign people in with accounts here.
-//! - [`saml`] signs in with the accounts of an organisation.
+//! - [`saml`] signs in with the accounts of an organisation; by [`scim`] the organisation keeps them.
 //! - [`pwned`] asks whether a password has leaked.
 //! - Rules without IO: [`password`], [`otp`], [`pkce`], [`refresh_token`], [`access_token`],
 //!   [`redirect`], [`identifier`], [`rate`], [`totp`], [`webauthn`], [`seal`].
@@ -51,6 +51,7 @@ mod rate;
 mod redirect;
 mod refresh_token;
 mod saml;
+mod scim;
 mod seal;
 mod send;
 mod service;
@@ -80,9 +81,9 @@ pub use crate::config::{
     Captcha, CaptchaProvider, Config, CustomOAuth, DbEncryption, Email, EmailValidation,
     External as ExternalProvider, Hook, Hooks, HttpSms, Impersonation, Lockout, Messagebird, Mfa, MfaPhone,
     MfaTotp, MfaWebAuthn, Notification, Notifications, OAuthServer as OAuthServerConfig, Passkey,
-    PasswordHash, PasswordHibp, PasswordRequirements, Problem, RateLimits, Saml as SamlConfig, Sessions, Sms,
-    Smtp, SmtpTls, Template, Templates, Textlocal, Twilio, TwilioVerify, UrlPaths, Vonage, Wallet, Web3,
-    WebAuthn,
+    PasswordHash, PasswordHibp, PasswordRequirements, Problem, RateLimits, Saml as SamlConfig, Scim,
+    Sessions, Sms, Smtp, SmtpTls, Template, Templates, Textlocal, Twilio, TwilioVerify, UrlPaths, Vonage,
+    Wallet, Web3, WebAuthn,
 };
 pub use crate::error::{
     Code, Error, Expiry, External, HookFailure, OAuthServer, Saml, SecondFactor, Weakness,

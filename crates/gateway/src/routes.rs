@@ -66,6 +66,8 @@ pub(crate) const ROUTES: &[Route] = &[
     exactly("/auth/v1/authorize", Service::Auth, KeyRule::Open),
     below("/auth/v1/.well-known", Service::Auth, KeyRule::Open),
     below("/auth/v1/sso/saml", Service::Auth, KeyRule::Open),
+    // Identity providers have tokens of their own.
+    below("/auth/v1/scim", Service::Auth, KeyRule::Open),
     // Applications that sign people in know nothing of API keys.
     exactly("/auth/v1/oauth/authorize", Service::Auth, KeyRule::Open),
     exactly("/auth/v1/oauth/token", Service::Auth, KeyRule::Open),
@@ -112,6 +114,7 @@ mod tests {
         check("/auth/v1/verify/x", Some((Service::Auth, KeyRule::Any)));
         check("/auth/v1/.well-known/jwks.json", Some((Service::Auth, KeyRule::Open)));
         check("/sso/saml/acs", Some((Service::Auth, KeyRule::Open)));
+        check("/auth/v1/scim/v2/Users", Some((Service::Auth, KeyRule::Open)));
         check("/sso", None);
         check("/auth/v1/.well-knownx", Some((Service::Auth, KeyRule::Any)));
         check("/auth/v1/oauth/token", Some((Service::Auth, KeyRule::Open)));

@@ -17,6 +17,7 @@ mod mfa;
 mod oauth_server;
 mod password;
 mod saml;
+mod scim;
 mod sms;
 mod web3;
 
@@ -42,6 +43,7 @@ pub use mfa::{Mfa, MfaPhone, MfaTotp, MfaWebAuthn, Passkey, WebAuthn};
 pub use oauth_server::OAuthServer;
 pub use password::PasswordHibp;
 pub use saml::Saml;
+pub use scim::Scim;
 pub use sms::{HttpSms, Messagebird, Sms, Textlocal, Twilio, TwilioVerify, Vonage};
 pub use web3::{Wallet, Web3};
 
@@ -133,6 +135,8 @@ pub struct Config {
     pub allowed_id_token_issuers: Vec<String>,
     /// Signing in with the accounts of an organisation.
     pub saml: Saml,
+    /// Letting identity providers keep the accounts of their people.
+    pub scim: Scim,
     /// Providers whose accounts are kept apart from all others', each with the name of its domain: those of
     /// one domain lead to each other's accounts by address, and to no others.
     pub linking_domains: BTreeMap<String, String>,
@@ -271,6 +275,7 @@ impl Default for Config {
             flow_state_expiry: Span::secs(300),
             allowed_id_token_issuers: Vec::new(),
             saml: Saml::default(),
+            scim: Scim::default(),
             linking_domains: BTreeMap::new(),
             sessions: Sessions::default(),
             mfa: Mfa::default(),

@@ -50,7 +50,9 @@ impl Error {
             Self::NotAnId(_) => (404, Code::ValidationFailed),
             Self::CustomProviderNotFound => (404, Code::CustomProviderNotFound),
             Self::UserNotFound(_) => (404, Code::UserNotFound),
-            Self::SessionNotListed | Self::TemplateNotFound => (404, Code::ValidationFailed),
+            Self::SessionNotListed | Self::TemplateNotFound | Self::ScimTokenNotFound => {
+                (404, Code::ValidationFailed)
+            }
             Self::FactorNotFound => (404, Code::MfaFactorNotFound),
             Self::FlowStateNotFound => (404, Code::FlowStateNotFound),
             Self::ManualLinkingDisabled => (404, Code::ManualLinkingDisabled),

@@ -19,11 +19,11 @@ mod recover;
 mod recovery_codes;
 mod resend;
 mod saml;
+mod scim;
 mod sessions;
 mod settings;
 mod signup;
 mod sso;
-mod switched_off;
 mod token;
 mod user;
 mod verify;
@@ -118,6 +118,15 @@ pub(crate) fn routes(service: &Arc<Service>, cfg: &mut ServiceConfig) {
                 .route(delete().to(admin::sso_providers::delete)),
         )
         .service(
+            at("/admin/sso/providers/{idp_id}/scim-tokens")
+                .route(get().to(admin::scim_tokens::list))
+                .route(post().to(admin::scim_tokens::post)),
+        )
+        .service(
+            at("/admin/sso/providers/{idp_id}/scim-tokens/{token_id}")
+                .route(delete().to(admin::scim_tokens::delete)),
+        )
+        .service(
             at("/admin/custom-providers{slash:/?}")
                 .route(get().to(admin::custom_providers::list))
                 .route(post().to(admin::custom_providers::post)),
@@ -146,7 +155,7 @@ pub(crate) fn routes(service: &Arc<Service>, cfg: &mut ServiceConfig) {
         .service(at("/sso/saml/metadata").route(get().to(saml::metadata)))
         .service(at("/sso/saml/acs").route(post().to(saml::consume)))
         .configure(oauth::routes)
-        .service(at("/scim/{tail:.*}").to(switched_off::scim))
+        .configure(scim::routes)
         .default_service(actix_web::web::to(|| async { Err::<String, _>(Error::NoRoute) }));
     cfg.service(routes);
 }

@@ -206,6 +206,13 @@ async fn add_identity(
 ) -> Result<(), NotCreated> {
     let (provider, profile) = (arrival.provider, arrival.profile);
     let new = NewIdentity { user_id, provider, provider_id: profile.sub(), data: &profile.data };
+    // Its organisation made the account before.
+    if provider.starts_with("sso:") {
+        let adopted = identities::adopt(tx, &new, ctx.now).await.or_internal(UPDATING);
+        if adopted.map_err(NotCreated::Failed)? {
+            return Ok(());
+        }
+    }
     identities::insert(tx, &new, ctx.now).await.map_err(|error| match error.is_unique_violation() {
         true => NotCreated::Taken,
         false => NotCreated::Failed(Error::internal("Error creating identity", error)),

@@ -31,6 +31,29 @@ values ($1, $2, $3, $4, $5, $5, $5, $6)";
         .map(drop)
 }
 
+/// What stands for the id at its provider in an identity that was made before anybody signed in with it.
+pub(crate) fn placeholder(user_id: Uuid) -> String {
+    format!("scim:{user_id}")
+}
+
+/// An identity that was made before anybody signed in with it becomes that of whoever does, if the account has
+/// one at the provider. Returns whether it has.
+pub(crate) async fn adopt(
+    session: &mut Session,
+    new: &NewIdentity<'_>,
+    now: DateTime<Utc>,
+) -> Result<bool, Error> {
+    const UPDATE: &str = "\
+update auth.identities
+   set provider_id = $4, identity_data = $5, last_sign_in_at = $6, updated_at = $6
+ where user_id = $1 and provider = $2 and provider_id = $3";
+    let data = Value::Object(new.data.clone());
+    let placeholder = placeholder(new.user_id);
+    let params: [db::Param<'_>; 6] =
+        [&new.user_id, &new.provider, &placeholder, &new.provider_id, &data, &now];
+    Ok(session.execute(UPDATE, &params).await? == 1)
+}
+
 /// The identity of an account at a provider: its id and the account it belongs to.
 pub(crate) async fn find(
     session: &mut Session,

@@ -23,6 +23,8 @@ pub(crate) mod outbox;
 pub(crate) mod recovery_codes;
 pub(crate) mod refresh_tokens;
 pub(crate) mod saml_relay_states;
+pub(crate) mod scim_tokens;
+pub(crate) mod scim_users;
 pub(crate) mod session_ends;
 pub(crate) mod sessions;
 pub(crate) mod spent;

@@ -37,6 +37,7 @@ mod refresh;
 #[cfg(feature = "saml")]
 mod saml;
 mod schema;
+mod scim;
 mod sealed;
 mod sessions;
 mod settings;

@@ -138,6 +138,15 @@ const TABLES: &[(&str, &str)] = &[
          message:jsonb!",
     ),
     ("basalt_recovery_codes", "user_id:uuid! hash:bytea! created_at:timestamptz!"),
+    (
+        "basalt_scim_tokens",
+        "id:uuid! sso_provider_id:uuid! hash:text! name:text! created_at:timestamptz! used_at:timestamptz",
+    ),
+    (
+        "basalt_scim_users",
+        "user_id:uuid! sso_provider_id:uuid! user_name:text! external_id:text attributes:jsonb! \
+         shut_until:timestamptz updated_at:timestamptz!",
+    ),
     ("basalt_session_ends", "flow_state_id:uuid! not_after:timestamptz!"),
     ("basalt_spent", "kind:text! hash:bytea! expires_at:timestamptz!"),
 ];
@@ -291,6 +300,8 @@ async fn nobody_reads_accounts_through_the_data_api() {
             "basalt_limits",
             "basalt_lockouts",
             "basalt_device_codes",
+            "basalt_scim_tokens",
+            "basalt_scim_users",
         ] {
             let mut session = api.database.session_as(role).await;
             let result = session.query(&format!("select * from auth.{table}"), &[]).await;
@@ -312,6 +323,7 @@ async fn the_migration_can_be_run_over_itself() {
         include_str!("../../../../migrations/auth/V0011__recovery_codes.sql"),
         include_str!("../../../../migrations/auth/V0012__lockouts.sql"),
         include_str!("../../../../migrations/auth/V0013__device_codes.sql"),
+        include_str!("../../../../migrations/auth/V0014__scim.sql"),
     ] {
         api.sql(&format!("begin; {text}; commit")).await;
     }

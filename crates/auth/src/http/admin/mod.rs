@@ -8,6 +8,7 @@ pub(crate) mod impersonate;
 pub(crate) mod mail;
 pub(crate) mod page;
 pub(crate) mod passkeys;
+pub(crate) mod scim_tokens;
 pub(crate) mod sessions;
 pub(crate) mod sso_providers;
 pub(crate) mod user;

@@ -5,6 +5,7 @@ mod fetch;
 mod hostile;
 pub mod idp;
 mod metadata;
+mod scim;
 mod sign_in;
 
 use std::collections::{BTreeMap, HashMap};

@@ -234,6 +234,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     ("GOTRUE_RATE_LIMIT_SSO", "auth.rate_limit.sso", same),
     ("GOTRUE_SAML_ENABLED", "auth.saml.enabled", same),
+    ("GOTRUE_EXPERIMENTAL_SCIM_ENABLED", "auth.scim.enabled", same),
     ("GOTRUE_SAML_PRIVATE_KEY", "auth.saml.private_key", same),
     ("GOTRUE_SAML_PRIVATE_KEY_NEXT", "auth.saml.private_key_next", same),
     ("GOTRUE_SAML_ALLOW_ENCRYPTED_ASSERTIONS", "auth.saml.allow_encrypted_assertions", same),
