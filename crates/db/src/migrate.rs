@@ -17,7 +17,7 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-use crate::{Error, Pool, PoolOptions, Session, Target, bootstrap, ident};
+use crate::{Error, Pool, PoolOptions, Session, Target, bootstrap, ident, literal};
 
 /// Held by whoever migrates a database. Any constant would do.
 const LOCK: i64 = 0x6261_7361_6c74;
@@ -387,11 +387,11 @@ async fn apply_versioned(work: &mut Work<'_>, migrations: &Migrations) -> Result
         }
         let file = file(here.version(), here.name());
         let record = format!(
-            "insert into {table} (version, name, applied_on, checksum) values ({}, '{}',
-               to_char(now() at time zone 'utc', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), '{}')",
+            "insert into {table} (version, name, applied_on, checksum) values ({}, {},
+               to_char(now() at time zone 'utc', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), {})",
             here.version(),
-            here.name(),
-            here.checksum()
+            literal(here.name()),
+            literal(&here.checksum().to_string())
         );
         work.apply(file, here.sql().unwrap_or_default(), &record).await?;
     }
@@ -421,8 +421,11 @@ async fn apply_repeatables(
             continue;
         }
         let record = format!(
-            "insert into basalt.repeatables (owner, name, checksum) values ('{owner}', '{name}', '{checksum}')
-             on conflict (owner, name) do update set checksum = excluded.checksum, applied_at = now()"
+            "insert into basalt.repeatables (owner, name, checksum) values ({}, {}, {})
+             on conflict (owner, name) do update set checksum = excluded.checksum, applied_at = now()",
+            literal(owner.name()),
+            literal(name),
+            literal(&checksum)
         );
         let file = File { owner, name: format!("repeatable/{name}") };
         work.apply(file, sql, &record).await?;

@@ -1,26 +1,29 @@
 //! Start and stop, in order, readable as a list.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use arc_swap::ArcSwap;
 use db::{Fleet, Pool, PoolOptions, Target, bootstrap, migrate};
 use jwt::{ApiKeys, LiveKeys};
-use kernel::{Answers, Clock, RoleName, Secret, Stop};
+use kernel::{Answers, Clock, Secret, Stop};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::connections::Connections;
 use crate::database::{AUTH_ADMIN, AUTHENTICATOR, Database, REALTIME_ADMIN, STORAGE_ADMIN, one_connection};
-use crate::edge::{Edge, address};
+use crate::edge::Edge;
+use crate::edge::rules::Rules;
 use crate::given::Given;
 use crate::health::Health;
 use crate::installation::{Installation, Place};
+use crate::reload::Reading;
 use crate::routes::Service;
 use crate::secrets::{self, Secrets};
 use crate::server::{self, Services};
-use crate::settings::{self, Request, Settings};
+use crate::settings::{self, Settings};
 use crate::{keys, reload, rotation, s3_keys, supervisor};
 
 /// Everything `serve` was told.
@@ -30,7 +33,7 @@ pub(crate) struct ServePlan {
     /// Where everything lies.
     pub(crate) data_dir: PathBuf,
     /// How to read the settings again when told to (SIGHUP); none where that signal ends the process.
-    pub(crate) reading: Option<Request>,
+    pub(crate) reading: Option<Reading>,
     /// The installation's secrets; none where the data API serves somebody else's database.
     pub(crate) secrets: Option<Secrets>,
 }
@@ -67,7 +70,7 @@ pub(crate) async fn serve(
 
     tokio::select! {
         () = company => {}
-        () = reload::on_signal(&plan, &running.services) => {}
+        () = reload::on_signal(&plan, &running.services, &running.edge) => {}
         () = interrupted.wait() => tracing::info!("stopping: requests may finish"),
         ended = &mut serving => {
             tracing::error!(?ended, "the HTTP server ended by itself");
@@ -289,7 +292,7 @@ async fn prepare(settings: &Settings, database: &Database, secrets: &Secrets) ->
 async fn start_vault(
     settings: &Settings,
     database: &Database,
-    data_dir: &std::path::Path,
+    data_dir: &Path,
     connections: &mut Connections,
 ) -> anyhow::Result<vault::Vault> {
     let own_key = secrets::root_key_file(data_dir);
@@ -334,6 +337,15 @@ async fn start_rest(
     rest::Rest::start(settings.rest.clone(), rest::Deps { fleet, pool, target }).await.context("rest")
 }
 
+/// The settings of storage, with the place of its files.
+pub(crate) fn storage_config(settings: &Settings, data_dir: &Path) -> storage::Config {
+    let mut config = settings.storage.clone();
+    if config.path.as_os_str().is_empty() {
+        config.path = data_dir.join("storage");
+    }
+    config
+}
+
 async fn start_storage(
     plan: &ServePlan,
     secrets: &Secrets,
@@ -348,10 +360,7 @@ async fn start_storage(
         settings.database.pool(settings.database.storage_pool_size),
     );
     connections.fleet(&fleet);
-    let mut config = settings.storage.clone();
-    if config.path.as_os_str().is_empty() {
-        config.path = plan.data_dir.join("storage");
-    }
+    let config = storage_config(settings, &plan.data_dir);
     // The secret alone, which links of an installation that moves in were signed with.
     let keys = jwt::KeySet::from_secret(secrets.jwt_secret.expose());
     // What is not set is better told by the request: it knows the proxy that it came through.
@@ -431,18 +440,10 @@ fn edge(
 ) -> anyhow::Result<Edge> {
     let settings = &plan.settings;
     let secrets = plan.secrets.as_ref();
-    let proxies = settings.server.trusted_proxies.iter().map(|text| text.parse::<address::Network>());
-    let proxies =
-        proxies.collect::<Result<_, _>>().map_err(anyhow::Error::msg).context("server.trusted_proxies")?;
-    let anonymous = settings.rest.anon_role.as_deref();
-    let anonymous =
-        anonymous.map(|name| RoleName::parse(name).context("rest.anon_role is no role name")).transpose()?;
     Ok(Edge {
-        config: settings.server.clone(),
-        proxies,
+        rules: ArcSwap::from_pointee(Rules::of(settings)?),
         verifier: keys::verifier(settings, keys, secrets.is_none())?,
         keys: api_keys,
-        anonymous,
         clock,
         answers,
         bare: secrets.is_none(),

@@ -9,7 +9,8 @@
 //! edge/      what every request passes          rotation   signing keys changed and taken over
 //! api_keys   keys of applications changed       log_file   the log that is kept
 //! typegen/   types for client programs          advice/    what to change in a database
-//! reload     new settings for a server that runs
+//! reload     new settings for a server          lint/      what is wrong inside functions
+//! difference/ what makes one schema another
 //! health metrics supervisor banner installation certificate
 //! ```
 
@@ -21,12 +22,14 @@ mod certificate;
 mod cli;
 mod connections;
 mod database;
+mod difference;
 mod edge;
 mod given;
 mod health;
 mod import;
 mod installation;
 mod keys;
+mod lint;
 mod log_file;
 mod metrics;
 mod project;

@@ -145,7 +145,7 @@ pub(crate) fn serve(
     edge: Arc<Edge>,
     services: Services,
 ) -> std::io::Result<Server> {
-    let config = edge.config.clone();
+    let config = edge.rules.load().config.clone();
     let (workers, send_timeout) = (config.workers(), config.send_timeout.0);
     let mut server = HttpServer::new(move || {
         let edge = Arc::clone(&edge);

@@ -5,6 +5,7 @@
 //! - [`error`]: what an error must be able to say before it may leave the process.
 //! - [`secret`], [`clock`], [`id`], [`units`]: values with rules.
 //! - [`answers`]: who must have heard of what was written before others do.
+//! - [`setting`]: what a server that runs does not take over.
 //! - [`task`], [`health`]: background work and readiness, as values the gateway supervises.
 //!
 //! This crate opens no socket, reads no file and knows no other crate of the workspace. A type
@@ -19,6 +20,7 @@ pub mod http;
 pub mod id;
 pub mod identity;
 pub mod secret;
+pub mod setting;
 pub mod task;
 pub mod token;
 pub mod units;

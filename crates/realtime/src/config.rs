@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use kernel::Secret;
+use kernel::setting::keep;
 use kernel::units::{Bytes, Span};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -202,6 +203,25 @@ impl Config {
                             max_slot_wal_keep_size there, or allow it with unbounded_slot";
         let is_refused = self.durable_slot && !is_bounded && !self.unbounded_slot;
         is_refused.then_some(Problem { key: "durable_slot", text: TEXT }).into_iter().collect()
+    }
+
+    /// Leaves what a running instance cannot change as it is in `current`; returns what of it had changed.
+    pub(crate) fn keep_fixed(&mut self, current: &Self) -> Vec<&'static str> {
+        let kept = [
+            keep("relay", &mut self.relay, &current.relay),
+            keep("nats_url", &mut self.nats_url, &current.nats_url),
+            keep("nats_subject", &mut self.nats_subject, &current.nats_subject),
+            keep("durable_slot", &mut self.durable_slot, &current.durable_slot),
+            keep("unbounded_slot", &mut self.unbounded_slot, &current.unbounded_slot),
+            keep("slot_name", &mut self.slot_name, &current.slot_name),
+            keep("publication", &mut self.publication, &current.publication),
+            keep("max_change", &mut self.max_change, &current.max_change),
+            keep("check_image", &mut self.check_image, &current.check_image),
+            keep("answers_first", &mut self.answers_first, &current.answers_first),
+            keep("resume_window", &mut self.resume_window, &current.resume_window),
+            keep("resume_memory", &mut self.resume_memory, &current.resume_memory),
+        ];
+        kept.into_iter().flatten().collect()
     }
 
     pub(crate) fn queue(&self) -> Bounds {

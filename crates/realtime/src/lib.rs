@@ -41,6 +41,7 @@ mod wal;
 use std::sync::Arc;
 
 use actix_web::web::ServiceConfig;
+use arc_swap::ArcSwap;
 use db::{Fleet, Pool, Target};
 use jwt::{ApiKeys, Verifier};
 use kernel::{Answers, Clock, Health, Task};
@@ -150,10 +151,10 @@ impl Realtime {
                 .with_option("extra_float_digits", "1"),
             voice: wal::voice::Voice::default(),
             feed: feed::Feed::default(),
-            config,
+            settings: ArcSwap::from_pointee(config),
         });
         let is_bounded = store::slot::is_bounded(&mut service.pool.session().await?).await?;
-        let problems = service.config.check_slot(is_bounded);
+        let problems = service.config().check_slot(is_bounded);
         if !problems.is_empty() {
             return Err(StartError::Settings(problems));
         }
@@ -194,9 +195,24 @@ impl Realtime {
         metric::text(&self.0)
     }
 
+    /// Takes new settings, for sockets and messages that come from then on. Returns the names of those that need a restart.
+    ///
+    /// # Errors
+    ///
+    /// Settings that cannot be used; the old ones stay.
+    pub fn reload(&self, mut config: Config) -> Result<Vec<&'static str>, StartError> {
+        let problems = config.check();
+        if !problems.is_empty() {
+            return Err(StartError::Settings(problems));
+        }
+        let kept = config.keep_fixed(&self.0.config());
+        self.0.settings.store(Arc::new(config));
+        Ok(kept)
+    }
+
     /// Says goodbye to all sockets and refuses new channels: the server is about to stop. Returns when
     /// everybody has been told.
     pub async fn drain(&self) {
-        self.0.sockets.drain(self.0.config.drain.0).await;
+        self.0.sockets.drain(self.0.config().drain.0).await;
     }
 }

@@ -132,7 +132,7 @@ pub(crate) fn text(service: &Service) -> String {
     out.counter("basalt_realtime_stream_begun", "How often it began to read it.", "", begun);
     let lag = service.follow.lag.load(Ordering::Relaxed);
     out.gauge("basalt_realtime_slot_lag_bytes", "Log that Postgres keeps for the stream.", "", lag);
-    let (now, config) = (service.now(), &service.config);
+    let (now, config) = (service.now(), service.config());
     let mut limits = vec![
         ("sockets", config.max_sockets as u64, counters.all_sockets()),
         ("joins_per_second", config.max_joins_per_second, counters.joins_per_second(now)),

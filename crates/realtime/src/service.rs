@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use db::{Fleet, Pool, Target};
 use kernel::Clock;
 use tokio::sync::OwnedSemaphorePermit;
@@ -28,7 +29,7 @@ const RESTART: u16 = 1012;
 
 /// The parts of a running instance.
 pub(crate) struct Service {
-    pub(crate) config: Config,
+    pub(crate) settings: ArcSwap<Config>,
     pub(crate) tokens: Tokens,
     pub(crate) clock: Clock,
     /// For questions about policies, as callers.
@@ -52,6 +53,11 @@ pub(crate) struct Service {
 }
 
 impl Service {
+    /// The settings of now.
+    pub(crate) fn config(&self) -> Arc<Config> {
+        self.settings.load_full()
+    }
+
     /// The time as counters take it, in seconds since 1970.
     pub(crate) fn now(&self) -> i64 {
         self.clock.unix()
@@ -84,7 +90,7 @@ impl Service {
 
     /// True if the installation sends and delivers more than it may.
     pub(crate) fn has_too_many_events(&self) -> bool {
-        self.counters.events_per_second(self.now()) > self.config.max_events_per_second
+        self.counters.events_per_second(self.now()) > self.config().max_events_per_second
     }
 }
 

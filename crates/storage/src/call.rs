@@ -166,7 +166,7 @@ impl Call {
 
     fn acting<'a>(&'a self, role: &'a str, claims: &'a str, sub: &'a str, token: &'a str) -> Acting<'a> {
         let facts = &self.facts;
-        let timeout = self.service.config.statement_timeout.0.as_millis().to_string();
+        let timeout = self.service.config().statement_timeout.0.as_millis().to_string();
         let mut settings = vec![
             setting("role", role),
             setting("search_path", "storage, public, extensions"),

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use kernel::Secret;
+use kernel::setting::keep;
 use kernel::units::{Bytes, Span};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -219,6 +220,21 @@ impl Config {
         bad.map(|(key, _)| Problem { key, text: "must be the name of a directory".to_owned() })
             .chain(self.webhook.check())
             .collect()
+    }
+
+    /// Leaves what a running instance cannot change as it is in `current`; returns what of it had changed.
+    pub(crate) fn keep_fixed(&mut self, current: &Self) -> Vec<&'static str> {
+        let kept = [
+            keep("path", &mut self.path, &current.path),
+            keep("bucket", &mut self.bucket, &current.bucket),
+            keep("tenant", &mut self.tenant, &current.tenant),
+            keep("webhook", &mut self.webhook, &current.webhook),
+            keep("images.workers", &mut self.images.workers, &current.images.workers),
+            keep("images.memory", &mut self.images.memory, &current.images.memory),
+            keep("images.queue", &mut self.images.queue, &current.images.queue),
+            keep("images.cache", &mut self.images.cache, &current.images.cache),
+        ];
+        kept.into_iter().flatten().collect()
     }
 }
 

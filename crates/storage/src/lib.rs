@@ -52,6 +52,7 @@ use std::time::Duration;
 
 use ::object::Disk;
 use actix_web::web::ServiceConfig;
+use arc_swap::ArcSwap;
 use db::Fleet;
 use jwt::KeySet;
 use kernel::{Clock, Health, Task};
@@ -144,7 +145,7 @@ impl Storage {
             .map_err(|error| StartError::Webhook(error.to_string()))?;
         let renderer = render::Renderer::new(&config.images, &config.path);
         Ok(Self(Arc::new(Service {
-            config,
+            settings: ArcSwap::from_pointee(config),
             fleet,
             disk,
             parts,
@@ -157,6 +158,21 @@ impl Storage {
             renderer,
             webhook,
         })))
+    }
+
+    /// Takes new settings, for requests that come from then on. Returns the names of those that need a restart.
+    ///
+    /// # Errors
+    ///
+    /// Settings that cannot be used; the old ones stay.
+    pub fn reload(&self, mut config: Config) -> Result<Vec<&'static str>, StartError> {
+        let problems = config.check();
+        if !problems.is_empty() {
+            return Err(StartError::Settings(problems));
+        }
+        let kept = config.keep_fixed(&self.0.config());
+        self.0.settings.store(Arc::new(config));
+        Ok(kept)
     }
 
     /// The endpoints, to be mounted below the prefix.

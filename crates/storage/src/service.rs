@@ -1,8 +1,9 @@
 //! What one running instance holds.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
+use arc_swap::ArcSwap;
 use db::{Fleet, Text};
 use jwt::KeySet;
 use kernel::Clock;
@@ -20,7 +21,7 @@ use crate::webhook::Webhook;
 
 /// One running instance.
 pub(crate) struct Service {
-    pub(crate) config: Config,
+    pub(crate) settings: ArcSwap<Config>,
     pub(crate) fleet: Fleet,
     pub(crate) disk: Disk,
     /// Parts of uploads that are under way.
@@ -54,23 +55,28 @@ pub(crate) struct Completed {
 }
 
 impl Service {
+    /// The settings of now.
+    pub(crate) fn config(&self) -> Arc<Config> {
+        self.settings.load_full()
+    }
+
     /// Whether an object can have this name.
     ///
     /// # Errors
     ///
     /// [`Error::InvalidKey`].
     pub(crate) fn allows(&self, name: &str) -> Result<(), Error> {
-        path::object(name, if self.config.unicode_keys { Alphabet::Unicode } else { Alphabet::Safe })
+        path::object(name, if self.config().unicode_keys { Alphabet::Unicode } else { Alphabet::Safe })
     }
 
     /// How long a file outlives its object, as Postgres spells it.
     pub(crate) fn removal_delay(&self) -> Text {
-        Text::Value(format!("{} milliseconds", self.config.removal_delay.0.as_millis()))
+        Text::Value(format!("{} milliseconds", self.config().removal_delay.0.as_millis()))
     }
 
     /// When a resumable upload is given up that was last written to at a moment.
     pub(crate) fn resumable_until(&self, modified: SystemTime) -> SystemTime {
-        modified + self.config.resumable_expiry.0
+        modified + self.config().resumable_expiry.0
     }
 
     /// An upload in parts that is done, unless that was long ago.

@@ -60,7 +60,7 @@ impl Service {
         options: &Options,
         seconds: i64,
     ) -> Result<String, Error> {
-        let transformations = options.signed(&self.config.images);
+        let transformations = options.signed(&self.config().images);
         let url = format!("{bucket}/{name}");
         let mut claims = json!({ "url": url, "scope": "download", "transformations": transformations });
         if let Some(format) = options.format_name() {
@@ -85,7 +85,7 @@ impl Service {
         if let Some(owner) = owner {
             claims["owner"] = owner.into();
         }
-        let seconds = self.config.upload_url_expiry.0.as_secs();
+        let seconds = self.config().upload_url_expiry.0.as_secs();
         self.sign(claims, i64::try_from(seconds).unwrap_or(i64::MAX))
     }
 

@@ -166,7 +166,7 @@ async fn obey(call: &Call, bucket: &str, metadata: &Map<String, Value>) -> Resul
     let rules = buckets::find_rules(&call.as_service(), bucket).await.map_err(Error::database)?;
     let Some(rules) = rules else { return Ok(()) };
     let file = FileMetadata::read(metadata);
-    let most = limit::effective(call.service.config.file_size_limit.0, rules.file_size_limit);
+    let most = limit::effective(call.service.config().file_size_limit.0, rules.file_size_limit);
     if file.size.is_some_and(|size| size > most) {
         return Err(Error::EntityTooLarge("object"));
     }

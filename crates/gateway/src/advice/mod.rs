@@ -62,7 +62,7 @@ enum Reach {
 }
 
 /// Schemas of the platform.
-const PLATFORM: &[&str] = &[
+pub(crate) const PLATFORM: &[&str] = &[
     "_realtime",
     "auth",
     "basalt",

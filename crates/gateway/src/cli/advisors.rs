@@ -1,19 +1,17 @@
 //! `basalt db advisors`
 
-use ::db::Pool;
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use clap::Args;
 use serde_json::json;
 
-use super::{Failure, Format, Place, print};
+use super::{Common, Failure, Format, print};
 use crate::advice::{self, Category, Level};
-use crate::database::one_connection;
 
 /// Say what is open that should not be, and what is slow that need not be.
 #[derive(Args)]
 pub(super) struct Advisors {
     #[command(flatten)]
-    place: Place,
+    common: Common,
     /// What to look at [default: everything].
     #[arg(long = "type", value_enum)]
     category: Option<Category>,
@@ -23,20 +21,14 @@ pub(super) struct Advisors {
     /// End with 1 if something is found that matters this much.
     #[arg(long, value_enum)]
     fail_on: Option<Level>,
-    /// For people or for programs.
-    #[arg(short, long, value_name = "FORMAT", default_value = "pretty")]
-    output: Format,
 }
 
 impl Advisors {
     pub(super) async fn run(self) -> Result<(), Failure> {
-        let schemas = self.place.load()?.settings.rest.schemas;
-        let target = self.place.installation()?.database.developer()?;
-        let session = Pool::new(&target, one_connection()).session().await;
-        let mut session =
-            session.context("the database does not answer; does the server run?").map_err(Failure::Failed)?;
+        let schemas = self.common.place.load()?.settings.rest.schemas;
+        let mut session = self.common.place.developer().await?;
         let findings = advice::findings(&mut session, &schemas, self.category, self.level).await?;
-        match self.output {
+        match self.common.output {
             Format::Json => print(&format!("{:#}", json!(findings)))?,
             Format::Pretty if findings.is_empty() => print(&"nothing was found")?,
             Format::Pretty => {

@@ -1,9 +1,9 @@
 //! `basalt completion`
 
-use clap::{Args, CommandFactory};
+use clap::Args;
 use clap_complete::{Shell, generate};
 
-use super::{Cli, Failure, print};
+use super::{Failure, print};
 
 /// Print what makes a shell complete commands and flags.
 #[derive(Args)]
@@ -22,7 +22,7 @@ Examples:
 impl Completion {
     pub(super) fn run(self) -> Result<(), Failure> {
         let mut text = Vec::new();
-        generate(self.shell, &mut Cli::command(), "basalt", &mut text);
+        generate(self.shell, &mut super::command(), "basalt", &mut text);
         print(&String::from_utf8_lossy(&text).trim_end())
     }
 }

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
-use super::{Failure, Format, Place, print};
+use super::{Common, Failure, Format, print};
 use crate::settings::{self, Source};
 
 /// Check, show and describe the settings.
@@ -34,26 +34,26 @@ enum Command {
 #[derive(Args)]
 struct Check {
     #[command(flatten)]
-    place: Place,
+    common: Common,
 }
 
 #[derive(Args)]
 struct Show {
     #[command(flatten)]
-    place: Place,
+    common: Common,
     /// Also what nobody has set.
     #[arg(long)]
     all: bool,
-    /// For people or for programs.
-    #[arg(short, long, value_name = "FORMAT", default_value = "pretty")]
-    output: Format,
 }
 
 impl Config {
     pub(super) fn run(self) -> Result<(), Failure> {
         match self.command {
             Command::Check(check) => {
-                let loaded = check.place.load()?;
+                let loaded = check.common.place.load()?;
+                if let Format::Json = check.common.output {
+                    return print(&format!("{:#}", json!({ "notes": loaded.notes })));
+                }
                 loaded.notes.iter().try_for_each(|note| print(&format!("note: {note}")))?;
                 print(&"the settings are in order")
             }
@@ -66,10 +66,10 @@ impl Config {
 
 impl Show {
     fn run(self) -> Result<(), Failure> {
-        let loaded = self.place.load()?;
+        let loaded = self.common.place.load()?;
         let shown =
             settings::show(&loaded).into_iter().filter(|shown| self.all || shown.source != Source::Default);
-        match self.output {
+        match self.common.output {
             Format::Pretty => {
                 let lines: Vec<_> = shown
                     .map(|shown| format!("{} = {}  # {}", shown.path, shown.value, shown.source))

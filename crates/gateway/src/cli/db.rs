@@ -1,17 +1,17 @@
 //! `basalt db`
 
-use std::fs::{self, OpenOptions};
 use std::io::{IsTerminal, Read, Write, stderr, stdin};
 use std::path::PathBuf;
 
-use ::db::{Pool, Session};
-use anyhow::{Context, anyhow};
+use ::db::Session;
+use anyhow::anyhow;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
 use super::advisors::Advisors;
+use super::lint::Lint;
+use super::schema::{Diff, Pull, Squash};
 use super::{Failure, Format, Place, print, wait};
-use crate::database::one_connection;
 use crate::project::apply::{self, Seeded};
 use crate::project::folder::{Migration, Project};
 use crate::project::history::{self, Applied};
@@ -33,8 +33,16 @@ const AFTER_HELP: &str = "\
 Examples:
   basalt db new create_todos                     supabase/migrations/<now>_create_todos.sql
   basalt db push --include-seed                  apply what is new, then the seeds
+  basalt db up                                   the same without secrets and seeds
   basalt db list -o json
+  basalt db seed                                 seeds that have not run
+  basalt db repair 20240101000000 --status applied
   basalt db advisors --fail-on error             for a pipeline
+  basalt db diff -f made_by_hand                 what was changed beside the migrations
+  basalt db pull                                 the same, noted as applied
+  basalt db lint --fail-on error                 what is wrong inside functions
+  basalt db squash --yes                         one migration of many
+  basalt db down --last 2                        from nothing, without the last two
   basalt db reset --yes                          from nothing: all migrations, then the seeds";
 
 #[derive(Subcommand)]
@@ -57,16 +65,24 @@ enum Command {
     Repair(Repair),
     /// Say what is open that should not be, and what is slow that need not be.
     Advisors(Advisors),
+    /// Say what is wrong inside functions.
+    Lint(Lint),
+    /// Show what the migrations of the folder lack to make the database what it is.
+    Diff(Diff),
+    /// Write what the database has and the migrations lack as a migration.
+    Pull(Pull),
+    /// Make one migration of many.
+    Squash(Squash),
 }
 
 /// The project, and the server.
 #[derive(Args)]
-struct Target {
+pub(super) struct Target {
     /// A folder with `supabase/` in it, or one below.
     #[arg(long, value_name = "DIR", default_value = ".")]
     project: PathBuf,
     #[command(flatten)]
-    place: Place,
+    pub(super) place: Place,
 }
 
 #[derive(Args)]
@@ -178,6 +194,10 @@ impl Db {
                 }
                 Command::Repair(repair) => repair.run().await,
                 Command::Advisors(advisors) => advisors.run().await,
+                Command::Lint(lint) => lint.run().await,
+                Command::Diff(diff) => diff.run().await,
+                Command::Pull(pull) => pull.run().await,
+                Command::Squash(squash) => squash.run().await,
             }
         };
         wait(work)
@@ -185,7 +205,7 @@ impl Db {
 }
 
 impl Target {
-    fn project(&self) -> Result<Project, Failure> {
+    pub(super) fn project(&self) -> Result<Project, Failure> {
         let project = Project::find(&self.project).map_err(Failure::Failed)?;
         let (_, others) = project.migrations().map_err(Failure::Failed)?;
         for file in others {
@@ -195,38 +215,24 @@ impl Target {
     }
 
     /// The project, and a session as the developer's role that keeps others from migrating.
-    async fn open(&self) -> Result<(Project, Session), Failure> {
+    pub(super) async fn open(&self) -> Result<(Project, Session), Failure> {
         let project = self.project()?;
-        let mut session = self.connect().await?;
+        let mut session = self.place.developer().await?;
         history::lock(&mut session).await?;
         history::create(&mut session).await?;
         Ok((project, session))
-    }
-
-    async fn connect(&self) -> Result<Session, Failure> {
-        let target = self.place.installation()?.database.developer()?;
-        let session = Pool::new(&target, one_connection()).session().await;
-        session.context("the database does not answer; does the server run?").map_err(Failure::Failed)
     }
 }
 
 impl New {
     fn run(self) -> Result<(), Failure> {
         let project = Project::find(&self.target.project).map_err(Failure::Failed)?;
-        let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
-        if self.name.is_empty() || !self.name.chars().all(is_plain) {
-            return Err(Failure::Failed(anyhow!("a name has letters, digits, _ and - only")));
-        }
         let mut content = String::new();
         if !stdin().is_terminal() {
             stdin().read_to_string(&mut content)?;
         }
-        let folder = project.migrations_folder();
-        fs::create_dir_all(&folder)?;
-        let version = chrono::Utc::now().format("%Y%m%d%H%M%S");
-        let path = folder.join(format!("{version}_{}.sql", self.name));
-        OpenOptions::new().write(true).create_new(true).open(&path)?.write_all(content.as_bytes())?;
-        print(&path.display())
+        let migration = project.add(&self.name, &content).map_err(Failure::Failed)?;
+        print(&migration.path.display())
     }
 }
 
@@ -234,7 +240,7 @@ impl List {
     async fn run(self) -> Result<(), Failure> {
         let project = self.target.project()?;
         let (local, _) = project.migrations().map_err(Failure::Failed)?;
-        let applied = history::list(&mut self.target.connect().await?).await?;
+        let applied = history::list(&mut self.target.place.developer().await?).await?;
         let mut versions: Vec<&String> =
             local.iter().map(|each| &each.version).chain(applied.iter().map(|each| &each.version)).collect();
         versions.sort();

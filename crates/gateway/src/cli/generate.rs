@@ -1,11 +1,8 @@
 //! `basalt gen`
 
-use ::db::Pool;
-use anyhow::Context;
 use clap::{Args, Subcommand};
 
 use super::{Failure, Place, print, wait};
-use crate::database::one_connection;
 use crate::typegen::{self, Access, Language};
 
 /// Generate code for client programs from the database of a running server.
@@ -56,13 +53,11 @@ impl Types {
         if schemas.is_empty() {
             schemas = std::iter::once("public".to_owned()).chain(rest.schemas).collect();
         }
-        let target = self.place.installation()?.database.developer()?;
-        let work = async {
-            let session = Pool::new(&target, one_connection()).session().await;
-            let mut session = session.context("the database does not answer; does the server run?")?;
-            typegen::load(&mut session, &schemas, &rest.extra_search_path).await
-        };
-        let catalogue = wait(async { work.await.map_err(Failure::Failed) })?;
+        let catalogue = wait(async {
+            let mut session = self.place.developer().await?;
+            let loaded = typegen::load(&mut session, &schemas, &rest.extra_search_path).await;
+            loaded.map_err(Failure::Failed)
+        })?;
         print(&typegen::text(&catalogue, self.language, self.swift_access_control).trim_end_matches('\n'))
     }
 }

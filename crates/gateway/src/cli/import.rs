@@ -146,7 +146,7 @@ fn take_over_secret(place: &Place, secret: &Secret) -> Result<(), Failure> {
 }
 
 /// Where pg_dump may be: beside the server, in the PATH, where Debian puts it.
-fn programs(bin_dir: &Path) -> Vec<PathBuf> {
+pub(super) fn programs(bin_dir: &Path) -> Vec<PathBuf> {
     let environment = settings::environment();
     let path = environment.get("PATH").map(String::as_str).unwrap_or_default();
     let mut directories = vec![bin_dir.to_owned()];

@@ -27,6 +27,7 @@ Examples:
   basalt keys add --algorithm rs256              or prepare one, let ten minutes pass, and
   basalt keys rotate                             put it to use
   basalt keys revoke 6f1c…                       refuse what an old key signed, once nobody needs it
+  basalt keys api list
   basalt keys api create shop --type secret      a further key for an application; shown this once
   basalt keys api rotate secret                  a fresh secret key; the one before goes on for now
   basalt keys api revoke 0a1b2c3d                and ends

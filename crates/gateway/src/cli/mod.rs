@@ -12,9 +12,11 @@ mod generate;
 mod impersonate;
 mod import;
 mod keys;
+mod lint;
 mod logs;
 mod mail;
 mod s3_keys;
+mod schema;
 mod secrets;
 mod serve;
 mod sessions;
@@ -31,9 +33,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use ::db::Pool;
+use ::db::{Pool, Session};
 use anyhow::Context;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::database::one_connection;
 use crate::installation::Installation;
@@ -212,14 +214,48 @@ impl Place {
         }
     }
 
+    /// The database of the running server, as the role that developers work as.
+    async fn developer(&self) -> Result<Session, Failure> {
+        let target = self.installation()?.database.developer()?;
+        let session = Pool::new(&target, one_connection()).session().await;
+        session.context("the database does not answer; does the server run?").map_err(Failure::Failed)
+    }
+
     fn load(&self) -> Result<Loaded, Failure> {
         settings::load(&self.request()?).map_err(Failure::Settings)
     }
 }
 
+/// The command line. A command without examples of its own shows those of the command above that are about it.
+fn command() -> clap::Command {
+    with_examples(Cli::command(), "basalt")
+}
+
+fn with_examples(mut command: clap::Command, path: &str) -> clap::Command {
+    let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    let names: Vec<String> = command.get_subcommands().map(|below| below.get_name().to_owned()).collect();
+    for name in names {
+        let path = format!("{path} {name}");
+        let is_about = |line: &&str| line.contains(&format!("{path} ")) || line.ends_with(&path);
+        let examples: Vec<&str> = help.lines().filter(is_about).collect();
+        command = command.mut_subcommand(name, |below| {
+            let below = match below.get_after_help() {
+                None if !examples.is_empty() => {
+                    below.after_help(format!("Examples:\n{}", examples.join("\n")))
+                }
+                _ => below,
+            };
+            with_examples(below, &path)
+        });
+    }
+    command
+}
+
 /// Runs the command of this process.
 pub(crate) fn run() -> ExitCode {
-    let outcome = match Cli::parse().command {
+    let matches = command().get_matches();
+    let parsed = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let outcome = match parsed.command {
         Command::Serve(serve) => serve.run(),
         Command::Dev(dev) => dev.run(),
         Command::Status(status) => status.run(),
@@ -367,20 +403,71 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
+    use std::fs;
+    use std::path::Path;
 
     use super::*;
 
     #[test]
     fn the_command_line_is_sound() {
-        Cli::command().debug_assert();
+        command().debug_assert();
+    }
+
+    /// Every command that has none below it, as the words that call it.
+    fn leaves(command: &clap::Command, path: &[String], found: &mut Vec<(Vec<String>, String)>) {
+        for below in command.get_subcommands() {
+            let path = [path, &[below.get_name().to_owned()]].concat();
+            match below.has_subcommands() {
+                true => leaves(below, &path, found),
+                false => {
+                    found.push((path, below.get_after_help().map(ToString::to_string).unwrap_or_default()));
+                }
+            }
+        }
+    }
+
+    fn all() -> Vec<(Vec<String>, String)> {
+        let mut found = Vec::new();
+        leaves(&command(), &[], &mut found);
+        found.retain(|(path, _)| path != &["version"]);
+        found
     }
 
     #[test]
     fn every_command_shows_an_example() {
-        for command in Cli::command().get_subcommands().filter(|command| command.get_name() != "version") {
-            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-            assert!(help.contains("basalt "), "{}", command.get_name());
+        for (path, help) in all() {
+            let path = path.join(" ");
+            assert!(help.contains(&format!("basalt {path}")), "{path}: {help}");
+        }
+    }
+
+    #[test]
+    fn every_command_is_in_the_readme_and_called_by_a_test_of_the_binary() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let readme = fs::read_to_string(root.join("README.md")).unwrap();
+        let table: Vec<&str> = readme.lines().filter(|line| line.starts_with("| `basalt ")).collect();
+        let folder = fs::read_dir(root.join("tests/clients/js")).unwrap().flatten().map(|entry| entry.path());
+        let tests: Vec<String> = folder
+            .filter(|path| path.to_string_lossy().ends_with(".test.mjs") || path.ends_with("harness.mjs"))
+            .map(|path| fs::read_to_string(path).unwrap())
+            .collect();
+        let is_word_of = |text: &str, word: &str| {
+            let quoted = |mark: char| text.contains(&format!("{mark}{word}{mark}"));
+            quoted('\'') || quoted('`')
+        };
+        for (path, _) in all() {
+            let is_called = tests.iter().any(|text| path.iter().all(|word| is_word_of(text, word)));
+            assert!(is_called, "no test calls basalt {}", path.join(" "));
+            let (first, rest) = path.split_first().unwrap();
+            let is_told = |line: &&str| {
+                line.starts_with(&format!("| `basalt {first}"))
+                    && rest.iter().all(|word| line.contains(word.as_str()))
+            };
+            assert!(
+                table.iter().any(|line| is_told(&line)),
+                "the README tells nothing of basalt {}",
+                path.join(" ")
+            );
         }
     }
 

@@ -23,6 +23,7 @@ Examples:
   basalt secrets list
   printf %s \"$TOKEN\" | basalt secrets set payment_token --description 'for the shop'
   basalt secrets get payment_token
+  basalt secrets delete payment_token
   basalt secrets rotate-key                      a new key for the vault; the server goes on
   basalt secrets adopt pgsodium_root.key         open what a Supabase server had sealed";
 

@@ -16,6 +16,7 @@ use crate::banner;
 use crate::boot::{self, ServePlan};
 use crate::installation::Installation;
 use crate::keys;
+use crate::reload::Reading;
 use crate::secrets::Secrets;
 use crate::settings::{self, Settings};
 
@@ -63,12 +64,12 @@ impl Serve {
         let log = loaded.settings.log.clone();
         let mut plan =
             plan(loaded.settings.with_addresses(), &self.place.data_dir).map_err(Failure::Failed)?;
-        settings::install_log(&log, plan.secrets.as_ref().map(|_| plan.data_dir.as_path()));
+        let log = settings::install_log(&log, plan.secrets.as_ref().map(|_| plan.data_dir.as_path()));
         for note in &loaded.notes {
             tracing::warn!("{note}");
         }
         // A terminal that closes sends the same signal, and means the end by it.
-        plan.reading = (!stdout().is_terminal()).then_some(request);
+        plan.reading = (!stdout().is_terminal()).then_some(Reading { request, log });
         let ready = async |plan: &ServePlan, installation: &Installation| banner::print(plan, installation);
         actix_web::rt::System::new().block_on(boot::serve(plan, ready)).map_err(Failure::Failed)
     }

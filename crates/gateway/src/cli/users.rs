@@ -23,8 +23,11 @@ Examples:
   printf %s \"$PASSWORD\" | basalt users create ada@example.com --password-stdin
   basalt users show ada@example.com -o json
   basalt users ban ada@example.com --for 24h
+  basalt users unban ada@example.com
   basalt users reset-password ada@example.com        send the mail that lets her choose another
   basalt users reset-password ada@example.com --link print the link instead
+  basalt users delete ada@example.com --yes
+  basalt users mfa list ada@example.com
   basalt users mfa remove ada@example.com 6f1c…      she has lost her phone
   basalt users impersonate ada@example.com --for 5m --reason ticket-4711
 

@@ -13,6 +13,7 @@ use kernel::{Credential, Identity, TokenError};
 
 use super::Edge;
 use super::refusal::Refusal;
+use super::rules::Rules;
 use crate::routes::{KeyRule, Route, Service};
 
 const API_KEY: HeaderName = HeaderName::from_static("apikey");
@@ -34,25 +35,25 @@ fn bare_token(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// The caller on a server that knows no API keys.
-pub(super) fn bare(edge: &Edge, headers: &HeaderMap) -> Credential {
+pub(super) fn bare(edge: &Edge, rules: &Rules, headers: &HeaderMap) -> Credential {
     match bearer(headers) {
-        None => anonymous(edge),
-        Some(token) => verified(edge, token),
+        None => anonymous(rules),
+        Some(token) => verified(edge, rules, token),
     }
 }
 
-fn anonymous(edge: &Edge) -> Credential {
-    match &edge.anonymous {
+fn anonymous(rules: &Rules) -> Credential {
+    match &rules.anonymous {
         Some(role) => Credential::Verified(Arc::new(Identity::anonymous(role.clone()))),
         None => Credential::Refused(TokenError::NoRole),
     }
 }
 
-fn verified(edge: &Edge, token: &str) -> Credential {
+fn verified(edge: &Edge, rules: &Rules, token: &str) -> Credential {
     let identity = edge
         .verifier
         .verify(token, edge.clock.unix())
-        .and_then(|verified| verified.identity(edge.anonymous.as_ref()));
+        .and_then(|verified| verified.identity(rules.anonymous.as_ref()));
     match identity {
         Ok(identity) => Credential::Verified(identity),
         Err(error) => Credential::Refused(error),
@@ -62,6 +63,7 @@ fn verified(edge: &Edge, token: &str) -> Credential {
 /// The caller of a request for `route`; `query_key` is the `apikey` of the query string.
 pub(super) fn resolve(
     edge: &Edge,
+    rules: &Rules,
     route: &Route,
     headers: &HeaderMap,
     query_key: Option<&str>,
@@ -84,7 +86,7 @@ pub(super) fn resolve(
         KeyRule::Developer => KeyRule::Service,
         rule => rule,
     };
-    let required = edge.config.require_api_key && rule != KeyRule::Open;
+    let required = rules.config.require_api_key && rule != KeyRule::Open;
     // A key that nobody asked for is not worth an error, but an opaque bearer is a key too.
     let resolved = match key.or(opaque) {
         Some(key) => match edge.keys.resolve(key, &edge.verifier, edge.clock.unix()) {
@@ -96,7 +98,7 @@ pub(super) fn resolve(
     };
     if let Some(resolved) = &resolved
         && resolved.kind == Kind::Secret
-        && edge.config.refuse_secret_keys_in_browsers
+        && rules.config.refuse_secret_keys_in_browsers
         && is_browser(headers)
     {
         return Err(Refusal::SecretInBrowser);
@@ -105,7 +107,7 @@ pub(super) fn resolve(
         return Err(Refusal::NoKey);
     }
     let credential = match bearer.filter(|_| opaque.is_none()) {
-        Some(token) => match verified(edge, token) {
+        Some(token) => match verified(edge, rules, token) {
             Credential::Verified(identity) if identity.claims.is_id_token() => {
                 Credential::Refused(TokenError::Audience)
             }
@@ -113,10 +115,10 @@ pub(super) fn resolve(
         },
         None => match &resolved {
             Some(resolved) => Credential::Verified(Arc::clone(&resolved.identity)),
-            None => anonymous(edge),
+            None => anonymous(rules),
         },
     };
-    let shown_to_everyone = edge.config.openapi_for_everyone && route.service == Service::Rest;
+    let shown_to_everyone = rules.config.openapi_for_everyone && route.service == Service::Rest;
     if rule == KeyRule::Service && !shown_to_everyone {
         let by_key = resolved.as_ref().is_some_and(is_service);
         let by_token =

@@ -11,6 +11,7 @@ pub(crate) mod cors;
 pub(crate) mod identity;
 pub(crate) mod path;
 pub(crate) mod refusal;
+pub(crate) mod rules;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,23 +22,24 @@ use actix_web::error::InternalError;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpResponse};
+use arc_swap::ArcSwap;
 use kernel::http::ClientAddress;
-use kernel::{Answers, Clock, RequestId, RoleName};
+use kernel::{Answers, Clock, RequestId};
 
 use crate::routes::{self, Route, Service};
-use crate::server;
+use crate::settings::Settings;
 use refusal::Refusal;
+use rules::Rules;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("sb-request-id");
 const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// All that the edge needs to know; shared by every worker.
 pub(crate) struct Edge {
-    pub(crate) config: server::Config,
-    pub(crate) proxies: Vec<address::Network>,
+    /// What may change meanwhile.
+    pub(crate) rules: ArcSwap<Rules>,
     pub(crate) verifier: jwt::Verifier,
     pub(crate) keys: jwt::ApiKeys,
-    pub(crate) anonymous: Option<RoleName>,
     pub(crate) clock: Clock,
     /// What those who write are still to be told.
     pub(crate) answers: Answers,
@@ -58,9 +60,10 @@ pub(crate) async fn handle(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let started = Instant::now();
+    let rules = edge.rules.load_full();
     let id = RequestId::fresh();
     let peer = request.peer_addr().map(|peer| peer.ip());
-    let address = address::resolve(&edge.proxies, peer, request.headers());
+    let address = address::resolve(&rules.proxies, peer, request.headers());
     request.extensions_mut().insert(id);
     if let Some(address) = address {
         request.extensions_mut().insert(ClientAddress(address));
@@ -70,7 +73,7 @@ pub(crate) async fn handle(
     let method = request.method().clone();
 
     let _promise = (!method.is_safe() && request.path().starts_with(DATA)).then(|| edge.answers.promise());
-    let admitted = admit(&edge, &mut request);
+    let admitted = admit(&edge, &rules, &mut request);
     let target = request.path().to_owned();
     // No copy of the request may be held here: routing needs it for itself. So an answer that a
     // service did not give travels as an error that carries it.
@@ -81,7 +84,7 @@ pub(crate) async fn handle(
             None => Err(Refusal::TimedOut.answer()),
         },
         Ok(Admitted::Preflight) => {
-            let answer = cors::preflight(&edge.config.cors_allowed_origins, request.headers());
+            let answer = cors::preflight(&rules.config.cors_allowed_origins, request.headers());
             Ok(request.into_response(answer).map_into_boxed_body())
         }
         Err(refusal) => Ok(request.into_response(refusal.answer()).map_into_boxed_body()),
@@ -100,7 +103,7 @@ pub(crate) async fn handle(
     if !edge.bare {
         // A function that says who may read its answers has said it.
         if !(target.starts_with(FUNCTIONS) && headers.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN)) {
-            cors::decorate(&edge.config.cors_allowed_origins, origin.as_ref(), headers);
+            cors::decorate(&rules.config.cors_allowed_origins, origin.as_ref(), headers);
         }
         if !headers.contains_key(header::SERVER) {
             headers.insert(header::SERVER, HeaderValue::from_static(SERVER));
@@ -133,7 +136,7 @@ async fn within<T>(limit: Option<Duration>, future: impl Future<Output = T>) -> 
 }
 
 /// Everything that may turn a request away or change it on its way in.
-fn admit(edge: &Edge, request: &mut ServiceRequest) -> Result<Admitted, Refusal> {
+fn admit(edge: &Edge, rules: &Rules, request: &mut ServiceRequest) -> Result<Admitted, Refusal> {
     // A few hundred bytes can stand for gigabytes; where they are only kept or passed on, they may.
     let is_kept =
         !edge.bare && ["/storage/v1/", FUNCTIONS].iter().any(|prefix| request.path().starts_with(prefix));
@@ -143,9 +146,9 @@ fn admit(edge: &Edge, request: &mut ServiceRequest) -> Result<Admitted, Refusal>
         return Err(Refusal::Encoded);
     }
     if edge.bare {
-        let credential = identity::bare(edge, request.headers());
+        let credential = identity::bare(edge, rules, request.headers());
         request.extensions_mut().insert(credential);
-        return Ok(Admitted::Service { timeout: Some(edge.config.request_timeout.0) });
+        return Ok(Admitted::Service { timeout: Some(rules.config.request_timeout.0) });
     }
     path::normalise(request)?;
     // Resumable uploads tell what they can do in the same answer.
@@ -161,7 +164,7 @@ fn admit(edge: &Edge, request: &mut ServiceRequest) -> Result<Admitted, Refusal>
         return Err(Refusal::Absent("This part"));
     }
     let declared = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
-    if declared.and_then(|length| length.parse::<u64>().ok()).is_some_and(|n| n > edge.limit(route)) {
+    if declared.and_then(|length| length.parse::<u64>().ok()).is_some_and(|n| n > edge.limit(rules, route)) {
         return Err(Refusal::TooLarge);
     }
     // A socket is opened with the key in the query, and realtime words its own refusals.
@@ -169,23 +172,35 @@ fn admit(edge: &Edge, request: &mut ServiceRequest) -> Result<Admitted, Refusal>
         Service::Realtime => path::api_key(request),
         _ => path::take_api_key(request),
     };
-    let credential = identity::resolve(edge, route, request.headers(), query.as_deref())?;
+    let credential = identity::resolve(edge, rules, route, request.headers(), query.as_deref())?;
     request.extensions_mut().insert(credential);
     path::graphql(request)?;
     // How long a file takes is the line's to say, and functions have a patience of their own; whoever says nothing is
     // cut off by the service.
     let timeout = match route.service {
         Service::Storage | Service::Functions => None,
-        _ => Some(edge.config.request_timeout.0),
+        _ => Some(rules.config.request_timeout.0),
     };
     Ok(Admitted::Service { timeout })
 }
 
 impl Edge {
+    /// Takes new settings, for requests that come from then on. Returns the names of those that need a restart.
+    ///
+    /// # Errors
+    ///
+    /// Settings that cannot be used; the old ones stay.
+    pub(crate) fn reload(&self, settings: &Settings) -> anyhow::Result<Vec<&'static str>> {
+        let mut rules = Rules::of(settings)?;
+        let kept = rules.keep_fixed(&self.rules.load());
+        self.rules.store(Arc::new(rules));
+        Ok(kept)
+    }
+
     /// The largest body of a route, in bytes.
-    fn limit(&self, route: &Route) -> u64 {
+    fn limit(&self, rules: &Rules, route: &Route) -> u64 {
         match route.service {
-            Service::Rest => self.config.max_body.0,
+            Service::Rest => rules.config.max_body.0,
             // The buckets have limits of their own.
             Service::Storage => u64::MAX,
             Service::Realtime => realtime::MAX_BODY as u64,

@@ -54,7 +54,7 @@ impl Dump {
 }
 
 /// The newest pg_dump: an older one than the source cannot read it.
-async fn program(version: i32, programs: &[PathBuf]) -> anyhow::Result<PathBuf> {
+pub(crate) async fn program(version: i32, programs: &[PathBuf]) -> anyhow::Result<PathBuf> {
     let mut newest: Option<(i32, PathBuf)> = None;
     for program in programs.iter().filter(|program| program.is_file()) {
         let Ok(output) = Command::new(program).arg("--version").output().await else { continue };

@@ -29,6 +29,8 @@ mod source;
 mod state;
 mod tables;
 
+pub(crate) use dump::program as pg_dump;
+
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};

@@ -117,8 +117,8 @@ async fn bring_one(source: &mut Session, here: &mut Session, table: &Table) -> a
         return Ok(stand(table, &there, &own, false));
     }
     // Not truncate: it asks for all tables that refer to this one.
-    here.batch(&["delete from only ", &table.path()].concat()).await?;
-    let out = ["copy (select ", &table.columns(), " ", &table.from(), ") to stdout"].concat();
+    here.batch(&format!("delete from only {}", table.path())).await?;
+    let out = format!("copy (select {} {}) to stdout", table.columns(), table.from());
     let into = format!("copy {} ({}) from stdin", table.path(), table.columns());
     here.copy_from(&into, source, &out).await?;
     let own = sum(here, table).await?;
@@ -147,7 +147,7 @@ async fn both(source: &mut Session, here: &mut Session, table: &Table) -> Result
 
 /// Whatever the order of rows: the sum of their digests.
 async fn sum(session: &mut Session, table: &Table) -> Result<Sum, db::Error> {
-    let lines = ["select md5(row(", &table.columns(), ")::text) as line ", &table.from()].concat();
+    let lines = format!("select md5(row({})::text) as line {}", table.columns(), table.from());
     let sql = format!(
         "with lines as ({lines})
          select count(*), coalesce(sum(('x' || left(line, 15))::bit(60)::bigint), 0)::text

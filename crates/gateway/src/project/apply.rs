@@ -33,13 +33,30 @@ pub(crate) async fn migration(session: &mut Session, migration: &Migration) -> a
     let text = migration.text()?;
     let statements = statements(&text);
     let file = migration.path.file_name().unwrap_or_default().to_string_lossy();
+    begun(session, &statements, &file).await?;
+    history::record(session, &migration.version, &migration.name, &statements).await?;
+    Ok(session.batch("commit").await?)
+}
+
+/// As [`migration`], without a history.
+///
+/// # Errors
+///
+/// The statement that failed, and why.
+pub(crate) async fn alone(session: &mut Session, statements: &[&str], file: &str) -> anyhow::Result<()> {
+    begun(session, statements, file).await?;
+    Ok(session.batch("commit").await?)
+}
+
+/// Runs statements in a transaction that is left open.
+async fn begun(session: &mut Session, statements: &[&str], file: &str) -> anyhow::Result<()> {
     session.batch("reset all; begin").await?;
-    let mut result = all(session, &statements, &file).await;
-    if let ([only], Err(failed)) = (statements.as_slice(), &result)
+    let mut result = all(session, statements, file).await;
+    if let ([only], Err(failed)) = (statements, &result)
         && failed.code.as_deref() == Some(NEEDS_NO_TRANSACTION)
     {
         session.batch("rollback").await?;
-        result = all(session, &[only], &file).await;
+        result = all(session, &[only], file).await;
         session.batch("begin").await?;
     }
     if let Err(failed) = result {
@@ -47,8 +64,7 @@ pub(crate) async fn migration(session: &mut Session, migration: &Migration) -> a
         let _ = session.batch("rollback").await;
         return Err(anyhow!(failed.text));
     }
-    history::record(session, &migration.version, &migration.name, &statements).await?;
-    Ok(session.batch("commit").await?)
+    Ok(())
 }
 
 /// Records a migration without applying it.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
@@ -171,6 +171,25 @@ impl Project {
             }
             None => Ok((migrations, others)),
         }
+    }
+
+    /// Writes a new migration.
+    ///
+    /// # Errors
+    ///
+    /// A name that is none; what the operating system said.
+    pub(crate) fn add(&self, name: &str, content: &str) -> anyhow::Result<Migration> {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+        if name.is_empty() || !name.chars().all(is_plain) {
+            return Err(anyhow!("a name has letters, digits, _ and - only"));
+        }
+        let folder = self.migrations_folder();
+        fs::create_dir_all(&folder)?;
+        let version = chrono::Utc::now().format("%Y%m%d%H%M%S").to_string();
+        let path = folder.join(format!("{version}_{name}.sql"));
+        let mut file = fs::OpenOptions::new().write(true).create_new(true).open(&path)?;
+        file.write_all(content.as_bytes())?;
+        Ok(Migration { version, name: name.to_owned(), path })
     }
 
     /// Whether migrations are applied at all.

@@ -11,7 +11,7 @@ use tracing::{Level, Metadata};
 use tracing_subscriber::filter::{ParseError, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer, fmt, registry};
+use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, registry, reload};
 
 use crate::log_file::LogFile;
 
@@ -65,9 +65,20 @@ fn holds_no_values(metadata: &Metadata<'_>) -> bool {
     !metadata.target().starts_with("tokio_postgres") || *metadata.level() <= Level::INFO
 }
 
+/// Sets what is logged while it is logged.
+pub(crate) struct Dial(reload::Handle<EnvFilter, Registry>);
+
+impl Dial {
+    /// Follows `level`, and nothing else.
+    pub(crate) fn set(&self, config: &Config) -> Result<(), String> {
+        let filter = config.filter().map_err(|error| error.to_string())?;
+        self.0.reload(filter).map_err(|error| error.to_string())
+    }
+}
+
 /// Starts logging, to standard error and into `data_dir`, if there is one; the first call counts.
-pub(crate) fn install(config: &Config, data_dir: Option<&Path>) {
-    let filter = config.filter().unwrap_or_else(|_| EnvFilter::new("info"));
+pub(crate) fn install(config: &Config, data_dir: Option<&Path>) -> Dial {
+    let (filter, handle) = reload::Layer::new(config.filter().unwrap_or_else(|_| EnvFilter::new("info")));
     let shown = match config.format {
         Format::Text => {
             fmt::layer().with_writer(stderr).with_ansi(stderr().is_terminal()).with_target(false).boxed()
@@ -80,4 +91,5 @@ pub(crate) fn install(config: &Config, data_dir: Option<&Path>) {
     });
     // An error means that somebody installed one already, which is as good.
     let _ = registry().with(filter).with(filter_fn(holds_no_values)).with(shown).with(kept).try_init();
+    Dial(handle)
 }

@@ -3,6 +3,8 @@
 //! ```text
 //! schema      the names that exist, read from the types        value   a text becomes a value of its type
 //! load        the layers, lowest first, and who set what       source  where a value came from; problems
+//! assigned    what file and environment say                    mode    defaults by what the installation is for
+//! given       one value, followed, tried and put in its place  check   what is wrong between values
 //! compat/     names of Supabase's own programs, by table       reference  config/basalt.toml
 //! show        the effective values                             log     section [log]
 //! tokens      sections [jwt] and [keys]
@@ -15,9 +17,13 @@
 //!
 //! This is the only place that reads the environment.
 
+mod assigned;
+mod check;
 mod compat;
+mod given;
 mod load;
 mod log;
+mod mode;
 mod reference;
 mod schema;
 mod show;
@@ -32,9 +38,9 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use compat::project::{ProjectFile, with_variables};
 pub(crate) use load::{Loaded, Request, load};
-pub(crate) use log::install as install_log;
+pub(crate) use log::{Dial as LogLevel, install as install_log};
 pub(crate) use reference::reference;
-pub(crate) use show::{changed, show};
+pub(crate) use show::{changed, merged, show};
 pub(crate) use source::{Problem, Source};
 
 use crate::{database, routes, server};

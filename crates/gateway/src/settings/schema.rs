@@ -201,7 +201,7 @@ mod tests {
     }
 
     fn is_secret_elsewhere(path: &str) -> bool {
-        super::super::load::is_secret(path, &Known::read().leaves[path])
+        super::super::given::is_secret(path, &Known::read().leaves[path])
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::Settings;
-use super::load::{Loaded, is_secret};
+use super::given::{is_secret, set};
+use super::load::Loaded;
 use super::schema::{Known, Leaf};
 use super::source::Source;
 
@@ -47,6 +48,17 @@ pub(crate) fn changed(one: &Settings, other: &Settings) -> Vec<String> {
     known.leaves.into_keys().filter(|path| at(&one, path) != at(&other, path)).collect()
 }
 
+/// `current` with the settings at `paths` as `new` has them.
+pub(crate) fn merged(current: &Settings, new: &Settings, paths: &[String]) -> Settings {
+    let (Ok(mut tree), Ok(new)) = (serde_json::to_value(current), serde_json::to_value(new)) else {
+        return current.clone();
+    };
+    for path in paths {
+        set(&mut tree, path, path.split('.').fold(&new, |node, name| &node[name]).clone());
+    }
+    serde_json::from_value(tree).unwrap_or_else(|_| current.clone())
+}
+
 const MASK: &str = "(secret)";
 
 fn masked((name, value): (&String, &Value)) -> (String, Value) {
@@ -65,6 +77,19 @@ mod tests {
 
     use super::super::load::{Request, load};
     use super::*;
+
+    #[test]
+    fn settings_that_count_and_settings_that_wait() {
+        let current = Settings::default();
+        let mut new = current.clone();
+        new.rest.max_rows = Some(7);
+        new.jwt.secret = kernel::Secret::new("a secret that is kept");
+        new.database.pool_size = 3;
+        assert_eq!(changed(&current, &new), ["database.pool_size", "jwt.secret", "rest.max_rows"]);
+        let merged = merged(&current, &new, &["rest.max_rows".to_owned(), "jwt.secret".to_owned()]);
+        assert_eq!((merged.rest.max_rows, merged.database.pool_size), (Some(7), current.database.pool_size));
+        assert_eq!(changed(&merged, &new), ["database.pool_size"]);
+    }
 
     #[test]
     fn values_sources_and_masks() {

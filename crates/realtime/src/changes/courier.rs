@@ -27,7 +27,7 @@ pub(super) struct Courier<'a> {
 
 impl<'a> Courier<'a> {
     pub(super) fn new(service: &'a Service, dispatcher: Dispatcher) -> Self {
-        let config = &service.config;
+        let config = service.config();
         let past = Past::new(config.resume_window.0, config.resume_memory.get());
         Self { service, dispatcher, past }
     }

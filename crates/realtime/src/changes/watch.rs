@@ -31,7 +31,7 @@ async fn run(service: &Service, mut stop: Stop) {
     let mut stands = service.feed.stands();
     let mut last = None;
     loop {
-        let mut pause = service.config.publication_check.0;
+        let mut pause = service.config().publication_check.0;
         let losses = *stands.borrow_and_update();
         if losses.is_none() {
             // Said once for an outage, however often the stream fails to come back.
@@ -52,7 +52,8 @@ async fn run(service: &Service, mut stop: Stop) {
 }
 
 async fn look(service: &Service, last: &mut Option<(bool, String)>) -> Result<(), Error> {
-    let name = service.config.publication.as_str();
+    let config = service.config();
+    let name = config.publication.as_str();
     let mut session = service.pool.session().await?;
     let exists = publication::existing(&mut session, &[name]).await?.len() == 1;
     let mut now = (exists, table::published(&mut session, name).await?);
@@ -83,7 +84,7 @@ async fn look_at_slot(service: &Service, session: &mut Session, slot: &str) -> R
         return Ok(());
     }
     service.metrics.error("ReplicationSlotLagTooHigh");
-    if service.config.durable_slot {
+    if service.config().durable_slot {
         // It is kept for as long as Postgres keeps it.
         tracing::warn!(
             slot,

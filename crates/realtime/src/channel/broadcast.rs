@@ -38,7 +38,7 @@ impl Channel {
         if service.has_too_many_events() {
             return Flow::Shut("Too many messages per second".to_owned());
         }
-        if message.len() > service.config.max_payload.get() {
+        if message.len() > service.config().max_payload.get() {
             tracing::warn!(
                 topic = &*self.name,
                 size = message.len(),

@@ -86,12 +86,12 @@ pub(super) async fn plan(
 
 /// Asks the database whether these subscriptions are possible.
 async fn check(service: &Service, wanted: &[Wanted], caller: &Identity) -> Result<(), Impossible> {
+    let config = service.config();
     let checked = timeout(PATIENCE, async {
         let mut transaction = service.pool.begin().await?;
         for wanted in wanted {
-            let publication = &service.config.publication;
             let claims = caller.claims.text();
-            match subscription::insert(&mut transaction, publication, wanted, claims).await {
+            match subscription::insert(&mut transaction, &config.publication, wanted, claims).await {
                 Ok(0) => {
                     return Ok(Err(format!(
                         "Unable to subscribe to changes with given parameters. Please check Realtime is enabled for the \
@@ -258,7 +258,7 @@ impl Channel {
                 Err(impossible.message().to_owned())
             }
             Ok(()) if flows => Ok(()),
-            Ok(()) if changes.service.config.durable_slot => Err(DELAYED.to_owned()),
+            Ok(()) if changes.service.config().durable_slot => Err(DELAYED.to_owned()),
             Ok(()) => Err(INTERRUPTED.to_owned()),
         };
         match told {

@@ -112,7 +112,7 @@ pub(crate) async fn run(link: Rc<Link>, opening: Box<Opening>, deliveries: Mailb
         Err(error) => {
             link.service.metrics.error(error.code());
             tracing::info!(%error, "a join was refused");
-            sleep(link.service.config.join_backoff.0).await;
+            sleep(link.service.config().join_backoff.0).await;
             link.refuse(&opening.address, &error.to_string());
             while let Some(delivery) = deliveries.try_take() {
                 let message = delivery.message;

@@ -110,15 +110,15 @@ fn admit(link: &Link, opening: &Opening, join: &Join) -> Result<(), JoinError> {
     if service.sockets.is_draining() {
         return Err(JoinError::Restarting);
     }
-    if service.config.private_only && !join.private {
+    if service.config().private_only && !join.private {
         return Err(JoinError::PrivateOnly);
     }
     let now = service.now();
-    if service.counters.joins_per_second(now) >= service.config.max_joins_per_second {
+    if service.counters.joins_per_second(now) >= service.config().max_joins_per_second {
         return Err(JoinError::TooManyJoins);
     }
     service.counters.joins.add(now, 1);
-    if opening.others >= service.config.max_channels_per_socket {
+    if opening.others >= service.config().max_channels_per_socket {
         return Err(JoinError::TooManyChannels);
     }
     Ok(())

@@ -45,7 +45,7 @@ impl Channel {
         }
         let service = &self.link.service;
         let now = service.now();
-        if service.counters.presence_per_second(now) > service.config.max_presence_events_per_second {
+        if service.counters.presence_per_second(now) > service.config().max_presence_events_per_second {
             return Flow::Shut("Too many presence messages per second".to_owned());
         }
         service.counters.presence.add(now, 1);
@@ -75,7 +75,7 @@ impl Channel {
     }
 
     async fn call(&mut self, event: &str, payload: &Value) -> Result<(), Denied> {
-        let config = &self.link.service.config;
+        let config = self.link.service.config();
         let (most, window) = (config.max_presence_calls, config.presence_window.0);
         if !self.calls.admits(self.link.service.now(), most, window) {
             return Err(Denied::Shut("Client presence rate limit exceeded"));
@@ -111,11 +111,11 @@ impl Channel {
     fn track(&mut self, said: Map<String, Value>) -> Result<(), Denied> {
         let service = &self.link.service;
         let size = serde_json::to_string(&said).map_or(usize::MAX, |text| text.len());
-        if size > service.config.max_payload.get() {
+        if size > service.config().max_payload.get() {
             return Err(Denied::Shut("Track message size exceeded"));
         }
         let now = service.now();
-        if service.counters.presence_per_second(now) > service.config.max_presence_events_per_second {
+        if service.counters.presence_per_second(now) > service.config().max_presence_events_per_second {
             return Err(Denied::Shut("Too many presence messages per second"));
         }
         service.metrics.presences.add(size);

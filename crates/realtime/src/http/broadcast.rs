@@ -29,12 +29,12 @@ pub(super) async fn post(
     let caller = caller(&request, &service)?;
     // The only limit that reading it can meet.
     let body = body.map_err(|_| Error::TooLarge)?;
-    let messages = read(&body, service.config.max_payload.get())?;
+    let messages = read(&body, service.config().max_payload.get())?;
     let average = service.counters.events_per_second(service.now());
-    if average > service.config.max_events_per_second {
+    if average > service.config().max_events_per_second {
         return Err(Error::TooManyMessages);
     }
-    if average + messages.len() as u64 > service.config.max_events_per_second {
+    if average + messages.len() as u64 > service.config().max_events_per_second {
         return Err(Error::BatchTooLarge);
     }
     let headers = headers_as_json(request.headers(), "");

@@ -25,7 +25,7 @@ pub(super) async fn post(
     let content = content(&request, body)?;
     let (topic, event) = address(request.uri().path()).ok_or(Error::Unreadable)?;
     let private = parameter(&request, "private").is_some_and(|private| private == "true");
-    if content.len() > service.config.max_payload.get() {
+    if content.len() > service.config().max_payload.get() {
         return Err(Error::Unprocessable("Payload size exceeds tenant limit"));
     }
     if service.has_too_many_events() {
@@ -77,7 +77,7 @@ fn address(path: &str) -> Option<(String, String)> {
 
 /// The answer to what was accepted, with what is left of the limit.
 pub(super) fn accepted(request: &HttpRequest, service: &Service) -> HttpResponse {
-    let limit = service.config.max_events_per_second;
+    let limit = service.config().max_events_per_second;
     let average = service.counters.events_per_second(service.now());
     let mut answer = HttpResponse::Accepted();
     for (name, value) in [

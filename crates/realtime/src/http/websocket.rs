@@ -29,12 +29,12 @@ pub(super) async fn get(
         Err(error) => {
             service.metrics.error(error.code());
             // Clients that are refused try again at once.
-            tokio::time::sleep(service.config.connect_backoff.0).await;
+            tokio::time::sleep(service.config().connect_backoff.0).await;
             return Err(error.into());
         }
     };
     let mut response = ws::handshake(request.head()).map_err(ErrorBadRequest)?;
-    let outbox = Outbox::new(service.config.queue());
+    let outbox = Outbox::new(service.config().queue());
     let link = Link {
         outbox: Arc::clone(&outbox),
         version,
@@ -42,7 +42,7 @@ pub(super) async fn get(
         headers: headers_as_json(request.headers(), "x-").into(),
         service: Arc::clone(&service),
     };
-    let inbox = Inbox::new(payload, service.config.max_frame.get());
+    let inbox = Inbox::new(payload, service.config().max_frame.get());
     let entry = Sockets::enter(&service, &outbox);
     actix_web::rt::spawn(Socket::new(link, inbox, seat, entry).run());
     let body: BoxBody = BodyStream::new(Outflow::new(&outbox, &service.metrics)).boxed();
@@ -53,8 +53,8 @@ fn admit(request: &HttpRequest, service: &Service) -> Result<(Version, Caller, S
     let key = socket_key(request).ok_or(ConnectError::NoKey)?;
     let version = Version::parse(parameter(request, "vsn").as_deref()).ok_or(ConnectError::Unusable)?;
     let caller = service.tokens.key(&key).map_err(ConnectError::Token)?;
-    let seat = service.counters.seat(service.config.max_sockets).ok_or(ConnectError::TooManySockets)?;
-    if service.counters.joins_per_second(service.now()) >= service.config.max_joins_per_second {
+    let seat = service.counters.seat(service.config().max_sockets).ok_or(ConnectError::TooManySockets)?;
+    if service.counters.joins_per_second(service.now()) >= service.config().max_joins_per_second {
         return Err(ConnectError::TooManyJoins);
     }
     Ok((version, caller, seat))

@@ -181,7 +181,7 @@ impl Socket {
     }
 
     fn deadline(&self) -> Instant {
-        let config = &self.link.service.config;
+        let config = self.link.service.config();
         let idle = self.heard_at + config.idle_timeout.0;
         if self.channels.is_empty() { idle.min(self.alone_since + config.no_channel_timeout.0) } else { idle }
     }

@@ -57,7 +57,7 @@ pub(crate) fn by_image(table: &str, name: &str, condition: &str, rows: String) -
 
 /// A value of somebody's claims, as text.
 pub(crate) fn claim(expression: &str) -> Ask {
-    Ask { sql: ["select (", expression, ")::text"].concat(), params: Vec::new() }
+    Ask { sql: format!("select ({expression})::text"), params: Vec::new() }
 }
 
 /// Whether a value passes a filter: operator, type, value, what it is compared with, negated.

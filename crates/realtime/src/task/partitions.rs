@@ -48,7 +48,7 @@ fn plan(today: NaiveDate, retention: u32, existing: &[NaiveDate]) -> (Vec<NaiveD
 pub(crate) async fn keep(service: &Service) -> Result<(), Error> {
     let mut session = service.pool.session().await?;
     let existing = partition::list(&mut session).await?;
-    let (missing, stale) = plan(service.clock.now().date_naive(), service.config.retention_days, &existing);
+    let (missing, stale) = plan(service.clock.now().date_naive(), service.config().retention_days, &existing);
     for day in missing {
         partition::create(&mut session, day).await?;
     }

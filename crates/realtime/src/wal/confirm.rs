@@ -74,7 +74,7 @@ impl<'a> Confirm<'a> {
 
     /// Tells the server.
     pub(super) async fn send(&mut self, stream: &mut Replication) -> Result<(), Error> {
-        let position = if self.service.config.durable_slot {
+        let position = if self.service.config().durable_slot {
             // All of what came, if none of it waits.
             let has = self.service.changes.done().unwrap_or(self.seen);
             let before = std::mem::replace(&mut self.had, has);

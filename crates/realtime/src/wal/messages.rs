@@ -29,7 +29,7 @@ pub(crate) fn send(service: &Service, relation: &Relation, tuple: &Tuple) {
         Ok(row) => row,
         Err(missing) => return dropped(service, &format!("its {missing} is missing or unusable")),
     };
-    if row.content.len() > service.config.max_payload.get() {
+    if row.content.len() > service.config().max_payload.get() {
         return dropped(service, "it is too large");
     }
     if service.has_too_many_events() {

@@ -45,8 +45,8 @@ pub(super) struct Claimed {
 /// `is_stuck` says that the slot was taken several times, and each time Postgres could not read what it keeps.
 pub(super) async fn claim(service: &Service, is_stuck: bool) -> Result<Option<Claimed>, Error> {
     let mut session = service.pool.session().await?;
-    let name = name(&service.config, slot::database(&mut session).await?);
-    let is_durable = service.config.durable_slot;
+    let name = name(&service.config(), slot::database(&mut session).await?);
+    let is_durable = service.config().durable_slot;
     let found = match slot::find(&mut session, &name).await? {
         Some(found) if found.is_active => return Ok(None),
         Some(found) if is_durable && found.is_good() && !is_stuck => Some(found),
@@ -71,7 +71,8 @@ pub(super) async fn claim(service: &Service, is_stuck: bool) -> Result<Option<Cl
         None => None,
     };
     // One that does not exist would end the stream at the first change.
-    let wanted = [MESSAGES, service.config.publication.as_str()];
+    let config = service.config();
+    let wanted = [MESSAGES, config.publication.as_str()];
     let existing = publication::existing(&mut session, &wanted).await?;
     for missing in wanted.iter().filter(|wanted| !existing.iter().any(|name| name == *wanted)) {
         tracing::warn!(

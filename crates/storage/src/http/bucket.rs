@@ -27,7 +27,7 @@ pub(super) async fn post(
     let id = body.text("id")?.filter(|id| !id.is_empty()).unwrap_or_else(|| name.clone());
     let kinds = [("STANDARD", false), ("ANALYTICS", true)];
     let is_for_analytics = body.choice("type", &kinds)?.unwrap_or_default();
-    let changes = changes(&body, service.config.file_size_limit.0)?;
+    let changes = changes(&body, service.config().file_size_limit.0)?;
     path::bucket(&name)?;
     path::bucket(&id)?;
     if is_for_analytics {
@@ -140,7 +140,7 @@ pub(super) async fn put(
         let missing = NAMES.map(|name| format!("body must have required property '{name}'"));
         return Err(Error::Schema(format!("{}, body must match a schema in anyOf", missing.join(", "))));
     }
-    let changes = changes(&body, service.config.file_size_limit.0)?;
+    let changes = changes(&body, service.config().file_size_limit.0)?;
     path::bucket(&id)?;
     match buckets::update(&call.as_caller(), &id, &changes).await.map_err(Error::database)? {
         true => Ok(answer::message("Successfully updated")),
@@ -176,7 +176,7 @@ pub(super) async fn empty(
     if buckets::find_rules(&acting, &id).await.map_err(Error::database)?.is_none() {
         return Err(Error::NoSuchBucket);
     }
-    let most = service.config.empty_bucket_max;
+    let most = service.config().empty_bucket_max;
     if objects::count(&acting, &id, most.saturating_add(1)).await.map_err(Error::database)? > most {
         return Err(Error::TooManyObjects);
     }

@@ -60,7 +60,7 @@ pub(super) async fn ignore(service: &Service, payload: Payload) -> Result<(), Er
 }
 
 async fn bytes(service: &Service, payload: Payload) -> Result<BytesMut, Error> {
-    let mut body = Body::new(payload, service.config.idle_timeout.0);
+    let mut body = Body::new(payload, service.config().idle_timeout.0);
     let mut all = BytesMut::new();
     while let Some(bytes) = body.next().await? {
         if all.len() + bytes.len() > MOST {

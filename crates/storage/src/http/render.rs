@@ -34,7 +34,7 @@ const NAMES: [&str; 8] =
     ["height", "width", "resize", "format", "quality", "gravity", "x_offset", "y_offset"];
 
 pub(super) fn routes(service: &Arc<Service>, cfg: &mut ServiceConfig) {
-    if !service.config.images.enabled {
+    if !service.config().images.enabled {
         return;
     }
     cfg.route("/render/image/authenticated/{bucket}/{name:.*}", get().to(authenticated))
@@ -136,7 +136,7 @@ async fn send(
         Some(moment) => set(&mut answer, EXPIRES, &httpdate::fmt_http_date(moment)),
         None => set(&mut answer, CACHE_CONTROL, &caching(request, &file, &etag)),
     }
-    let told = options.told(&service.config.images);
+    let told = options.told(&service.config().images);
     if !told.is_empty() {
         set(&mut answer, TRANSFORMATIONS, &told);
     }

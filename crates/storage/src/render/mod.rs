@@ -61,7 +61,8 @@ pub(crate) async fn render(
 ) -> Result<Rendition, Error> {
     let key =
         Key::new(&object.bucket_id, &object.name, object.version.as_deref()).ok_or(Error::NoSuchFile)?;
-    let images = &service.config.images;
+    let config = service.config();
+    let images = &config.images;
     let name = Name::of(&key, &options.plan(images), output);
     if let Some(found) = cached(service, &name).await {
         return Ok(found);
@@ -92,7 +93,7 @@ async fn cached(service: &Service, name: &Name) -> Option<Rendition> {
 async fn read(service: &Service, key: &Key, named: &str) -> Result<Bytes, Error> {
     let blob = service.disk.read(key).await.map_err(|error| Error::disk(error, named))?;
     let size = blob.size();
-    if size > service.config.images.source_size.0 {
+    if size > service.config().images.source_size.0 {
         return Err(Error::Unrenderable("The source image file is too large to process"));
     }
     if let Some(bytes) = blob.small(0, size) {
@@ -117,7 +118,8 @@ async fn make(
     if is_drawing(&bytes) && output.fixed().is_none() {
         return Ok(Rendition { bytes, media_type: DRAWING });
     }
-    let images = &service.config.images;
+    let config = service.config();
+    let images = &config.images;
     let limits = Limits { pixels: images.source_pixels, frames: images.frames };
     let (order, memory) = measure(bytes.clone(), options.plan(images), output, limits).await?;
     if !place.take_memory(memory).await {

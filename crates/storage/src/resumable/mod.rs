@@ -147,7 +147,7 @@ impl State {
 
 /// The most bytes of an upload into this bucket; a limit of nothing is none here, as upstream has it.
 fn most(service: &Service, rules: &Rules) -> u64 {
-    limit::effective(service.config.file_size_limit.0, rules.file_size_limit.filter(|limit| *limit > 0))
+    limit::effective(service.config().file_size_limit.0, rules.file_size_limit.filter(|limit| *limit > 0))
 }
 
 async fn rules(call: &Call, bucket: &str) -> Result<Rules, Error> {

@@ -112,7 +112,7 @@ pub(crate) fn check(service: &Service, request: &HttpRequest, query: &Query) -> 
     };
     let known = service.s3.credentials.now();
     let signer =
-        known.signer(&claim.access_key, token.is_some(), &service.config.tenant, service.clock.unix())?;
+        known.signer(&claim.access_key, token.is_some(), &service.config().tenant, service.clock.unix())?;
     let spellings = spellings(request, &claim, &service.public_url);
     let query = canonical::query(request.query_string());
     let key =
@@ -144,7 +144,7 @@ pub(crate) fn of_form<'a>(service: &Service, get: impl Fn(&str) -> Option<&'a st
     let policy = get("policy").unwrap_or_default();
     let known = service.s3.credentials.now();
     let signer =
-        known.signer(&claim.access_key, token.is_some(), &service.config.tenant, service.clock.unix())?;
+        known.signer(&claim.access_key, token.is_some(), &service.config().tenant, service.clock.unix())?;
     let is_good = signer
         .secrets()
         .iter()
@@ -158,7 +158,7 @@ pub(crate) fn of_form<'a>(service: &Service, get: impl Fn(&str) -> Option<&'a st
 
 fn in_region(service: &Service, claim: &Claim) -> Result<(), Error> {
     let (given, expected) = (&claim.scope.region, &service.s3.region);
-    if service.config.s3.enforce_region && given != expected {
+    if service.config().s3.enforce_region && given != expected {
         return Err(Error::WrongRegion { given: given.clone(), expected: expected.clone() });
     }
     Ok(())

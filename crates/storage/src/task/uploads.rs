@@ -32,7 +32,7 @@ async fn run(service: Arc<Service>, mut stop: Stop) {
 
 /// What a turn does. Returns how many uploads it ended.
 pub(crate) async fn once(service: &Service) -> Result<usize, Error> {
-    let age = service.config.s3.upload_expiry.0;
+    let age = service.config().s3.upload_expiry.0;
     let mut ended = uploads::delete_old(&service.fleet, age).await.map_err(Error::database)?;
     let count = ended.len();
     let old = service.parts.older_than(age).await.map_err(|error| Error::disk(error, ""))?;

@@ -53,7 +53,7 @@ pub(crate) async fn receive(
     payload: Payload,
     upload: Upload,
 ) -> Result<ObjectRow, Error> {
-    let body = Body::new(payload, call.service.config.idle_timeout.0);
+    let body = Body::new(payload, call.service.config().idle_timeout.0);
     let mut source = Source::of(request, body);
     let stored = store(call, request, &mut source, upload).await;
     if stored.is_err() {
@@ -88,7 +88,7 @@ async fn store(
     let is_folder = path::is_empty_folder(&upload.name);
     let limit = match is_folder {
         true => 0,
-        false => limit::effective(service.config.file_size_limit.0, rules.file_size_limit),
+        false => limit::effective(service.config().file_size_limit.0, rules.file_size_limit),
     };
     if source.is_raw() && declared.is_some_and(|length| length > limit) {
         return Err(Error::EntityTooLarge("object"));

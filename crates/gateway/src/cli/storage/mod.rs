@@ -27,6 +27,7 @@ Examples:
   basalt storage cp ./photos ss:///avatars/people -r     up, with all below it
   basalt storage cp ss:///avatars ./backup -r            down
   basalt storage mv ss:///avatars/a.png ss:///avatars/b.png
+  basalt storage info ss:///avatars/b.png
   basalt storage rm ss:///avatars/people -r --yes
   basalt storage scrub                                   read every file and compare it with its checksum
   basalt storage versions ss:///avatars/people           what was replaced or deleted and is kept
@@ -184,8 +185,7 @@ impl Remove {
             }
         }
         let count: usize = all.iter().map(|(_, names)| names.len()).sum();
-        let wish = ["delete", &count.to_string(), names(count)].join(" ");
-        confirm(&wish, self.yes)?;
+        confirm(&format!("delete {count} {}", names(count)), self.yes)?;
         for (bucket, names) in &all {
             for batch in names.chunks(Self::BATCH) {
                 let path = format!("/storage/v1/object/{}", super::api::escaped(bucket));

@@ -12,7 +12,8 @@ mod supabase;
 
 use std::collections::BTreeMap;
 
-use super::load::{Assignment, leaf};
+use super::assigned::leaf;
+use super::load::Assignment;
 use super::schema::Known;
 use super::source::{Problem, Source};
 use super::value;

@@ -9,7 +9,8 @@ use std::path::PathBuf;
 use serde_json::{Map, Value, json};
 
 use super::Translated;
-use crate::settings::load::{Assignment, leaf};
+use crate::settings::assigned::leaf;
+use crate::settings::load::Assignment;
 use crate::settings::schema::{Kind, Known};
 use crate::settings::source::{Problem, Source};
 use crate::settings::value;

@@ -164,7 +164,7 @@ enum Heard {
 
 /// The task that keeps in touch, if anybody is to be kept in touch with.
 pub(crate) fn task(service: &Arc<Service>) -> Option<Task> {
-    let way = service.config.relay;
+    let way = service.config().relay;
     let service = Arc::clone(service);
     (way != config::Relay::None).then(|| {
         Task::new("realtime relay", move |stop| {

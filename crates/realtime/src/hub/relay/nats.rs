@@ -41,7 +41,7 @@ pub(super) struct Nats {
 
 impl Nats {
     pub(super) fn of(service: &Service) -> Self {
-        let config = &service.config;
+        let config = service.config();
         Self { url: config.nats_url.expose().to_owned(), subject: config.nats_subject.clone() }
     }
 }

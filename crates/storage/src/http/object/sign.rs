@@ -27,7 +27,8 @@ pub(in crate::http) async fn post(
     let body = document::read(&service, &request, payload).await?;
     body.require(&["expiresIn"])?;
     let seconds = body.integer("expiresIn", 1)?.unwrap_or_default();
-    let images = &service.config.images;
+    let config = service.config();
+    let images = &config.images;
     let options = match body.document("transform")? {
         Some(transform) if images.enabled => render::options(&transform)?,
         Some(_) | None => Options::default(),

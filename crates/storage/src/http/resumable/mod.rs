@@ -116,7 +116,7 @@ impl From<Refusal> for Failure {
 
 async fn serve(service: Shared, request: HttpRequest, payload: Payload, target: Target) -> HttpResponse {
     let service = service.into_inner();
-    let mut body = Some(Body::new(payload, service.config.idle_timeout.0));
+    let mut body = Some(Body::new(payload, service.config().idle_timeout.0));
     let method = match header(&request, "x-http-method-override") {
         Some(instead) if request.method() == Method::POST => {
             Method::from_bytes(instead.to_ascii_uppercase().as_bytes()).unwrap_or(Method::POST)
@@ -160,7 +160,7 @@ fn refuse(failure: Failure) -> HttpResponse {
 
 fn options(service: &Service, request: &HttpRequest) -> HttpResponse {
     let mut answer = HttpResponse::NoContent();
-    headers::offer(&mut answer, service.config.file_size_limit.0, request);
+    headers::offer(&mut answer, service.config().file_size_limit.0, request);
     answer.finish()
 }
 

@@ -13,7 +13,8 @@ use crate::store::buckets::{self, Changes};
 /// `GetBucketAcl`, `GetObjectAcl`: to S3 all belongs to the installation, and what is public everybody reads.
 pub(super) async fn get(asked: &Asked) -> Result<HttpResponse, Error> {
     let is_public = is_public(asked).await?;
-    let tenant = &asked.service().config.tenant;
+    let config = asked.service().config();
+    let tenant = &config.tenant;
     Ok(document(Writer::document("AccessControlPolicy", |w| {
         owner(w, asked);
         w.group("AccessControlList", |w| {

@@ -52,7 +52,8 @@ pub(super) async fn list(asked: &Asked) -> Result<HttpResponse, Error> {
 
 /// Whom everything belongs to, as far as S3 can say it: the installation.
 pub(super) fn owner(w: &mut Writer, asked: &Asked) {
-    let tenant = &asked.service().config.tenant;
+    let config = asked.service().config();
+    let tenant = &config.tenant;
     w.group("Owner", |w| {
         w.text("ID", tenant);
         w.text("DisplayName", tenant);

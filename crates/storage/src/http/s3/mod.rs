@@ -96,11 +96,11 @@ impl Asked {
 /// Any request.
 pub(super) async fn serve(service: Shared, request: HttpRequest, payload: Payload) -> HttpResponse {
     let service = service.into_inner();
-    if !service.config.s3.enabled {
+    if !service.config().s3.enabled {
         let gone = super::answer::no_route(request).await;
         return gone.unwrap_or_else(|error| error.error_response());
     }
-    let mut body = Some(Body::new(payload, service.config.idle_timeout.0));
+    let mut body = Some(Body::new(payload, service.config().idle_timeout.0));
     let mut answer = match answer(&service, &request, &mut body).await {
         Ok(answer) => answer,
         Err(error) => {

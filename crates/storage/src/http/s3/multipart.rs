@@ -179,7 +179,7 @@ pub(super) async fn complete(asked: &mut Asked) -> Result<HttpResponse, Error> {
     };
     let most = u64::try_from(multipart::MOST).unwrap_or_default();
     let known = uploads::parts(&asked.call.as_service(), &row.id, 0, most).await.map_err(Error::database)?;
-    let least = asked.service().config.s3.minimum_part_size.0;
+    let least = asked.service().config().s3.minimum_part_size.0;
     let agreed = agreed(&row);
     let parts = multipart::chosen(known, listed, least, agreed)?;
     let user_metadata = Value::Object(map(row.user_metadata.as_deref()));

@@ -78,7 +78,7 @@ pub(super) async fn most(asked: &Asked) -> Result<u64, Error> {
     let rules =
         buckets::find_rules(&asked.call.as_service(), &asked.bucket).await.map_err(Error::database)?;
     let rules = rules.ok_or(Cause::NoSuchBucket)?;
-    Ok(limit::effective(asked.service().config.file_size_limit.0, rules.file_size_limit))
+    Ok(limit::effective(asked.service().config().file_size_limit.0, rules.file_size_limit))
 }
 
 /// Notes a part that is there: its file, and its checksum if the upload has one.

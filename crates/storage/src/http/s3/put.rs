@@ -67,7 +67,7 @@ pub(super) async fn target(asked: &Asked, described: &Described, size: Option<u6
         true => format!("{}.emptyFolderPlaceholder", asked.key),
         false => asked.key.clone(),
     };
-    let limit = limit::effective(call.service.config.file_size_limit.0, rules.file_size_limit);
+    let limit = limit::effective(call.service.config().file_size_limit.0, rules.file_size_limit);
     if size.is_some_and(|size| size > limit) {
         return Err(Cause::EntityTooLarge("object").into());
     }
