@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what a fresh Debian or Ubuntu machine lacks. Says what it does; does nothing when all is there.
 #   setup.sh run    to build and run: C compiler, libraries for SAML, PostgreSQL server (15 or newer), Rust
-#   setup.sh test   that, Node.js (20 or newer) for the client tests, PgBouncer, xmlsec1, NATS, and clients of S3
+#   setup.sh test   that, Node.js (20 or newer) for the client tests, PgBouncer, xmlsec1, NATS, plpgsql_check, and clients of S3
 set -euo pipefail
 
 purpose="${1:-run}"
@@ -139,6 +139,14 @@ ensure_nats() {
   if have systemctl; then as_root systemctl disable --now nats-server >/dev/null 2>&1 || true; fi
 }
 
+# The closer look of `basalt db lint`; its test does without where no package has it.
+ensure_plpgsql_check() {
+  local package
+  package="postgresql-$(postgres_version)-plpgsql-check"
+  if dpkg -s "$package" >/dev/null 2>&1 || ! apt-cache show "$package" >/dev/null 2>&1; then return; fi
+  apt_install "$package"
+}
+
 # Tools that speak S3, for the tests of that protocol.
 ensure_s3_clients() {
   local missing=()
@@ -154,6 +162,6 @@ ensure_postgres
 ensure_rust
 case "$purpose" in
   run) ;;
-  test) ensure_node; ensure_pgbouncer; ensure_xmlsec; ensure_nats; ensure_s3_clients ;;
+  test) ensure_node; ensure_pgbouncer; ensure_xmlsec; ensure_nats; ensure_plpgsql_check; ensure_s3_clients ;;
   *) say "unknown purpose: $purpose"; exit 2 ;;
 esac

@@ -67,6 +67,7 @@ const LATER = `
   create policy everybody on shop.products for select to anon using (name <> 'secret');
   create policy writers on shop.products for insert to authenticated with check (true);
   drop table shop.unused;
+  create view shop.unused as select 1 as id;
   create table shop.orders (id uuid primary key default gen_random_uuid(), at timestamptz default now(), product bigint
     references shop.products (id) on delete cascade) partition by hash (id);
   drop table shop.orders;
@@ -120,7 +121,8 @@ describe('schemas that are compared', () => {
   test('a database that the migrations made differs in nothing', () => {
     write('20240101000000_first.sql', FIRST)
     // Roles are the server's, not the database's.
-    write('20240102000000_clerk.sql', 'create role shop_clerk; grant select on shop.products to shop_clerk')
+    write('20240102000000_clerk.sql', `create role shop_clerk; grant select on shop.products to shop_clerk;
+      select vault.create_secret('sealed here, and in the shadow for nobody')`)
     run(['push'])
     assert.deepEqual(diff(), nothing)
     const pretty = run(['diff'])

@@ -4,7 +4,7 @@ use anyhow::anyhow;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use super::{Common, Failure, Format, note, print};
+use super::{Common, Failure, Format, note, print, progress};
 use crate::lint::{self, Finding, Level};
 
 /// Say what is wrong inside functions.
@@ -46,7 +46,8 @@ impl Lint {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let place = &self.common.place;
         let mut session = place.developer().await?;
-        let report = lint::report(&place.administrator()?, &mut session, &self.schema).await?;
+        let told = |done, of| progress("functions", done, of);
+        let report = lint::report(&place.administrator()?, &mut session, &self.schema, told).await?;
         if !report.is_thorough {
             note(
                 "note: the extension plpgsql_check is not installed: of PL/pgSQL syntax alone was looked at, of SQL all \

@@ -372,7 +372,7 @@ fn from_stdin(what: &str) -> Result<String, Failure> {
 }
 
 /// Tells a person how far long work is.
-fn progress(what: &str, done: i64, of: i64) {
+fn progress<N: Display + PartialEq>(what: &str, done: N, of: N) {
     let mut out = stderr();
     if out.is_terminal() {
         let end = if done == of { "\n" } else { "" };
@@ -403,6 +403,8 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use std::fs;
     use std::path::Path;
 

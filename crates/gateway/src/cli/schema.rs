@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::db::Target;
 use super::import::programs;
-use super::{Failure, Format, confirm, note, print};
+use super::{Failure, Format, confirm, note, print, progress};
 use crate::difference::shadow::Shadow;
 use crate::difference::{self, Difference};
 use crate::import;
@@ -208,7 +208,7 @@ async fn of_migrations(target: &Target, parts: &[Migration]) -> Result<Differenc
 }
 
 async fn replay(shadow: &Shadow, migrations: &[Migration]) -> anyhow::Result<()> {
-    for left_out in shadow.replay(migrations).await? {
+    for left_out in shadow.replay(migrations, |done, of| progress("replayed", done, of)).await? {
         note(&format!("note: left out in the shadow database, as all databases would share it: {left_out}"));
     }
     Ok(())

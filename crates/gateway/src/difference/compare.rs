@@ -151,6 +151,16 @@ impl<'a> Comparison<'a> {
         !self.new.contains_key(&entry.key())
     }
 
+    /// Whether something of another kind gets its name.
+    fn is_in_the_way(&self, entry: &Entry) -> bool {
+        const KINDS: &[&str] =
+            &["DOMAIN", "FOREIGN TABLE", "MATERIALIZED VIEW", "SEQUENCE", "TABLE", "TYPE", "VIEW"];
+        let is_one = |entry: &Entry| KINDS.contains(&entry.kind.as_str());
+        let is_same = |other: &Entry| (&other.schema, &other.name) == (&entry.schema, &entry.name);
+        let mut made = self.to.entries.iter().filter(|other| !self.old.contains_key(&other.key()));
+        is_one(entry) && made.any(|other| is_one(other) && is_same(other))
+    }
+
     /// Whether it goes by itself, with what it is about.
     fn goes_along(&self, entry: &Entry) -> bool {
         let is_table_gone = |sql: &str| {
@@ -205,7 +215,7 @@ impl<'a> Comparison<'a> {
                 continue;
             }
             match undo(entry) {
-                Some(sql) if is_again || is_early(entry) => statements.push(sql),
+                Some(sql) if is_again || is_early(entry) || self.is_in_the_way(entry) => statements.push(sql),
                 Some(sql) => last.push(sql),
                 None => self.left.push(entry.shown()),
             }
@@ -275,6 +285,16 @@ mod tests {
             &to.entries[1].sql,
         ];
         assert_eq!(statements, expected);
+    }
+
+    #[test]
+    fn a_name_is_free_before_it_is_given_to_another_kind() {
+        let of_table = view("a", "1 AS id");
+        check(
+            vec![table_entry("a")],
+            vec![of_table.clone()],
+            &["DROP TABLE \"public\".\"a\";", &of_table.sql],
+        );
     }
 
     #[test]

@@ -105,11 +105,13 @@ fn entries(text: &str) -> Vec<Entry> {
             continue;
         };
         let start = at + 2;
-        let end = (start..lines.len()).find(|next| is_head(*next).is_some() || lines[*next] == END);
+        let end =
+            (start..lines.len()).find(|next| is_head(*next).is_some() || lines.get(*next) == Some(&END));
         // The line of two dashes above belongs to what comes next.
         let end = end.map_or(lines.len(), |end| end - 1);
         let is_own = |line: &&&str| !line.starts_with("SET default_") && !line.starts_with("\\");
-        let body: Vec<&str> = lines[start..end].iter().filter(is_own).copied().collect();
+        let body: Vec<&str> =
+            lines.get(start..end).unwrap_or_default().iter().filter(is_own).copied().collect();
         push(&mut found, (name, kind, schema), body.join("\n").trim());
         at = end.max(at + 1);
     }

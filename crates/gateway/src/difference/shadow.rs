@@ -19,6 +19,11 @@ pub(crate) struct Shadow {
     developer: Target,
 }
 
+/// In the place of the installation's keys of the vault.
+const NO_KEY: &str = "
+    create or replace function vault._keys() returns text[] language sql as
+    $$ select array[pg_catalog.repeat('0', 64)] $$";
+
 /// What its name begins with; behind it stands when it was made.
 const PREFIX: &str = "basalt_shadow_";
 
@@ -87,19 +92,26 @@ impl Shadow {
         migrate::run(administrator, &services).await.context("preparing the shadow database")?;
         let pool = Pool::new(administrator, one_connection());
         realtime::prepare(&pool).await?;
+        // What migrations seal here is sealed for nobody.
+        pool.session().await?.batch(NO_KEY).await?;
         pool.close();
         Ok(())
     }
 
-    /// Applies migrations, without what would reach beyond this database. Returns statements that were left out for that.
+    /// Applies migrations, without what would reach beyond this database. Returns statements that were left out for that. `told` hears
+    /// how many are done, of how many.
     ///
     /// # Errors
     ///
     /// The statement that failed, and why.
-    pub(crate) async fn replay(&self, migrations: &[Migration]) -> anyhow::Result<Vec<String>> {
+    pub(crate) async fn replay(
+        &self,
+        migrations: &[Migration],
+        told: impl Fn(usize, usize),
+    ) -> anyhow::Result<Vec<String>> {
         let mut session = session(&self.developer).await?;
         let mut left_out = Vec::new();
-        for migration in migrations {
+        for (done, migration) in migrations.iter().enumerate() {
             let text = migration.text()?;
             let (shared, own): (Vec<_>, Vec<_>) =
                 statements(&text).into_iter().partition(|sql| is_shared(sql));
@@ -108,6 +120,7 @@ impl Shadow {
                 .await
                 .map_err(|error| anyhow!("in a shadow database: {error:#}"))?;
             left_out.extend(shared.into_iter().filter_map(|sql| sql.lines().next()).map(str::to_owned));
+            told(done + 1, migrations.len());
         }
         Ok(left_out)
     }

@@ -115,7 +115,7 @@ const STANDING: &str = "
       left join pg_catalog.pg_extension e on e.extname = 'plpgsql_check'
       left join pg_catalog.pg_namespace n on n.oid = e.extnamespace";
 
-/// Looks at the functions of `schemas`, or of all that are not the platform's.
+/// Looks at the functions of `schemas`, or of all that are not the platform's. `told` hears how many are done, of how many.
 ///
 /// # Errors
 ///
@@ -124,6 +124,7 @@ pub(crate) async fn report(
     administrator: &Pool,
     developer: &mut Session,
     schemas: &[String],
+    told: impl Fn(usize, usize),
 ) -> Result<Report, Error> {
     let mut privileged = administrator.session().await?;
     privileged.execute(LOCK, &[]).await?;
@@ -138,7 +139,8 @@ pub(crate) async fn report(
         }
         (None, false) => None,
     };
-    let findings = findings(developer, schemas, checker.as_ref().map(|(schema, _)| schema.as_str())).await;
+    let checked_by = checker.as_ref().map(|(schema, _)| schema.as_str());
+    let findings = findings(developer, schemas, checked_by, told).await;
     if checker.as_ref().is_some_and(|(_, is_ours)| *is_ours) {
         privileged.batch(DROP).await?;
     }
@@ -159,6 +161,7 @@ async fn findings(
     session: &mut Session,
     schemas: &[String],
     checker: Option<&str>,
+    told: impl Fn(usize, usize),
 ) -> Result<Vec<Finding>, Error> {
     const BEGIN: &str = "begin; set local statement_timeout = '60s'; set local check_function_bodies = on";
     const REACH: &str = "
@@ -169,7 +172,10 @@ async fn findings(
         session.execute(REACH, &[&schema]).await?;
     }
     let mut found: Vec<Finding> = Vec::new();
-    for subject in subjects(session, schemas).await? {
+    let subjects = subjects(session, schemas).await?;
+    let count = subjects.len();
+    for (done, subject) in subjects.into_iter().enumerate() {
+        told(done + 1, count);
         let issues = match checker {
             // Which rows a trigger function works on is not known until a table has it.
             Some(_) if subject.language == "plpgsql" && (subject.relation != 0 || !subject.is_trigger) => {
