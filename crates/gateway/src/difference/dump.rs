@@ -109,9 +109,13 @@ fn entries(text: &str) -> Vec<Entry> {
             (start..lines.len()).find(|next| is_head(*next).is_some() || lines.get(*next) == Some(&END));
         // The line of two dashes above belongs to what comes next.
         let end = end.map_or(lines.len(), |end| end - 1);
-        let is_own = |line: &&&str| !line.starts_with("SET default_") && !line.starts_with("\\");
-        let body: Vec<&str> =
-            lines.get(start..end).unwrap_or_default().iter().filter(is_own).copied().collect();
+        let mut body = lines.get(start..end).unwrap_or_default();
+        // What the next entry is made with.
+        while let [before @ .., last] = body
+            && (last.is_empty() || last.starts_with("SET default_"))
+        {
+            body = before;
+        }
         push(&mut found, (name, kind, schema), body.join("\n").trim());
         at = end.max(at + 1);
     }
@@ -176,6 +180,7 @@ SET statement_timeout = 0;
 CREATE FUNCTION public.f(a integer) RETURNS integer
     LANGUAGE sql
     AS $$select 1
+\\ SET default_ 
 -- Name: no; Type: HEAD; Schema: here; Owner: -
 $$;
 
