@@ -31,8 +31,11 @@ Examples:
   basalt keys api create shop --type secret      a further key for an application; shown this once
   basalt keys api rotate secret                  a fresh secret key; the one before goes on for now
   basalt keys api revoke 0a1b2c3d                and ends
+  basalt keys s3 list
   basalt keys s3 create backup --bucket photos --read-only
                                                  a pair of keys of the S3 protocol; its secret is shown this once
+  basalt keys s3 rotate backup                   both pairs are good until
+  basalt keys s3 revoke 0a1b2c3d                 the old one is taken away
   basalt keys password postgres                  a fresh password of the database
 
 The server takes all of it over while it runs. Where jwt.keys (GOTRUE_JWT_KEYS) is set, the keys are managed there.";
