@@ -34,8 +34,8 @@ Examples:
   basalt keys s3 list
   basalt keys s3 create backup --bucket photos --read-only
                                                  a pair of keys of the S3 protocol; its secret is shown this once
-  basalt keys s3 rotate backup                   both pairs are good until
-  basalt keys s3 revoke 0a1b2c3d                 the old one is taken away
+  basalt keys s3 rotate                          a fresh pair of the installation's own, and
+  basalt keys s3 revoke 0a1b2c3d                 away with the one before
   basalt keys password postgres                  a fresh password of the database
 
 The server takes all of it over while it runs. Where jwt.keys (GOTRUE_JWT_KEYS) is set, the keys are managed there.";
