@@ -51,6 +51,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("reqwest", &["auth", "functions", "gateway", "storage"]),
     ("lettre", &["auth"]),
     ("async-nats", &["realtime"]),
+    ("object_store", &["object"]),
     ("jsonwebtoken", &["jwt"]),
     ("actix-web", &["kernel", "auth", "rest", "realtime", "storage", "vault", "functions", "gateway"]),
 ];

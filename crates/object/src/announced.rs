@@ -12,13 +12,14 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::disk::{Place, make_directory};
-use crate::{Disk, Error, Key, blocking};
+use crate::disk::make_directory;
+use crate::store::Place;
+use crate::{Error, Key, Store, blocking};
 
 const KIND: &str = "placed";
 
@@ -34,6 +35,12 @@ pub(crate) fn announce(place: &Place, key: &Key) -> Result<(), Error> {
         }
         written => Ok(written?),
     }
+}
+
+/// As [`announce`], off the async threads.
+pub(crate) async fn announce_soon(place: &Arc<Place>, key: &Key) -> Result<(), Error> {
+    let (place, key) = (Arc::clone(place), key.clone());
+    blocking(move || announce(&place, &key)).await
 }
 
 /// Takes that back.
@@ -62,7 +69,7 @@ pub(crate) fn is_one(path: &Path) -> bool {
     path.extension().is_some_and(|kind| kind == KIND)
 }
 
-impl Disk {
+impl Store {
     /// The row of this file is written. What was announced is taken back when the disk is visited next.
     pub fn keep(&self, key: Key) {
         self.place().kept.lock().unwrap_or_else(PoisonError::into_inner).push(key);

@@ -15,6 +15,12 @@ pub enum Error {
     /// No room is left.
     #[error("no space left on the device")]
     Full,
+    /// The S3 server does not answer, or not in time, or has no time. What was asked may have been done.
+    #[error("the S3 server that keeps the files does not do its work: {0}")]
+    Unavailable(#[source] object_store::Error),
+    /// The S3 server will not do it: the keys or the bucket are wrong, or it takes no such file.
+    #[error("the S3 server that keeps the files refuses: {0}")]
+    Refused(#[source] object_store::Error),
     /// Anything else that the operating system said.
     #[error(transparent)]
     Io(io::Error),

@@ -10,8 +10,9 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use crate::announced::announce;
-use crate::disk::{Made, Place, make_directory};
+use crate::disk::{Made, make_directory};
 use crate::md5::Md5;
+use crate::store::Place;
 use crate::writer::Writer;
 use crate::{Error, Key};
 
@@ -36,9 +37,10 @@ pub struct Stored {
     pub modified: SystemTime,
 }
 
-/// A file that is being written. Dropped before [`Incoming::finish`] it leaves nothing.
-pub struct Incoming {
+/// A file that is being written to a directory.
+pub(crate) struct ToDisk {
     place: Arc<Place>,
+    root: PathBuf,
     key: Key,
     writer: Writer,
 }
@@ -60,47 +62,36 @@ impl Drop for Draft {
     }
 }
 
-impl Incoming {
-    pub(crate) fn new(place: Arc<Place>, key: Key) -> Self {
-        Self { place, key, writer: Writer::new() }
+impl ToDisk {
+    pub(crate) fn new(place: Arc<Place>, root: PathBuf, key: Key) -> Self {
+        Self { place, root, key, writer: Writer::new() }
     }
 
-    /// Bytes so far.
-    #[must_use]
-    pub fn size(&self) -> u64 {
+    pub(crate) fn size(&self) -> u64 {
         self.writer.size()
     }
 
-    /// Takes some bytes. They reach the disk in larger pieces.
-    ///
-    /// # Errors
-    ///
-    /// What the file system said, perhaps of bytes that came before; then nothing is left.
-    pub async fn write(self, bytes: &Bytes) -> Result<Self, Error> {
+    pub(crate) async fn write(self, bytes: &Bytes) -> Result<Self, Error> {
         let place = Arc::clone(&self.place);
         let writer = self.writer.write(bytes, move || draft(&place)).await?;
         Ok(Self { writer, ..self })
     }
 
     /// Gives the file its name, and returns once all of it is on the disk.
-    ///
-    /// # Errors
-    ///
-    /// What the file system said; then nothing is left.
-    pub async fn finish(self, labels: Labels) -> Result<Stored, Error> {
-        let Self { place, key, writer } = self;
+    pub(crate) async fn finish(self, labels: Labels) -> Result<Stored, Error> {
+        let Self { place, root, key, writer } = self;
         let size = writer.size();
         let draft_place = Arc::clone(&place);
         let settle = move |draft: Draft, digest: Option<Md5>| {
             label(&draft.file, &labels);
             let md5 = digest.unwrap_or_default().finish();
-            Ok(Stored { size, md5, modified: settle(&place, draft, &key)? })
+            Ok(Stored { size, md5, modified: settle(&place, &root, draft, &key)? })
         };
         writer.end(move || draft(&draft_place), settle).await
     }
 }
 
-fn draft(place: &Place) -> Result<Draft, Error> {
+pub(crate) fn draft(place: &Place) -> Result<Draft, Error> {
     let path = place.drafts.join(Uuid::new_v4().to_string());
     let open = || OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path);
     let file = match open() {
@@ -115,14 +106,14 @@ fn draft(place: &Place) -> Result<Draft, Error> {
 
 /// Renames the file and forces it to disk. It has its key a moment before all of it is there, which
 /// nobody can know before its row is written; a journal is forced out once instead of three times.
-pub(crate) fn settle(place: &Place, mut draft: Draft, key: &Key) -> Result<SystemTime, Error> {
+pub(crate) fn settle(place: &Place, root: &Path, mut draft: Draft, key: &Key) -> Result<SystemTime, Error> {
     announce(place, key)?;
-    let made = enter(place, key, |target| fs::rename(&draft.path, target))?;
+    let made = enter(root, key, |target| fs::rename(&draft.path, target))?;
     let is_kept = std::mem::replace(&mut draft.is_kept, true);
     let forced = draft.file.sync_all().map_err(Error::from).and_then(|()| made.force());
     if forced.is_err() && !is_kept {
         // What stays is announced.
-        let _ = fs::remove_file(key.file(&place.root));
+        let _ = fs::remove_file(key.file(root));
     }
     forced?;
     Ok(draft.file.metadata()?.modified()?)
@@ -130,9 +121,9 @@ pub(crate) fn settle(place: &Place, mut draft: Draft, key: &Key) -> Result<Syste
 
 /// Makes a name in the directory of a key. Somebody who removes the last version of an object takes
 /// the directory away, perhaps just now: then it is made again.
-fn enter(place: &Place, key: &Key, make: impl Fn(&Path) -> std::io::Result<()>) -> Result<Made, Error> {
-    let target = key.file(&place.root);
-    let directory = target.parent().unwrap_or(&place.root);
+fn enter(root: &Path, key: &Key, make: impl Fn(&Path) -> std::io::Result<()>) -> Result<Made, Error> {
+    let target = key.file(root);
+    let directory = target.parent().unwrap_or(root);
     let mut attempts = 0;
     let mut made = Made::default();
     loop {
@@ -149,29 +140,36 @@ fn enter(place: &Place, key: &Key, make: impl Fn(&Path) -> std::io::Result<()>) 
 }
 
 /// Links a file to another key, or copies it where that cannot be.
-pub(crate) fn link(place: &Place, from: &Path, to: &Key, labels: &Labels) -> Result<(), Error> {
+pub(crate) fn link(place: &Place, root: &Path, from: &Path, to: &Key, labels: &Labels) -> Result<(), Error> {
     fs::metadata(from)?;
     announce(place, to)?;
-    match enter(place, to, |target| fs::hard_link(from, target)) {
+    match enter(root, to, |target| fs::hard_link(from, target)) {
         Ok(made) => made.force(),
-        Err(Error::Io(_)) => copy(place, from, to, labels).map(drop),
+        Err(Error::Io(_)) => copy(place, root, from, to, labels).map(drop),
         Err(error) => Err(error),
     }
 }
 
 /// Copies a file to another key.
-pub(crate) fn copy(place: &Place, from: &Path, to: &Key, labels: &Labels) -> Result<SystemTime, Error> {
+pub(crate) fn copy(
+    place: &Place,
+    root: &Path,
+    from: &Path,
+    to: &Key,
+    labels: &Labels,
+) -> Result<SystemTime, Error> {
     let mut source = File::open(from)?;
     let mut draft = draft(place)?;
     // The kernel copies, or shares the blocks where the file system can.
     std::io::copy(&mut source, &mut draft.file)?;
     label(&draft.file, labels);
-    settle(place, draft, to)
+    settle(place, root, draft, to)
 }
 
 /// Puts files together under a key. Returns its size and when it was written.
 pub(crate) fn join(
     place: &Place,
+    root: &Path,
     from: &[PathBuf],
     to: &Key,
     labels: &Labels,
@@ -182,7 +180,7 @@ pub(crate) fn join(
         size += std::io::copy(&mut File::open(path)?, &mut draft.file)?;
     }
     label(&draft.file, labels);
-    Ok((size, settle(place, draft, to)?))
+    Ok((size, settle(place, root, draft, to)?))
 }
 
 /// The attributes under which Supabase Storage looks for them.

@@ -72,6 +72,26 @@ impl Key {
     }
 }
 
+/// What S3 servers hold, in bytes.
+const LONGEST_OBJECT: usize = 1024;
+
+impl Key {
+    /// The key in a bucket of an S3 server: `<tenant>/<bucket>/<name>/<version>`, as Supabase Storage has
+    /// it. Names that are too long for that, or that our client cannot say (empty segments, control
+    /// characters), have a place by their digest.
+    pub(crate) fn object(&self, tenant: &str) -> String {
+        let version = self.version.as_ref().map(|version| format!("/{version}")).unwrap_or_default();
+        let plain = format!("{tenant}/{}/{}{version}", self.bucket, self.name);
+        let is_odd =
+            |segment: &str| segment.is_empty() || segment.bytes().any(|byte| byte.is_ascii_control());
+        if plain.len() <= LONGEST_OBJECT && !self.name.split('/').any(is_odd) {
+            return plain;
+        }
+        let digest = hex::encode(Sha256::digest(&self.name));
+        format!("{tenant}/{LONG}/{}/{}/{digest}{version}", self.bucket, &digest[..2])
+    }
+}
+
 fn is_path(name: &str) -> bool {
     !name.is_empty() && !name.contains('\0') && !name.split('/').any(|segment| matches!(segment, "." | ".."))
 }
@@ -103,6 +123,19 @@ mod tests {
         assert!(path.components().all(|part| part.as_os_str().len() <= 64), "{path:?}");
         assert_ne!(path, file(&format!("a/{long}/d")));
         assert!(file(&"a/".repeat(1600)).as_os_str().len() < 200);
+    }
+
+    #[test]
+    fn a_bucket_has_the_keys_of_supabase_storage() {
+        let object = |name: &str| Key::new("avatars", name, Some("v1")).unwrap().object("stub");
+        assert_eq!(object("a/b ü%2F.png"), "stub/avatars/a/b ü%2F.png/v1");
+        let old = Key::new("avatars", "a/b.png", None).unwrap();
+        assert_eq!(old.object("stub"), "stub/avatars/a/b.png");
+        for name in ["a//b", "/a", "a/", "a\tb", &"x".repeat(1010)] {
+            let place = object(name);
+            assert!(place.starts_with("stub/~long/avatars/") && place.ends_with("/v1"), "{place}");
+        }
+        assert_ne!(object("a//b"), object("a/b/"));
     }
 
     #[test]

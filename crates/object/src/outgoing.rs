@@ -6,33 +6,78 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::{Bytes, BytesMut};
-use futures_util::Stream;
 use futures_util::stream::try_unfold;
+use futures_util::{Stream, StreamExt};
+use object_store::GetRange;
 
+use crate::remote::Reading;
 use crate::{Error, PIECE, blocking};
 
-/// A file that is open for reading; it can be read to its end even if it is removed meanwhile.
+/// A file that is open for reading. It can be read to its end even if it is removed meanwhile, unless it
+/// is at a server that breaks off.
 #[derive(Debug)]
 pub struct Blob {
-    file: Arc<File>,
+    source: Source,
     size: u64,
     modified: SystemTime,
-    /// All of a small file: reading it costs one visit to the disk with opening it.
-    head: Option<Bytes>,
+    /// Bytes that are here already, with the place of the first: all of a small file, since reading it
+    /// costs one visit with opening it, or a small part.
+    here: Option<(u64, Bytes)>,
+}
+
+/// Where the bytes are.
+#[derive(Debug)]
+enum Source {
+    Disk(Arc<File>),
+    Bucket(Reading),
+}
+
+/// What is wanted of a file, as far as one can tell before it is open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Extent {
+    /// All of it.
+    #[default]
+    Whole,
+    /// From the first byte to the last, both included.
+    Part(u64, u64),
+    /// From a byte on.
+    From(u64),
+    /// So many bytes at the end.
+    Last(u64),
+}
+
+impl Extent {
+    pub(crate) fn range(self) -> Option<GetRange> {
+        match self {
+            Self::Whole => None,
+            Self::Part(first, last) => Some(GetRange::Bounded(first..last.saturating_add(1))),
+            Self::From(first) => Some(GetRange::Offset(first)),
+            Self::Last(length) => Some(GetRange::Suffix(length)),
+        }
+    }
 }
 
 impl Blob {
+    pub(crate) fn remote(
+        reading: Reading,
+        size: u64,
+        modified: SystemTime,
+        here: Option<(u64, Bytes)>,
+    ) -> Self {
+        Self { source: Source::Bucket(reading), size, modified, here }
+    }
+
     pub(crate) fn open(file: File) -> Result<Self, Error> {
         let metadata = file.metadata()?;
         if !metadata.is_file() {
             return Err(Error::NotFound);
         }
         let size = metadata.len();
-        let head = match usize::try_from(size) {
-            Ok(length) if length <= PIECE => Some(read(&file, 0, length)?),
+        let here = match usize::try_from(size) {
+            Ok(length) if length <= PIECE => Some((0, read(&file, 0, length)?)),
             _ => None,
         };
-        Ok(Self { file: Arc::new(file), size, modified: metadata.modified()?, head })
+        Ok(Self { source: Source::Disk(Arc::new(file)), size, modified: metadata.modified()?, here })
     }
 
     /// Length in bytes.
@@ -47,18 +92,28 @@ impl Blob {
         self.modified
     }
 
-    /// The bytes from `start` to before `end`, if the file is so small that they are here already.
+    /// The bytes from `start` to before `end`, if they are so few that they are here already.
     #[must_use]
     pub fn small(&self, start: u64, end: u64) -> Option<Bytes> {
-        let head = self.head.as_ref()?;
-        let (start, end) = (usize::try_from(start).ok()?, usize::try_from(end).ok()?);
-        (start <= end && end <= head.len()).then(|| head.slice(start..end))
+        let (first, bytes) = self.here.as_ref()?;
+        let at = |place: u64| usize::try_from(place.checked_sub(*first)?).ok();
+        let (start, end) = (at(start)?, at(end)?);
+        (start <= end && end <= bytes.len()).then(|| bytes.slice(start..end))
     }
 
     /// The bytes from `start` to before `end`, in pieces.
     pub fn stream(&self, start: u64, end: u64) -> impl Stream<Item = Result<Bytes, Error>> + use<> {
-        let file = Arc::clone(&self.file);
-        try_unfold(start, move |at| {
+        let file = match &self.source {
+            Source::Disk(file) => Arc::clone(file),
+            Source::Bucket(reading) => {
+                let pieces = match self.small(start, end) {
+                    Some(bytes) => futures_util::stream::once(async { Ok(bytes) }).boxed(),
+                    None => reading.stream(start, end),
+                };
+                return pieces.left_stream();
+            }
+        };
+        let pieces = try_unfold(start, move |at| {
             let file = Arc::clone(&file);
             async move {
                 let length = usize::try_from(end.saturating_sub(at)).unwrap_or(PIECE).min(PIECE);
@@ -69,7 +124,8 @@ impl Blob {
                 let next = at + bytes.len() as u64;
                 Ok(Some((bytes, next)))
             }
-        })
+        });
+        pieces.right_stream()
     }
 }
 

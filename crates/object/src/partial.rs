@@ -17,11 +17,13 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use uuid::Uuid;
 
-use crate::disk::{Place, make_directory, sync_directory};
+use crate::disk::{make_directory, sync_directory};
 use crate::incoming::{Draft, label, settle};
 use crate::md5::Md5;
+use crate::remote::{Remote, carry};
+use crate::store::{Home, Place};
 use crate::writer::Writer;
-use crate::{Disk, Error, Key, Labels, PIECE, Stored, blocking};
+use crate::{Error, Key, Labels, PIECE, Store, Stored, blocking};
 
 /// A file that is not complete, or whose note still says that it was.
 #[derive(Clone, Debug)]
@@ -49,7 +51,7 @@ pub struct Progress {
     size: u64,
 }
 
-impl Disk {
+impl Store {
     /// The partial file of this id, whether it exists or not.
     #[must_use]
     pub fn partial(&self, id: Uuid) -> Partial {
@@ -174,9 +176,22 @@ impl Partial {
     ///
     /// # Errors
     ///
-    /// What the file system said.
+    /// What file system or server said.
     pub async fn finish(
         &self,
+        key: Key,
+        labels: Labels,
+        progress: Option<Progress>,
+    ) -> Result<Stored, Error> {
+        match self.place.home.clone() {
+            Home::Disk(root) => self.settle(root, key, labels, progress).await,
+            Home::Bucket(remote) => self.send(&remote, key, labels, progress).await,
+        }
+    }
+
+    async fn settle(
+        &self,
+        root: PathBuf,
         key: Key,
         labels: Labels,
         progress: Option<Progress>,
@@ -186,9 +201,7 @@ impl Partial {
             let path = this.path("part");
             let (mut file, is_there) = match OpenOptions::new().read(true).write(true).open(&path) {
                 Ok(file) => (file, false),
-                Err(error) if error.kind() == ErrorKind::NotFound => {
-                    (File::open(key.file(&this.place.root))?, true)
-                }
+                Err(error) if error.kind() == ErrorKind::NotFound => (File::open(key.file(&root))?, true),
                 Err(error) => return Err(error.into()),
             };
             let progress = progress.unwrap_or_default().reach_end(&mut file)?;
@@ -196,11 +209,52 @@ impl Partial {
                 file.metadata()?.modified()?
             } else {
                 label(&file, &labels);
-                settle(&this.place, Draft { file, path, is_kept: true }, &key)?
+                settle(&this.place, &root, Draft { file, path, is_kept: true }, &key)?
             };
             Ok(Stored { size: progress.size, md5: progress.digest.finish(), modified })
         })
         .await
+    }
+
+    /// To a bucket. What it is like is written down before the file goes: a bucket is not asked for the
+    /// MD5 of what it has.
+    async fn send(
+        &self,
+        remote: &Remote,
+        key: Key,
+        labels: Labels,
+        progress: Option<Progress>,
+    ) -> Result<Stored, Error> {
+        let this = self.clone();
+        let measured = blocking(move || match File::open(this.path("part")) {
+            Ok(mut file) => Ok(Some(progress.unwrap_or_default().reach_end(&mut file)?)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error.into()),
+        });
+        let this = self.clone();
+        let Some(progress) = measured.await? else { return blocking(move || this.sent()).await };
+        carry(remote, &self.place, vec![self.path("part")], &key, labels).await?;
+        blocking(move || {
+            let text = format!("{} {}", progress.size, progress.digest.finish());
+            let draft = this.path("draft");
+            let mut file = File::create(&draft)?;
+            file.write_all(text.as_bytes())?;
+            file.sync_all()?;
+            fs::rename(draft, this.path("sent"))?;
+            sync_directory(&this.place.partials)?;
+            fs::remove_file(this.path("part"))?;
+            this.sent()
+        })
+        .await
+    }
+
+    /// What was sent.
+    fn sent(&self) -> Result<Stored, Error> {
+        let path = self.path("sent");
+        let text = fs::read_to_string(&path)?;
+        let (size, md5) = text.split_once(' ').ok_or(Error::NotFound)?;
+        let size = size.parse().map_err(|_| Error::NotFound)?;
+        Ok(Stored { size, md5: md5.to_owned(), modified: fs::metadata(path)?.modified()? })
     }
 
     /// Forgets all of it. A file that has its key stays.
@@ -211,7 +265,7 @@ impl Partial {
     pub async fn forget(&self) -> Result<(), Error> {
         let this = self.clone();
         blocking(move || {
-            for kind in ["note", "part", "draft"] {
+            for kind in ["note", "part", "sent", "draft"] {
                 match fs::remove_file(this.path(kind)) {
                     Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
                     _ => {}

@@ -1,16 +1,20 @@
 //! Pieces of files, kept until they are put together or given up.
 
 use std::fs;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use crate::disk::Place;
+use crate::incoming::ToDisk;
+use crate::remote::carry;
+use crate::store::{Home, Place, Way};
 use crate::{Blob, Error, Incoming, Key, Labels, blocking, incoming};
 
 /// Pieces of files, a directory for each file to be. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Parts {
-    /// Where the pieces are.
+    /// Where the pieces are: on this machine, wherever the files will be.
+    root: PathBuf,
     place: Arc<Place>,
     /// Where the files will be.
     whole: Arc<Place>,
@@ -23,11 +27,9 @@ impl Parts {
     pub(crate) fn beside(whole: &Arc<Place>) -> Self {
         let drafts = whole.drafts.clone();
         let root = drafts.with_file_name(".parts");
-        let partials = whole.partials.clone();
-        Self {
-            place: Arc::new(Place { root, drafts, partials, kept: Mutex::default() }),
-            whole: Arc::clone(whole),
-        }
+        let (home, partials) = (Home::Disk(root.clone()), whole.partials.clone());
+        let place = Place { home, drafts, partials, kept: Mutex::default() };
+        Self { root, place: Arc::new(place), whole: Arc::clone(whole) }
     }
 
     fn key(upload: &str, part: &str) -> Result<Key, Error> {
@@ -40,7 +42,8 @@ impl Parts {
     ///
     /// [`Error::Name`].
     pub fn create(&self, upload: &str, part: &str) -> Result<Incoming, Error> {
-        Ok(Incoming::new(Arc::clone(&self.place), Self::key(upload, part)?))
+        let key = Self::key(upload, part)?;
+        Ok(Incoming(Way::Disk(ToDisk::new(Arc::clone(&self.place), self.root.clone(), key))))
     }
 
     /// Opens a piece.
@@ -49,7 +52,7 @@ impl Parts {
     ///
     /// [`Error::NotFound`], or what the file system said.
     pub async fn read(&self, upload: &str, part: &str) -> Result<Blob, Error> {
-        let path = Self::key(upload, part)?.file(&self.place.root);
+        let path = Self::key(upload, part)?.file(&self.root);
         blocking(move || Blob::open(fs::File::open(path)?)).await
     }
 
@@ -57,7 +60,7 @@ impl Parts {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`] if a piece is missing, or what the file system said.
+    /// [`Error::NotFound`] if a piece is missing, or what file system or server said.
     pub async fn join(
         &self,
         upload: &str,
@@ -65,10 +68,15 @@ impl Parts {
         to: Key,
         labels: Labels,
     ) -> Result<(u64, SystemTime), Error> {
-        let paths = parts.iter().map(|part| Ok(Self::key(upload, part)?.file(&self.place.root)));
+        let paths = parts.iter().map(|part| Ok(Self::key(upload, part)?.file(&self.root)));
         let paths = paths.collect::<Result<Vec<_>, Error>>()?;
         let whole = Arc::clone(&self.whole);
-        blocking(move || incoming::join(&whole, &paths, &to, &labels)).await
+        match self.whole.home.clone() {
+            Home::Disk(root) => blocking(move || incoming::join(&whole, &root, &paths, &to, &labels)).await,
+            Home::Bucket(remote) => {
+                Ok((carry(&remote, &whole, paths, &to, labels).await?, SystemTime::now()))
+            }
+        }
     }
 
     /// Removes a piece. That there is none is fine.
@@ -77,7 +85,7 @@ impl Parts {
     ///
     /// What the file system said.
     pub async fn remove(&self, upload: &str, part: &str) -> Result<(), Error> {
-        let path = Self::key(upload, part)?.file(&self.place.root);
+        let path = Self::key(upload, part)?.file(&self.root);
         blocking(move || missing_is_fine(fs::remove_file(path))).await
     }
 
@@ -87,8 +95,8 @@ impl Parts {
     ///
     /// What the file system said.
     pub async fn remove_all(&self, upload: &str) -> Result<(), Error> {
-        let directory = Self::key(upload, PIECES)?.file(&self.place.root);
-        let root = self.place.root.clone();
+        let directory = Self::key(upload, PIECES)?.file(&self.root);
+        let root = self.root.clone();
         blocking(move || {
             // The directory of the upload, which is directly below the root.
             let of_upload = directory.ancestors().find(|path| path.parent() == Some(&root));
@@ -103,7 +111,7 @@ impl Parts {
     ///
     /// What the file system said.
     pub async fn older_than(&self, age: Duration) -> Result<Vec<String>, Error> {
-        let root = self.place.root.clone();
+        let root = self.root.clone();
         blocking(move || {
             let entries = match fs::read_dir(root) {
                 Ok(entries) => entries,

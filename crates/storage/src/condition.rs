@@ -6,6 +6,8 @@ use actix_web::http::header::{
     HeaderMap, HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE,
 };
 
+use object::Extent;
+
 use crate::error::Error;
 
 /// What is sent of an object.
@@ -43,6 +45,18 @@ pub(crate) fn wanted(headers: &HeaderMap, facts: Facts<'_>) -> Result<Wanted, Er
     }
     let (first, last) = range_of(range, facts.size).ok_or(Error::InvalidRange)?;
     Ok(Wanted::Part { first, last })
+}
+
+/// What a range asks for, as far as one can tell without the object.
+pub(crate) fn extent(headers: &HeaderMap) -> Extent {
+    let bounds = text(headers, RANGE).and_then(|range| range.strip_prefix("bytes=")?.split_once('-'));
+    let Some((first, last)) = bounds else { return Extent::Whole };
+    match (first.parse(), last.parse()) {
+        (Ok(first), Ok(last)) if first <= last => Extent::Part(first, last),
+        (Ok(first), Err(_)) if last.is_empty() => Extent::From(first),
+        (Err(_), Ok(length)) if first.is_empty() && length > 0 => Extent::Last(length),
+        _ => Extent::Whole,
+    }
 }
 
 /// Whether the client has the object already.
@@ -184,6 +198,22 @@ mod tests {
             check(bad, None);
         }
         assert_eq!(ask(&[("range", "bytes=0-0")], 0), None);
+    }
+
+    #[test]
+    fn what_a_range_asks_for_is_known_before_the_object() {
+        let check = |range: &str, expected: Extent| {
+            let mut map = HeaderMap::new();
+            map.insert(RANGE, HeaderValue::from_str(range).unwrap());
+            assert_eq!(extent(&map), expected, "{range}");
+        };
+        check("bytes=5-9", Extent::Part(5, 9));
+        check("bytes=5-", Extent::From(5));
+        check("bytes=-5", Extent::Last(5));
+        for other in ["bytes=9-5", "bytes=-0", "bytes=-", "bytes=0-1,3-4", "items=0-1"] {
+            check(other, Extent::Whole);
+        }
+        assert_eq!(extent(&HeaderMap::new()), Extent::Whole);
     }
 
     #[test]

@@ -14,12 +14,17 @@ use crate::webhook;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
+    /// Where files are kept: `file` (in the directory `path`) or `s3` (in a bucket of an S3 server, see
+    /// `[storage.remote]`).
+    pub backend: Backend,
     /// Directory of the files, for example a volume of Supabase Storage. Empty: `storage` in the data
-    /// directory.
+    /// directory. With an S3 server: of what is on its way there, and of pictures that were made.
     pub path: PathBuf,
-    /// First directory below `path`: the name that the original's volume has there.
+    /// First directory below `path`: the name that the original's volume has there. With an S3 server:
+    /// its bucket.
     pub bucket: String,
-    /// Directory below that one, above those of the buckets.
+    /// Directory below that one, above those of the buckets. With an S3 server: the beginning of every
+    /// key.
     pub tenant: String,
     /// Largest file. A bucket may set a smaller limit.
     pub file_size_limit: Bytes,
@@ -40,6 +45,8 @@ pub struct Config {
     pub removal_delay: Span,
     /// Pictures in other sizes and formats.
     pub images: Images,
+    /// The S3 server that keeps the files, if `backend` is `s3`.
+    pub remote: Remote,
     /// The S3 protocol.
     pub s3: S3,
     /// Telling another server what happens to objects.
@@ -105,6 +112,87 @@ impl WebhookSettings {
             problem("webhook.events", format!("{event} is none of {}", Self::EVENTS.join(", ")));
         }
         found
+    }
+}
+
+/// Where files are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Backend {
+    /// In a directory.
+    #[default]
+    File,
+    /// In a bucket of an S3 server.
+    S3,
+}
+
+/// The S3 server that keeps the files, if `backend` is `s3`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Remote {
+    /// Its URL. Empty: Amazon's.
+    pub endpoint: String,
+    /// The region of the bucket.
+    pub region: String,
+    /// The access key. Empty, as the secret: that which Amazon's machines are given.
+    #[schemars(extend("format" = "password"))]
+    pub access_key_id: Secret,
+    /// The secret of the access key.
+    #[schemars(extend("format" = "password"))]
+    pub secret_access_key: Secret,
+    /// Name the bucket in the path and not in the host, as most servers but Amazon's want it.
+    pub force_path_style: bool,
+    /// Larger files are sent in parts of this size, 10,000 at most. It is at least 5 MiB.
+    pub part_size: Bytes,
+    /// Parts that are sent at once, those of all files together. Each is in memory while it is sent.
+    pub senders: u32,
+    /// How long a request may take to be answered, and a download to go on. A part must arrive in it.
+    pub timeout: Span,
+}
+
+impl Default for Remote {
+    fn default() -> Self {
+        Self {
+            endpoint: String::new(),
+            region: "us-east-1".to_owned(),
+            access_key_id: Secret::default(),
+            secret_access_key: Secret::default(),
+            force_path_style: false,
+            part_size: Bytes::mib(8),
+            senders: 4,
+            timeout: Span::secs(30),
+        }
+    }
+}
+
+impl Remote {
+    /// What S3 servers take.
+    const MOST_PARTS: u64 = 10_000;
+    const LEAST_PART: u64 = 5 * 1024 * 1024;
+    /// It is held in memory.
+    const LARGEST_PART: u64 = 1024 * 1024 * 1024;
+
+    fn check(&self, largest: u64) -> Vec<Problem> {
+        let problem = |text: &str| Problem { key: "remote", text: text.to_owned() };
+        let mut problems = Vec::new();
+        if self.access_key_id.is_empty() != self.secret_access_key.is_empty() {
+            problems.push(problem("access_key_id and secret_access_key go together"));
+        }
+        if !self.endpoint.is_empty()
+            && !self.endpoint.starts_with("http://")
+            && !self.endpoint.starts_with("https://")
+        {
+            problems.push(problem("endpoint must be a URL of http or https"));
+        }
+        if self.part_size.0 < Self::LEAST_PART || self.part_size.0 > Self::LARGEST_PART {
+            problems.push(problem("part_size must be between 5 MiB and 1 GiB"));
+        } else if self.part_size.0.saturating_mul(Self::MOST_PARTS) < largest {
+            problems.push(problem("part_size is too small for file_size_limit: 10,000 parts are the most"));
+        }
+        if self.senders == 0 || self.timeout.0.is_zero() {
+            problems.push(problem("senders and timeout must be more than nothing"));
+        }
+        problems
     }
 }
 
@@ -182,6 +270,7 @@ impl Default for Images {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            backend: Backend::default(),
             path: PathBuf::new(),
             bucket: "stub".to_owned(),
             tenant: "stub".to_owned(),
@@ -193,8 +282,9 @@ impl Default for Config {
             idle_timeout: Span::secs(60),
             empty_bucket_max: 200_000,
             removal_delay: Span::secs(60),
-            s3: S3::default(),
             images: Images::default(),
+            remote: Remote::default(),
+            s3: S3::default(),
             webhook: WebhookSettings::default(),
         }
     }
@@ -217,9 +307,14 @@ impl Config {
             |name: &str| !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\0']);
         let names = [("bucket", &self.bucket), ("tenant", &self.tenant)];
         let bad = names.into_iter().filter(|(_, name)| !is_directory(name));
-        bad.map(|(key, _)| Problem { key, text: "must be the name of a directory".to_owned() })
+        let mut problems: Vec<Problem> = bad
+            .map(|(key, _)| Problem { key, text: "must be the name of a directory".to_owned() })
             .chain(self.webhook.check())
-            .collect()
+            .collect();
+        if self.backend == Backend::S3 {
+            problems.extend(self.remote.check(self.file_size_limit.0));
+        }
+        problems
     }
 
     /// Leaves what a running instance cannot change as it is in `current`; returns what of it had changed.
@@ -241,6 +336,26 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_no_s3_server_can_do_is_told() {
+        let check = |change: fn(&mut Remote)| {
+            let mut config = Config { backend: Backend::S3, ..Config::default() };
+            change(&mut config.remote);
+            let problems = config.check().len();
+            // Another backend does not ask.
+            config.backend = Backend::File;
+            assert_eq!(config.check(), []);
+            problems
+        };
+        assert_eq!(check(|_| {}), 0);
+        assert_eq!(check(|remote| remote.access_key_id = Secret::new("key")), 1);
+        assert_eq!(check(|remote| remote.endpoint = "minio:9000".to_owned()), 1);
+        assert_eq!(check(|remote| remote.part_size = Bytes::mib(4)), 1);
+        assert_eq!(check(|remote| remote.senders = 0), 1);
+        let large = Config { backend: Backend::S3, file_size_limit: Bytes::mib(81_000), ..Config::default() };
+        assert_eq!(large.check().len(), 1);
+    }
 
     #[test]
     fn directories_stay_where_they_belong() {

@@ -115,6 +115,12 @@ pub enum Error {
     /// No room is left on the disk.
     #[error("There is no space left to store the object")]
     DiskFull,
+    /// The S3 server that keeps the files does not answer in time, or has no time.
+    #[error("The storage backend is not available. Please try again later.")]
+    StoreUnavailable(#[source] object::Error),
+    /// The S3 server that keeps the files does not let us, or does not take this file.
+    #[error("The storage backend refused the request")]
+    StoreRefused(#[source] object::Error),
     /// Postgres took too long, or could not be reached.
     #[error("The connection to the database timed out")]
     DatabaseTimeout(#[source] db::Error),
@@ -214,6 +220,8 @@ impl Error {
             object::Error::NotFound => Self::NoSuchFile,
             object::Error::Name => Self::InvalidKey(named.to_owned()),
             object::Error::Full => Self::DiskFull,
+            error @ object::Error::Unavailable(_) => Self::StoreUnavailable(error),
+            error @ object::Error::Refused(_) => Self::StoreRefused(error),
             object::Error::Io(error) => Self::Internal(Box::new(error)),
         }
     }
@@ -276,6 +284,8 @@ impl Error {
             Self::Aborted => (499, "Request aborted", "Aborted"),
             Self::NoRoute(_) => (404, "Not Found", "InvalidRequest"),
             Self::DiskFull => (507, "InsufficientStorage", "InternalError"),
+            Self::StoreUnavailable(_) => (503, "S3Error", "S3Error"),
+            Self::StoreRefused(_) => (500, "S3Error", "S3Error"),
             Self::DatabaseTimeout(_) => (544, "DatabaseTimeout", "DatabaseTimeout"),
             Self::DatabaseReadOnly => (503, "DatabaseReadOnly", "DatabaseReadOnly"),
             Self::SlowDown => (429, "too_many_connections", "SlowDown"),
@@ -303,6 +313,7 @@ impl Error {
             | Self::Aborted
             | Self::BodyTooLarge => self.row().0,
             Self::DatabaseTimeout(_) | Self::SlowDown | Self::DiskFull | Self::Busy => self.row().0,
+            Self::StoreUnavailable(_) | Self::StoreRefused(_) => self.row().0,
             Self::Database(_) | Self::Internal(_) => 500,
             _ => 400,
         }
@@ -351,7 +362,7 @@ impl ResponseError for Error {
         if matches!(self, Self::NoSuchFile) {
             answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         }
-        if matches!(self, Self::Busy) {
+        if matches!(self, Self::Busy | Self::StoreUnavailable(_)) {
             answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
         answer
@@ -367,6 +378,9 @@ impl Error {
             | Self::InvalidDefinition(cause)
             | Self::Database(cause) => tracing::error!(error = %cause, "storage: the database failed"),
             Self::Internal(cause) => tracing::error!(error = %cause, "storage failed"),
+            Self::StoreUnavailable(cause) | Self::StoreRefused(cause) => {
+                tracing::error!(error = %cause, "storage: the S3 server failed");
+            }
             Self::NoSuchFile => tracing::error!("an object has no file"),
             Self::DiskFull => tracing::error!("the disk of storage is full"),
             _ => {}

@@ -50,7 +50,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ::object::Disk;
+use ::object::{Bucket, Store};
 use actix_web::web::ServiceConfig;
 use arc_swap::ArcSwap;
 use db::Fleet;
@@ -58,7 +58,7 @@ use jwt::KeySet;
 use kernel::{Clock, Health, Task};
 use lru::LruCache;
 
-pub use crate::config::{Config, Images, Problem, S3, WebhookSettings};
+pub use crate::config::{Backend, Config, Images, Problem, Remote, S3, WebhookSettings};
 pub use crate::error::{Error, Existing};
 pub use crate::s3::keys::{S3Credentials, S3Keys, S3Pair};
 use crate::service::Service;
@@ -133,8 +133,7 @@ impl Storage {
         if !problems.is_empty() {
             return Err(StartError::Settings(problems));
         }
-        let within = Path::new(&config.bucket).join(&config.tenant);
-        let disk = Disk::open(&config.path, &within)
+        let disk = open(&config)
             .map_err(|error| StartError::Directory { path: config.path.display().to_string(), error })?;
         let Deps { fleet, keys, s3, clock, public_url } = deps;
         let (parts, seats) = (disk.parts(), resumable::Seats::default());
@@ -242,6 +241,29 @@ impl Storage {
         match store::removals::due(&self.0.fleet).await {
             Ok(_) => Health::Ready,
             Err(error) => Health::NotReady(error.to_string()),
+        }
+    }
+}
+
+/// The files, wherever they are kept.
+fn open(config: &Config) -> Result<Store, ::object::Error> {
+    match config.backend {
+        Backend::File => Store::on_disk(&config.path, &Path::new(&config.bucket).join(&config.tenant)),
+        Backend::S3 => {
+            let Remote { endpoint, region, access_key_id, secret_access_key, .. } = &config.remote;
+            let bucket = Bucket {
+                name: config.bucket.clone(),
+                endpoint: endpoint.clone(),
+                region: region.clone(),
+                access_key: access_key_id.expose().to_owned(),
+                secret_key: secret_access_key.expose().to_owned(),
+                path_style: config.remote.force_path_style,
+                tenant: config.tenant.clone(),
+                part_size: config.remote.part_size.0,
+                senders: config.remote.senders,
+                timeout: config.remote.timeout.0,
+            };
+            Store::in_bucket(&config.path, &bucket)
         }
     }
 }

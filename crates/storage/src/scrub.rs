@@ -84,7 +84,7 @@ async fn compare(call: &Call, row: &ObjectRow, bytes: &mut u64) -> Result<Option
     let blob = match call.service.disk.read(&key).await {
         Ok(blob) => blob,
         Err(object::Error::NotFound | object::Error::Name) => return Ok(Some("the file is missing")),
-        Err(object::Error::Io(_)) => return Ok(Some("the file cannot be read")),
+        Err(object::Error::Io(_) | object::Error::Refused(_)) => return Ok(Some("the file cannot be read")),
         Err(error) => return Err(Error::disk(error, &row.name)),
     };
     let file = FileMetadata::of(row);

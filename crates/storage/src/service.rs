@@ -8,7 +8,7 @@ use db::{Fleet, Text};
 use jwt::KeySet;
 use kernel::Clock;
 use lru::LruCache;
-use object::{Disk, Parts};
+use object::{Parts, Store};
 
 use crate::config::Config;
 use crate::error::Error;
@@ -23,7 +23,8 @@ use crate::webhook::Webhook;
 pub(crate) struct Service {
     pub(crate) settings: ArcSwap<Config>,
     pub(crate) fleet: Fleet,
-    pub(crate) disk: Disk,
+    /// Files of objects, wherever they are kept.
+    pub(crate) disk: Store,
     /// Parts of uploads that are under way.
     pub(crate) parts: Parts,
     /// Signs and verifies what is in signed URLs.

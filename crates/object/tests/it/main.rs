@@ -8,17 +8,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::TryStreamExt;
-use object::{Disk, Error, Key, Labels, PIECE};
+use object::{Error, Key, Labels, PIECE, Store};
 
 struct Tree {
     directory: tempfile::TempDir,
-    disk: Disk,
+    disk: Store,
 }
 
 impl Tree {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let disk = Disk::open(directory.path(), Path::new("stub/stub")).unwrap();
+        let disk = Store::on_disk(directory.path(), Path::new("stub/stub")).unwrap();
         Self { directory, disk }
     }
 
@@ -45,15 +45,15 @@ fn key(name: &str) -> Key {
     Key::new("bucket", name, Some("v1")).unwrap()
 }
 
-async fn put(disk: &Disk, key: Key, content: &[u8]) -> object::Stored {
-    let mut incoming = disk.create(key);
+async fn put(disk: &Store, key: Key, content: &[u8]) -> object::Stored {
+    let mut incoming = disk.create(key, Labels::default());
     for chunk in content.chunks(100_000) {
         incoming = incoming.write(&Bytes::copy_from_slice(chunk)).await.unwrap();
     }
     incoming.finish(Labels::default()).await.unwrap()
 }
 
-async fn get(disk: &Disk, key: &Key) -> Vec<u8> {
+async fn get(disk: &Store, key: &Key) -> Vec<u8> {
     let blob = disk.read(key).await.unwrap();
     let pieces: Vec<Bytes> = blob.stream(0, blob.size()).try_collect().await.unwrap();
     pieces.concat()
@@ -86,7 +86,15 @@ async fn what_is_given_up_leaves_nothing() {
     let tree = Tree::new();
     let piece = Bytes::from(vec![7; PIECE]);
     // The second piece waits for the first.
-    let incoming = tree.disk.create(key("a")).write(&piece).await.unwrap().write(&piece).await.unwrap();
+    let incoming = tree
+        .disk
+        .create(key("a"), Labels::default())
+        .write(&piece)
+        .await
+        .unwrap()
+        .write(&piece)
+        .await
+        .unwrap();
     assert_eq!(tree.files().len(), 1);
     assert!(matches!(tree.disk.read(&key("a")).await, Err(Error::NotFound)));
     drop(incoming);
@@ -138,7 +146,7 @@ async fn a_copy_lives_on_its_own() {
 async fn a_name_below_the_file_of_a_version_is_told() {
     let tree = Tree::new();
     put(&tree.disk, key("a"), b"1").await;
-    let incoming = tree.disk.create(key("a/v1/x"));
+    let incoming = tree.disk.create(key("a/v1/x"), Labels::default());
     assert!(matches!(incoming.finish(Labels::default()).await, Err(Error::Name)));
     assert_eq!(tree.files(), ["stub/stub/bucket/a/v1"]);
 }
@@ -161,7 +169,8 @@ async fn what_nobody_kept_is_found_again() {
     let key = |name: &str| Key::new("bucket", name, Some(&uuid::Uuid::new_v4().to_string())).unwrap();
     let [kept, lost, linked] = ["kept", "dir/lost", "linked"].map(key);
     let place = async |key: &Key| {
-        let incoming = tree.disk.create(key.clone()).write(&Bytes::from_static(b"x")).await.unwrap();
+        let incoming =
+            tree.disk.create(key.clone(), Labels::default()).write(&Bytes::from_static(b"x")).await.unwrap();
         incoming.finish(Labels::default()).await.unwrap();
     };
     let announced = async || tree.disk.announced(Duration::ZERO).await.unwrap();
@@ -205,7 +214,7 @@ async fn writers_and_removers_of_one_name_do_not_hurt_each_other() {
 async fn young_drafts_are_left_alone() {
     let tree = Tree::new();
     let piece = Bytes::from(vec![7; PIECE]);
-    let incoming = tree.disk.create(key("a")).write(&piece).await.unwrap();
+    let incoming = tree.disk.create(key("a"), Labels::default()).write(&piece).await.unwrap();
     assert_eq!(tree.disk.sweep().await.unwrap(), 0);
     incoming.finish(Labels::default()).await.unwrap();
     let old = tree.directory.path().join(".incoming/old");

@@ -186,7 +186,10 @@ fn of(cause: &Cause) -> (u16, &'static str) {
         Cause::Aborted => (400, "RequestTimeout"),
         Cause::NoRoute(_) => (404, "NoSuchKey"),
         Cause::SlowDown => (503, "SlowDown"),
-        Cause::DiskFull | Cause::DatabaseTimeout(_) | Cause::DatabaseReadOnly => (503, "ServiceUnavailable"),
+        Cause::DiskFull
+        | Cause::StoreUnavailable(_)
+        | Cause::DatabaseTimeout(_)
+        | Cause::DatabaseReadOnly => (503, "ServiceUnavailable"),
         _ => (500, "InternalError"),
     }
 }

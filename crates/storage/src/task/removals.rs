@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::{StreamExt, stream};
 use kernel::{Stop, Task};
 use object::Key;
 
@@ -16,6 +17,8 @@ use crate::store::versions;
 const EVERY: Duration = Duration::from_secs(30);
 /// After so long a row is written or will never be: statements and waits for locks are shorter.
 const SETTLED: Duration = Duration::from_secs(120);
+/// Files that are removed at once.
+const AT_ONCE: usize = 16;
 /// Drafts are looked for once in so many turns.
 const TURNS: u32 = 120;
 
@@ -26,6 +29,9 @@ pub(crate) fn task(service: &Arc<Service>) -> Task {
 
 async fn run(service: Arc<Service>, mut stop: Stop) {
     let mut turn = 0;
+    if let Err(error) = service.disk.greet().await {
+        tracing::error!(%error, "files cannot be kept where they should be (storage.remote)");
+    }
     while !stop.is_stopped() {
         if turn % TURNS == 0
             && let Err(error) = service.disk.sweep().await
@@ -33,7 +39,7 @@ async fn run(service: Arc<Service>, mut stop: Stop) {
             tracing::warn!(%error, "could not look for abandoned uploads");
         }
         turn = turn.wrapping_add(1);
-        match orphans(&service, SETTLED).await {
+        match orphans(&service, settled(&service)).await {
             Ok(0) => {}
             Ok(gone) => tracing::info!(gone, "removed files of uploads that had not ended"),
             Err(error) => tracing::warn!(%error, "could not look for files without an object"),
@@ -59,12 +65,13 @@ async fn all(service: &Service, stop: &Stop) -> Result<usize, Error> {
     while !stop.is_stopped() {
         let (due, mut done) = removals::due(&service.fleet).await.map_err(Error::database)?;
         let found = due.len() + done.len();
-        for file in due {
-            if remove(service, &file).await {
-                gone += 1;
-                done.push(file.id);
-            }
-        }
+        let removed: Vec<Option<i64>> = stream::iter(due)
+            .map(|file| async move { remove(service, &file).await.then_some(file.id) })
+            .buffer_unordered(AT_ONCE)
+            .collect()
+            .await;
+        gone += removed.iter().flatten().count();
+        done.extend(removed.into_iter().flatten());
         if done.is_empty() {
             break;
         }
@@ -120,6 +127,11 @@ async fn forget(service: &Service, key: Key) {
     }
 }
 
+/// How long it may take until a file has its row.
+fn settled(service: &Service) -> Duration {
+    SETTLED + service.disk.patience()
+}
+
 /// What a turn has done.
 pub(crate) struct Swept {
     pub(crate) versions: u64,
@@ -128,7 +140,7 @@ pub(crate) struct Swept {
 
 /// What a turn does.
 pub(crate) async fn once(service: &Service) -> Result<Swept, Error> {
-    orphans(service, SETTLED).await?;
+    orphans(service, settled(service)).await?;
     let (_handle, stop) = Stop::pair();
     let versions = versions::expire(&service.fleet).await.map_err(Error::database)?;
     Ok(Swept { versions, files: all(service, &stop).await? })

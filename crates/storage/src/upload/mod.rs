@@ -105,7 +105,7 @@ async fn store(
     let version = Uuid::new_v4().to_string();
     let key = Key::new(&upload.bucket, &upload.name, Some(&version)).ok_or_else(|| invalid(&upload.name))?;
     let on_disk = |error| Error::disk(error, &upload.name);
-    let mut incoming = service.disk.create(key.clone());
+    let mut incoming = service.disk.create(key.clone(), fields.labels());
     while let Some(bytes) = source.chunk().await? {
         if incoming.size() + bytes.len() as u64 > limit {
             return Err(Error::EntityTooLarge("object"));

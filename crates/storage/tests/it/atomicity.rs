@@ -85,7 +85,7 @@ async fn a_row_that_cannot_be_written_leaves_no_file() {
     assert_eq!(api.post("/object/copy", &service, way).await.status, 400);
     assert_eq!(api.get("/object/b/a", &service).await.bytes, b"old");
     api.is_consistent().await;
-    assert_eq!(api.files().len(), 1);
+    assert_eq!(api.files().await.len(), 1);
 }
 
 #[actix_web::test]
@@ -129,10 +129,10 @@ async fn files_outlive_their_objects_for_a_while() {
     api.upload("b/a", &service, "x").await.ok();
     api.delete("/object/b/a", &service).await.ok();
     assert_eq!(api.storage.remove_due().await.unwrap(), 0);
-    assert_eq!(api.files().len(), 1);
+    assert_eq!(api.files().await.len(), 1);
     api.sql("update storage.basalt_removals set due_at = due_at - interval '61 seconds'").await;
     assert_eq!(api.storage.remove_due().await.unwrap(), 1);
-    assert_eq!(api.files().len(), 0);
+    assert_eq!(api.files().await.len(), 0);
 }
 
 #[actix_web::test]
@@ -142,23 +142,18 @@ async fn what_a_process_left_behind_is_swept() {
     let service = api.service();
     api.upload("b/a", &service, "kept").await.ok();
     let root = api.directory.path().to_owned();
-    let leave = |name: &str, version: &str| {
-        let directory = root.join("stub/stub/b").join(name);
-        std::fs::create_dir_all(&directory).unwrap();
-        std::fs::write(directory.join(version), "x").unwrap();
-    };
     let announce = |name: &str, version: &str| {
         std::fs::write(root.join(format!(".incoming/{version}.placed")), format!("b\0{name}")).unwrap();
     };
     // A file whose row was never written, one whose row was, and one that nobody here has written.
     let orphan = "4d56e902-f0a0-4662-8448-a4d9e643c142";
-    leave("dir/orphan", orphan);
+    api.place(&format!("stub/stub/b/dir/orphan/{orphan}"), b"x").await;
     announce("dir/orphan", orphan);
     announce("a", &api.value("select version from storage.objects").await);
-    leave("foreign", "4d56e902-f0a0-4662-8448-a4d9e643c143");
+    api.place("stub/stub/b/foreign/4d56e902-f0a0-4662-8448-a4d9e643c143", b"x").await;
     assert_eq!(api.storage.remove_orphans(std::time::Duration::from_secs(60)).await.unwrap(), 0);
     assert_eq!(api.storage.remove_orphans(std::time::Duration::ZERO).await.unwrap(), 1);
-    let files = api.files();
+    let files = api.files().await;
     assert_eq!(files.len(), 2, "{files:?}");
     assert!(files[1].starts_with("stub/stub/b/foreign/"), "{files:?}");
     assert_eq!(api.get("/object/b/a", &service).await.bytes, b"kept");

@@ -125,7 +125,7 @@ async fn only_empty_buckets_go_and_only_the_service_empties_them() {
     assert!(
         api.send(raw).await.ok()["message"].as_str().unwrap().starts_with("Empty bucket has been queued")
     );
-    assert_eq!(api.files().len(), 3);
+    assert_eq!(api.files().await.len(), 3);
     api.delete("/bucket/a", &service).await.ok();
     api.is_consistent().await;
     api.post("/bucket/a/empty", &service, json!({})).await.refused("404", "NoSuchBucket", "Bucket not found");

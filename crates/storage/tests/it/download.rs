@@ -137,8 +137,8 @@ async fn pages_of_others_do_not_run_here() {
 #[actix_web::test]
 async fn a_row_without_its_file_is_told_and_not_kept_by_anybody() {
     let api = with_object().await;
-    for file in api.files() {
-        std::fs::remove_file(api.directory.path().join(file)).unwrap();
+    for file in api.files().await {
+        api.lose(&file).await;
     }
     let answer = api.get("/object/public/open/a%20b.txt", "").await;
     answer.refused("404", "NoSuchKey", "The resource was not found");
@@ -155,11 +155,8 @@ async fn files_of_the_original_are_read() {
            ('old', 'c.txt', 'v7', '{\"mimetype\":\"text/css\",\"size\":\"1\",\"cacheControl\":\"max-age=3600\"}')",
     )
     .await;
-    let root = api.directory.path().join("stub/stub/old");
-    std::fs::create_dir_all(root.join("a")).unwrap();
-    std::fs::create_dir_all(root.join("c.txt")).unwrap();
-    std::fs::write(root.join("a/b.txt"), "first years").unwrap();
-    std::fs::write(root.join("c.txt/v7"), "c").unwrap();
+    api.place("stub/stub/old/a/b.txt", b"first years").await;
+    api.place("stub/stub/old/c.txt/v7", b"c").await;
     let old = api.get("/object/public/old/a/b.txt", "").await;
     assert_eq!(
         (old.bytes.as_slice(), old.header("content-type")),

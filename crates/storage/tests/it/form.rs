@@ -153,5 +153,5 @@ async fn what_is_no_form_is_refused_and_leaves_nothing() {
     );
     let form = (0..11).fold(Form::new(), |form, n| form.field(&format!("f{n}"), "x")).file(FILE, b"x");
     assert_eq!(api.send(form.request("b/a", &service)).await.error(), (400, "400", "InvalidRequest"));
-    assert_eq!(api.files(), Vec::<String>::new());
+    assert_eq!(api.files().await, Vec::<String>::new());
 }

@@ -14,10 +14,13 @@ use chrono::DateTime;
 use db::Fleet;
 use jwt::{KeySet, Policy, Verifier};
 use kernel::{Clock, Credential, Identity, RoleName, Secret, TokenError};
+use object::Store;
 use serde_json::{Value, json};
-use storage::{Config, Deps, S3Credentials, S3Keys, S3Pair, Storage};
+use storage::{Backend, Config, Deps, S3Credentials, S3Keys, S3Pair, Storage};
 use tempfile::TempDir;
 use testkit::Database;
+
+use crate::server::Server;
 
 pub const SECRET: &str = "super-secret-jwt-token-with-at-least-32-characters-long";
 pub const USER: &str = "11111111-2222-4333-8444-555555555555";
@@ -37,6 +40,9 @@ pub struct Api {
     pub clock: Clock,
     /// Who may sign requests of S3.
     pub credentials: S3Credentials,
+    /// The server that keeps the files, if there is one.
+    pub remote: Option<Box<Server>>,
+    config: Config,
     keys: KeySet,
     call: Call,
 }
@@ -79,17 +85,28 @@ impl Api {
     }
 
     pub async fn with(config: Config) -> Self {
+        let remote = match crate::BACKEND {
+            Backend::File => None,
+            Backend::S3 => Some(Box::new(Server::start().await)),
+        };
+        let clock = Clock::stopped(DateTime::from_timestamp(1_800_000_000, 0).unwrap());
+        Self::at(clock, config, remote).await
+    }
+
+    pub async fn at(clock: Clock, config: Config, remote: Option<Box<Server>>) -> Self {
         let database = testkit::database(&[storage::migrations()]).await;
         let directory = tempfile::tempdir().unwrap();
-        let clock = Clock::stopped(DateTime::from_timestamp(1_800_000_000, 0).unwrap());
         let keys = KeySet::from_secret(SECRET);
         let fleet = database.fleet_as("supabase_storage_admin");
         let credentials = credentials(&[]);
         let deps = deps(fleet, &keys, &clock, &credentials);
-        let config = Config { path: directory.path().to_owned(), ..config };
-        let storage = Storage::start(config, deps).await.unwrap();
+        let mut config = Config { path: directory.path().to_owned(), ..config };
+        if let Some(remote) = &remote {
+            remote.keeps_for(&mut config);
+        }
+        let storage = Storage::start(config.clone(), deps).await.unwrap();
         let call = mount(storage.clone(), keys.clone(), clock.clone()).await;
-        Self { database, storage, directory, clock, credentials, keys, call }
+        Self { database, storage, directory, clock, credentials, remote, config, keys, call }
     }
 
     /// As after a restart of the server.
@@ -97,8 +114,7 @@ impl Api {
         let fleet = self.database.fleet_as("supabase_storage_admin");
         let (keys, clock) = (self.keys.clone(), self.clock.clone());
         let deps = deps(fleet, &keys, &clock, &self.credentials);
-        let config = Config { path: self.directory.path().to_owned(), ..Config::default() };
-        self.storage = Storage::start(config, deps).await.unwrap();
+        self.storage = Storage::start(self.config.clone(), deps).await.unwrap();
         self.call = mount(self.storage.clone(), keys, clock).await;
     }
 
@@ -177,8 +193,19 @@ impl Api {
         self.sql(&sql).await;
     }
 
-    /// All files of objects and drafts; not what tells that a file has just got its place.
-    pub fn files(&self) -> Vec<String> {
+    /// All files of objects and drafts, wherever they are kept; not what tells that a file has just got its
+    /// place.
+    pub async fn files(&self) -> Vec<String> {
+        let mut found = self.local_files();
+        if let Some(remote) = &self.remote {
+            found.extend(remote.keys().await.into_iter().map(|key| format!("stub/{key}")));
+            found.sort();
+        }
+        found
+    }
+
+    /// Those of them that are on this machine.
+    pub fn local_files(&self) -> Vec<String> {
         let mut found = Vec::new();
         let mut todo = vec![self.directory.path().to_owned()];
         while let Some(directory) = todo.pop() {
@@ -198,6 +225,35 @@ impl Api {
         found
     }
 
+    /// Puts a file where one of an object would be, as [`Api::files`] names it.
+    pub async fn place(&self, file: &str, content: &[u8]) {
+        match &self.remote {
+            None => {
+                let path = self.directory.path().join(file);
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                std::fs::write(path, content).unwrap();
+            }
+            Some(remote) => remote.place(file.strip_prefix("stub/").unwrap(), content).await,
+        }
+    }
+
+    /// The files as the service sees them.
+    pub fn store(&self) -> Store {
+        match &self.remote {
+            None => Store::on_disk(self.directory.path(), "stub/stub".as_ref()),
+            Some(remote) => Store::in_bucket(self.directory.path(), &remote.bucket()),
+        }
+        .unwrap()
+    }
+
+    /// Takes such a file away.
+    pub async fn lose(&self, file: &str) {
+        match &self.remote {
+            None => std::fs::remove_file(self.directory.path().join(file)).unwrap(),
+            Some(remote) => remote.lose(file.strip_prefix("stub/").unwrap()).await,
+        }
+    }
+
     /// Every row has its file, and after the removals that are due every file its row. What is
     /// remembered of resumable uploads that are complete may stay.
     pub async fn is_consistent(&self) {
@@ -210,8 +266,9 @@ impl Api {
             self.value(rows).await.split(',').filter(|line| !line.is_empty()).map(str::to_owned).collect();
         let mut expected = expected;
         expected.sort();
-        let mut files = self.files();
-        files.retain(|file| !(file.starts_with(".resumable/") && file.ends_with(".note")));
+        let mut files = self.files().await;
+        let is_memory = |file: &str| file.ends_with(".note") || file.ends_with(".sent");
+        files.retain(|file| !(file.starts_with(".resumable/") && is_memory(file)));
         assert_eq!(files, expected);
     }
 }

@@ -36,7 +36,7 @@ async fn no_name_leads_out_of_the_bucket() {
         let answer = api.get(&format!("/object/public/{bucket}/x"), "").await;
         assert!(matches!(answer.error().2, "NoSuchBucket"), "{bucket}: {answer:?}");
     }
-    assert_eq!(api.files(), ["stub/secret"]);
+    assert_eq!(api.files().await, ["stub/secret"]);
 }
 
 #[actix_web::test]
@@ -65,7 +65,7 @@ async fn rows_that_lead_elsewhere_are_not_followed() {
     }
     api.sql("update storage.basalt_removals set due_at = now()").await;
     api.storage.remove_due().await.unwrap();
-    assert_eq!(api.files(), ["stub/secret"]);
+    assert_eq!(api.files().await, ["stub/secret"]);
     assert_eq!(api.value("select count(*) from storage.basalt_removals").await, "0");
 }
 

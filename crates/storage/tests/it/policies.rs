@@ -100,5 +100,5 @@ async fn what_the_developer_s_code_says_is_told() {
     api.allow("objects", &["insert", "select"], "exists (select from storage.objects)").await;
     let answer = api.upload("b/a", &api.user(USER), "x").await;
     assert_eq!(answer.error(), (400, "503", "DatabaseInvalidObjectDefinition"));
-    assert_eq!(api.files(), Vec::<String>::new());
+    assert_eq!(api.files().await, Vec::<String>::new());
 }

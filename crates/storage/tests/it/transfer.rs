@@ -137,7 +137,7 @@ async fn deleting() {
     let none = many(&user, json!([])).await;
     none.refused("400", "InvalidRequest", "body/prefixes must NOT have fewer than 1 items");
     assert_eq!(api.value("select string_agg(name, ' ' order by name) from storage.objects").await, "0 2 4");
-    assert_eq!(api.files().len(), 6);
+    assert_eq!(api.files().await.len(), 6);
     api.is_consistent().await;
     let names: Vec<String> = (0..1200).map(|n| format!("none{n}")).chain(["0".to_owned()]).collect();
     assert_eq!(many(&service, json!(names)).await.ok().as_array().unwrap().len(), 1);

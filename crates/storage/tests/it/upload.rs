@@ -28,7 +28,7 @@ async fn what_is_uploaded_is_kept_with_all_that_is_known_of_it() {
     assert_eq!((&info["name"], &info["bucket_id"]), (&json!("dir/a.txt"), &json!("b")));
     assert!(info.get("updated_at").is_none() && info["last_modified"].as_str().unwrap().ends_with('Z'));
     let version = info["version"].as_str().unwrap();
-    assert_eq!(api.files(), [format!("stub/stub/b/dir/a.txt/{version}")]);
+    assert_eq!(api.files().await, [format!("stub/stub/b/dir/a.txt/{version}")]);
     let keys = "select string_agg(k, ' ' order by k) from storage.objects, jsonb_object_keys(metadata) k";
     assert_eq!(
         api.value(keys).await,
@@ -52,9 +52,9 @@ async fn a_second_upload_needs_to_say_that_it_replaces() {
     api.send(put).await.ok();
     assert_eq!(api.get("/object/b/a", &service).await.bytes, b"three");
     // Old versions are there until their time has come.
-    assert_eq!(api.files().len(), 4);
+    assert_eq!(api.files().await.len(), 4);
     api.is_consistent().await;
-    assert_eq!(api.files().len(), 2);
+    assert_eq!(api.files().await.len(), 2);
 }
 
 #[actix_web::test]
@@ -108,7 +108,7 @@ async fn buckets_limit_what_is_put_into_them() {
     };
     api.send(folder("x")).await.refused("413", "EntityTooLarge", large);
     api.send(folder("")).await.ok();
-    assert_eq!(api.files().len(), 3);
+    assert_eq!(api.files().await.len(), 3);
 }
 
 #[actix_web::test]
@@ -152,7 +152,7 @@ async fn who_comes_without_a_token_is_told_why() {
     assert_eq!(api.upload("b/a", &nobody, "x").await.error(), (400, "403", "AccessDenied"));
     let admin = api.token(json!({ "role": "supabase_admin" }));
     assert_eq!(api.upload("b/a", &admin, "x").await.error(), (400, "403", "AccessDenied"));
-    assert_eq!(api.files(), Vec::<String>::new());
+    assert_eq!(api.files().await, Vec::<String>::new());
 }
 
 #[actix_web::test]

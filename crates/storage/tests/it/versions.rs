@@ -44,7 +44,7 @@ async fn what_is_replaced_or_deleted_comes_back() {
     // The files stay when others would go.
     api.sql("update storage.basalt_removals set due_at = now()").await;
     api.storage.remove_due().await.unwrap();
-    assert_eq!(api.files().len(), 3);
+    assert_eq!(api.files().await.len(), 3);
     restore(&api, &kept[1]["id"], &service).await.ok();
     assert_eq!(api.get("/object/b/dir/a.txt", &service).await.bytes, b"one");
     // What was there is kept in its turn; what came back is not there twice.
@@ -110,7 +110,7 @@ async fn versions_go_when_their_time_is_over() {
     assert!(versions(&api, &service).await.is_empty());
     api.storage.remove_due().await.unwrap();
     api.is_consistent().await;
-    assert!(api.files().is_empty());
+    assert!(api.files().await.is_empty());
 }
 
 #[actix_web::test]
@@ -202,11 +202,11 @@ async fn a_scrub_finds_what_is_not_what_it_was() {
     let file = async |name: &str| {
         let path =
             format!("select 'stub/stub/b/{name}/' || version from storage.objects where name = '{name}'");
-        api.directory.path().join(api.value(&path).await)
+        api.value(&path).await
     };
-    std::fs::remove_file(file("1").await).unwrap();
-    std::fs::write(file("2").await, "CONTENT 2").unwrap();
-    std::fs::write(file("3").await, "short").unwrap();
+    api.lose(&file("1").await).await;
+    api.place(&file("2").await, b"CONTENT 2").await;
+    api.place(&file("3").await, b"short").await;
     let report = api.post("/scrub", &service, json!({ "bucket": "b" })).await.ok();
     let mut found: Vec<(&str, &str)> = report["problems"]
         .as_array()

@@ -56,6 +56,12 @@ pub(super) const ROWS: &[Row] = &[
     ("TUS_URL_EXPIRY_MS", "storage.resumable_expiry", milliseconds),
     ("FILE_STORAGE_BACKEND_PATH", "storage.path", same),
     ("STORAGE_FILE_BACKEND_PATH", "storage.path", same),
+    ("STORAGE_BACKEND", "storage.backend", same),
+    ("GLOBAL_S3_ENDPOINT", "storage.remote.endpoint", same),
+    ("STORAGE_S3_ENDPOINT", "storage.remote.endpoint", same),
+    ("GLOBAL_S3_FORCE_PATH_STYLE", "storage.remote.force_path_style", same),
+    ("STORAGE_S3_FORCE_PATH_STYLE", "storage.remote.force_path_style", same),
+    ("STORAGE_S3_UPLOAD_PART_SIZE", "storage.remote.part_size", same),
     ("GLOBAL_S3_BUCKET", "storage.bucket", same),
     ("STORAGE_S3_BUCKET", "storage.bucket", same),
     ("STORAGE_TENANT_ID", "storage.tenant", same),
@@ -69,10 +75,17 @@ pub(super) const ROWS: &[Row] = &[
     ("STORAGE_EMPTY_BUCKET_MAX", "storage.empty_bucket_max", same),
 ];
 
+/// What is meant for the files alone if an S3 server keeps them: other programs have these names too.
+const BUCKET: &[Row] = &[
+    ("REGION", "storage.remote.region", same),
+    ("STORAGE_S3_REGION", "storage.remote.region", same),
+    ("AWS_ACCESS_KEY_ID", "storage.remote.access_key_id", same),
+    ("AWS_SECRET_ACCESS_KEY", "storage.remote.secret_access_key", same),
+];
+
 /// Names of parts that this version does not have. Not told: names that many programs use, and
 /// those of containers that are not needed here.
 const LATER: &[&str] = &[
-    "GLOBAL_S3_ENDPOINT",
     "DASHBOARD_USERNAME",
     "DASHBOARD_PASSWORD",
     "STUDIO_DEFAULT_ORGANIZATION",
@@ -117,9 +130,8 @@ pub(super) fn translate(into: &mut Names<'_>) {
         let port = port.parse::<u16>().map_err(|_| "must be a port".to_owned());
         into.assign("KONG_HTTP_PORT", "server.listen", port.map(|port| format!("127.0.0.1:{port}")));
     }
-    // The file store is the only one there is.
-    if into.get("STORAGE_BACKEND").is_some_and(|backend| backend != "file") {
-        into.unused("STORAGE_BACKEND");
+    if into.get("STORAGE_BACKEND") == Some("s3") {
+        into.apply(BUCKET);
     }
     for name in LATER {
         into.unused(name);

@@ -175,6 +175,27 @@ fn development_is_comfortable_on_this_machine_only() {
 }
 
 #[test]
+fn the_original_s_names_of_a_bucket() {
+    let keys = [("AWS_ACCESS_KEY_ID", "id"), ("AWS_SECRET_ACCESS_KEY", "secret"), ("REGION", "eu")];
+    let names = [
+        ("STORAGE_BACKEND", "s3"),
+        ("GLOBAL_S3_BUCKET", "files"),
+        ("STORAGE_S3_ENDPOINT", "http://minio:9000"),
+        ("STORAGE_S3_FORCE_PATH_STYLE", "true"),
+    ];
+    let storage = loaded("", &[&names[..], &keys[..]].concat()).settings.storage;
+    assert_eq!((storage.backend, storage.bucket.as_str()), (storage::Backend::S3, "files"));
+    let remote = storage.remote;
+    assert_eq!((remote.endpoint.as_str(), remote.region.as_str()), ("http://minio:9000", "eu"));
+    assert!(remote.force_path_style);
+    assert_eq!((remote.access_key_id.expose(), remote.secret_access_key.expose()), ("id", "secret"));
+    // Other programs have these names too.
+    let storage = loaded("", &keys).settings.storage;
+    assert_eq!(storage.remote, storage::Remote::default());
+    assert!(refused("", &[("STORAGE_BACKEND", "gcs")]).contains("storage.backend"));
+}
+
+#[test]
 fn the_examples_load() {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config/examples");
     let mut seen = 0;

@@ -77,7 +77,8 @@ pub(super) async fn send(
 ) -> Result<HttpResponse, Error> {
     let key =
         Key::new(&object.bucket_id, &object.name, object.version.as_deref()).ok_or(Error::NoSuchFile)?;
-    let blob = service.disk.read(&key).await.map_err(|error| Error::disk(error, &object.name))?;
+    let blob = service.disk.read_part(&key, condition::extent(request.headers())).await;
+    let blob = blob.map_err(|error| Error::disk(error, &object.name))?;
     let file = FileMetadata::of(object);
     let etag = file.etag.clone().unwrap_or_else(|| tag(blob.modified(), blob.size()));
     let facts = Facts { etag: &etag, modified: blob.modified(), size: blob.size() };

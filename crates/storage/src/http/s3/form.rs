@@ -115,7 +115,7 @@ async fn store(
     let version = Uuid::new_v4().to_string();
     let key = Key::new(&upload.bucket, &upload.name, Some(&version))
         .ok_or_else(|| upload::invalid(&upload.name))?;
-    let mut incoming = service.disk.create(key.clone());
+    let mut incoming = service.disk.create(key.clone(), described.labels.clone());
     loop {
         let bytes = match content.take() {
             Some(bytes) => Some(bytes),

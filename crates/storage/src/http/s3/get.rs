@@ -141,7 +141,9 @@ impl Known {
 pub(super) async fn get(asked: &Asked) -> Result<HttpResponse, Error> {
     let row = find(asked).await?;
     let key = Key::new(&row.bucket_id, &row.name, row.version.as_deref()).ok_or(Cause::NoSuchFile)?;
-    let blob = asked.service().disk.read(&key).await.map_err(|error| Cause::disk(error, &row.name))?;
+    let extent = condition::extent(asked.request.headers());
+    let blob = asked.service().disk.read_part(&key, extent).await;
+    let blob = blob.map_err(|error| Cause::disk(error, &row.name))?;
     let known = Known::of(&row, Some(blob.modified()));
     let wanted = known.wanted(asked, blob.size())?;
     let mut answer = known.answer(asked, wanted);

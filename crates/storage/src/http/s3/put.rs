@@ -112,7 +112,7 @@ async fn store(asked: &Asked, content: &mut Content) -> Result<(ObjectRow, Optio
     let version = Uuid::new_v4().to_string();
     let key = Key::new(&upload.bucket, &upload.name, Some(&version))
         .ok_or_else(|| upload::invalid(&upload.name))?;
-    let incoming = asked.service().disk.create(key.clone());
+    let incoming = asked.service().disk.create(key.clone(), described.labels.clone());
     let incoming = receive(content, incoming, limit, &upload.name).await?;
     let proven = content.prove()?;
     let call = Rc::clone(&asked.call);

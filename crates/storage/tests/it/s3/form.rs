@@ -103,7 +103,7 @@ async fn what_the_policy_does_not_allow_is_refused() {
     let late = client.clone();
     api.clock.advance(std::time::Duration::from_secs(61));
     post(&api, &late, conditions(json!([])), &[("key", "up/a")], "x").await.fails(403, "AccessDenied");
-    assert!(api.files().is_empty());
+    assert!(api.files().await.is_empty());
     let unsigned = Request::new(Method::POST, "/b").header("content-type", "multipart/form-data; boundary=x");
     let body = "--x\r\nContent-Disposition: form-data; name=\"key\"\r\n\r\nup/a\r\n--x\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\nx\r\n--x--\r\n";
     api.send(unsigned.body(body).send()).await.fails(403, "AccessDenied");

@@ -3,6 +3,7 @@
 mod acl;
 mod checksum;
 mod client;
+pub use client::Client;
 mod form;
 mod hostile;
 mod keys;

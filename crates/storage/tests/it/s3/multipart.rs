@@ -133,15 +133,15 @@ async fn what_is_given_up_leaves_nothing() {
     let (api, client) = start().await;
     let id = begin(&api, &client, "/b/k").await;
     part(&api, &client, "/b/k", &id, 1, "hello").await;
-    assert_eq!(api.files().len(), 1);
+    assert_eq!(api.files().await.len(), 1);
     client.delete(&api, &format!("/b/k?uploadId={id}")).await.done(204);
     client.delete(&api, &format!("/b/k?uploadId={id}")).await.fails(404, "NoSuchUpload");
-    assert!(api.files().is_empty());
+    assert!(api.files().await.is_empty());
     // A bucket takes its uploads with it.
     let id = begin(&api, &client, "/b/k").await;
     part(&api, &client, "/b/k", &id, 1, "hello").await;
     client.delete(&api, "/b").await.done(204);
-    assert!(api.files().is_empty());
+    assert!(api.files().await.is_empty());
 }
 
 #[actix_web::test]
@@ -160,7 +160,7 @@ async fn uploads_end_when_nobody_goes_on() {
     api.sql(&aged).await;
     assert_eq!(api.storage.end_abandoned_uploads().await.unwrap(), 1);
     let left = client.get(&api, "/b?uploads").await.elements("UploadId");
-    assert_eq!((left, api.files().len()), (vec![young], 1));
+    assert_eq!((left, api.files().await.len()), (vec![young], 1));
 }
 
 #[actix_web::test]
