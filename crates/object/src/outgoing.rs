@@ -38,6 +38,8 @@ pub enum Extent {
     /// All of it.
     #[default]
     Whole,
+    /// Nothing: length and age are asked for.
+    Nothing,
     /// From the first byte to the last, both included.
     Part(u64, u64),
     /// From a byte on.
@@ -49,7 +51,7 @@ pub enum Extent {
 impl Extent {
     pub(crate) fn range(self) -> Option<GetRange> {
         match self {
-            Self::Whole => None,
+            Self::Whole | Self::Nothing => None,
             Self::Part(first, last) => Some(GetRange::Bounded(first..last.saturating_add(1))),
             Self::From(first) => Some(GetRange::Offset(first)),
             Self::Last(length) => Some(GetRange::Suffix(length)),

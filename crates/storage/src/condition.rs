@@ -47,8 +47,12 @@ pub(crate) fn wanted(headers: &HeaderMap, facts: Facts<'_>) -> Result<Wanted, Er
     Ok(Wanted::Part { first, last })
 }
 
-/// What a range asks for, as far as one can tell without the object.
+/// What a request asks for, as far as one can tell without the object.
 pub(crate) fn extent(headers: &HeaderMap) -> Extent {
+    if text(headers, IF_NONE_MATCH).or_else(|| text(headers, IF_MODIFIED_SINCE)).is_some() {
+        // Who knows it already mostly knows it still.
+        return Extent::Nothing;
+    }
     let bounds = text(headers, RANGE).and_then(|range| range.strip_prefix("bytes=")?.split_once('-'));
     let Some((first, last)) = bounds else { return Extent::Whole };
     match (first.parse(), last.parse()) {
@@ -214,6 +218,9 @@ mod tests {
             check(other, Extent::Whole);
         }
         assert_eq!(extent(&HeaderMap::new()), Extent::Whole);
+        let mut map = HeaderMap::new();
+        map.insert(IF_NONE_MATCH, HeaderValue::from_static(ETAG));
+        assert_eq!(extent(&map), Extent::Nothing);
     }
 
     #[test]

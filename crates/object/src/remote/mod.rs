@@ -218,21 +218,14 @@ impl Remote {
     /// Opens a file. A small one is brought at once.
     pub(crate) async fn open(&self, key: &Key, extent: Extent) -> Result<Blob, Error> {
         let path = self.path(key)?;
+        if extent == Extent::Nothing {
+            return self.look(path).await;
+        }
         let options = GetOptions { range: extent.range(), ..GetOptions::default() };
-        let has_range = options.range.is_some();
-        let got = match self.store().get_opts(&path, options).await {
-            Ok(got) => got,
-            Err(object_store::Error::NotFound { .. }) => return Err(Error::NotFound),
+        let got = match self.store().get_opts(&path, options).await.map_err(Error::from) {
             // There may be no such range, and then it is for others to say so.
-            Err(error) if has_range => match Error::from(error) {
-                Error::Refused(_) => {
-                    let meta = self.store().head(&path).await?;
-                    let reading = Reading::new(self.clone(), path, None);
-                    return Ok(Blob::remote(reading, meta.size, meta.last_modified.into(), None));
-                }
-                error => return Err(error),
-            },
-            Err(error) => return Err(error.into()),
+            Err(Error::Refused(_)) if extent != Extent::Whole => return self.look(path).await,
+            got => got?,
         };
         let (size, modified) = (got.meta.size, got.meta.last_modified.into());
         let range = got.range.clone();
@@ -243,6 +236,13 @@ impl Remote {
         }
         let reading = Reading::new(self.clone(), path, Some((range, got.into_stream())));
         Ok(Blob::remote(reading, size, modified, None))
+    }
+
+    /// A file of which nothing has been read.
+    async fn look(&self, path: Path) -> Result<Blob, Error> {
+        let meta = self.store().head(&path).await?;
+        let reading = Reading::new(self.clone(), path, None);
+        Ok(Blob::remote(reading, meta.size, meta.last_modified.into(), None))
     }
 
     /// Copies a file, which the server does unless it is too large for that.

@@ -64,14 +64,23 @@ async fn all(service: &Service, stop: &Stop) -> Result<usize, Error> {
     let mut gone = 0;
     while !stop.is_stopped() {
         let (due, mut done) = removals::due(&service.fleet).await.map_err(Error::database)?;
-        let found = due.len() + done.len();
-        let removed: Vec<Option<i64>> = stream::iter(due)
-            .map(|file| async move { remove(service, &file).await.then_some(file.id) })
+        let (found, void) = (due.len() + done.len(), done.len());
+        let removed: Vec<Result<i64, object::Error>> = stream::iter(due)
+            .map(|file| async move { remove(service, &file).await.map(|()| file.id) })
             .buffer_unordered(AT_ONCE)
             .collect()
             .await;
-        gone += removed.iter().flatten().count();
-        done.extend(removed.into_iter().flatten());
+        let mut failed = None;
+        for removed in removed {
+            match removed {
+                Ok(id) => done.push(id),
+                Err(error) => failed = Some(error),
+            }
+        }
+        if let Some(error) = failed {
+            tracing::warn!(%error, left = found - done.len(), "files could not be removed");
+        }
+        gone += done.len() - void;
         if done.is_empty() {
             break;
         }
@@ -104,19 +113,12 @@ pub(crate) async fn orphans(service: &Service, age: Duration) -> Result<usize, E
     Ok(gone)
 }
 
-async fn remove(service: &Service, file: &Due) -> bool {
+async fn remove(service: &Service, file: &Due) -> Result<(), object::Error> {
     // Names that are no key never had a file.
-    let Some(key) = Key::new(&file.bucket, &file.name, file.version.as_deref()) else { return true };
-    match service.disk.remove(&key).await {
-        Ok(()) => {
-            forget(service, key).await;
-            true
-        }
-        Err(error) => {
-            tracing::warn!(%error, "a file could not be removed");
-            false
-        }
-    }
+    let Some(key) = Key::new(&file.bucket, &file.name, file.version.as_deref()) else { return Ok(()) };
+    service.disk.remove(&key).await?;
+    forget(service, key).await;
+    Ok(())
 }
 
 /// Pictures that were made of the file.

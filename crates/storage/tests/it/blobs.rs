@@ -77,6 +77,7 @@ async fn any_part_of_a_file_can_be_read() {
     put(&store, &key, &all).await.unwrap();
     for extent in [
         Extent::Whole,
+        Extent::Nothing,
         Extent::Part(1_000_000, 1_000_009),
         Extent::Part(1_000_000, 2_499_999),
         Extent::Part(4_000_000, 4_000_001),
