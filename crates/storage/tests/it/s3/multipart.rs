@@ -69,8 +69,8 @@ async fn parts_become_an_object() {
     // Its parts are what a later look is compared with.
     let problems = async || api.post("/scrub", &api.service(), json!({})).await.ok()["problems"].clone();
     assert_eq!(problems().await, json!([]));
-    let file = api.files().pop().unwrap();
-    std::fs::write(api.directory.path().join(file), "hello w0rld").unwrap();
+    let file = api.files().await.pop().unwrap();
+    api.place(&file, b"hello w0rld").await;
     assert_eq!(problems().await[0]["problem"], "the file has another content");
 }
 
