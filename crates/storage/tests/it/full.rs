@@ -61,7 +61,7 @@ async fn nothing_is_lost_when_the_disk_is_full() {
     assert!(made < 3, "{copies:?}");
     assert_eq!(api.get("/object/b/kept", &service).await.bytes, small.as_bytes());
     api.is_consistent().await;
-    assert_eq!(api.files().len(), 1 + made);
+    assert_eq!(api.files().await.len(), 1 + made);
 
     // With room again all goes on.
     api.delete("/object/b/one", &service).await;
