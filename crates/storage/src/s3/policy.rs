@@ -5,9 +5,10 @@ use base64::engine::general_purpose::STANDARD;
 use chrono::DateTime;
 use serde_json::Value;
 
+use super::checksum::Algorithm;
 use super::error::Error;
 
-/// Fields that need no condition: the signature itself, and what no server looks at.
+/// Fields that need no condition: the signature itself, and what no server looks at. Nor do checksums, which allow nothing.
 const FREE: [&str; 8] = [
     "policy",
     "file",
@@ -103,7 +104,9 @@ impl Policy {
                 Condition::Length(..) => false,
             })
         };
-        let is_free = |name: &str| FREE.contains(&name) || name.starts_with("x-ignore-");
+        let is_free = |name: &str| {
+            FREE.contains(&name) || name.starts_with("x-ignore-") || Algorithm::of_header(name).is_some()
+        };
         match fields.iter().find(|(name, _)| !is_free(name) && !covered(name)) {
             None => Ok(bounds),
             Some((name, _)) => Err(Error::AccessDenied(

@@ -26,6 +26,8 @@ pub(crate) struct Form {
     state: State,
     fields: usize,
     most_fields: usize,
+    /// The name of the file's part. Without one, a part that is named like a file is the file.
+    file: Option<&'static str>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,12 +63,12 @@ impl Form {
         // The delimiter begins with a line break, which the first one lacks.
         let buffer = BytesMut::from(&b"\r\n"[..]);
         let delimiter = Finder::new(&format!("\r\n--{boundary}")).into_owned();
-        Self { body, buffer, delimiter, state: State::Start, fields: 0, most_fields: FIELDS }
+        Self { body, buffer, delimiter, state: State::Start, fields: 0, most_fields: FIELDS, file: None }
     }
 
-    /// With so many fields at most.
-    pub(crate) fn with_fields(self, most_fields: usize) -> Self {
-        Self { most_fields, ..self }
+    /// Whose file is the part of this name. All others are fields, so many at most.
+    pub(crate) fn of_file(self, name: &'static str, most_fields: usize) -> Self {
+        Self { most_fields, file: Some(name), ..self }
     }
 
     /// The rest of the request, when the form is of no use any more.
@@ -94,7 +96,13 @@ impl Form {
         let content_type = headers.get("content-type").map(str::to_owned);
         let filename = parameter(disposition, "filename");
         let has_filename = filename.is_some() || parameter(disposition, "filename*").is_some();
-        if has_filename || name.is_empty() || content_type.as_deref() == Some("application/octet-stream") {
+        let is_file = match self.file {
+            Some(file) => name.eq_ignore_ascii_case(file),
+            None => {
+                has_filename || name.is_empty() || content_type.as_deref() == Some("application/octet-stream")
+            }
+        };
+        if is_file {
             return Ok(Some(Part::File { content_type, filename }));
         }
         self.fields += 1;

@@ -17,6 +17,7 @@ use crate::error::Error as Cause;
 use crate::file::FileMetadata;
 use crate::s3::access;
 use crate::s3::canonical::escaped;
+use crate::s3::checksum::{Algorithm, Running};
 use crate::s3::content::Proven;
 use crate::s3::error::Error;
 use crate::s3::operation::Operation;
@@ -54,7 +55,7 @@ pub(super) async fn post(
     body: Body,
     boundary: &str,
 ) -> Result<HttpResponse, Error> {
-    let mut form = Form::new(body, boundary).with_fields(FIELDS);
+    let mut form = Form::new(body, boundary).of_file("file", FIELDS);
     let stored = store(service, request, bucket, &mut form).await;
     if stored.is_err() {
         form.into_body().drain().await;
@@ -69,13 +70,8 @@ async fn store(
     form: &mut Form,
 ) -> Result<HttpResponse, Error> {
     let mut fields = Fields(Vec::new());
-    let mut content = None;
     let filename = loop {
         match form.next().await? {
-            Some(Part::Field { name, value }) if name == "file" => {
-                content = Some(bytes::Bytes::from(value));
-                break None;
-            }
             Some(Part::Field { name, value }) => {
                 let value =
                     String::from_utf8(value).map_err(|_| Error::InvalidRequest("Fields are UTF-8".into()))?;
@@ -115,25 +111,31 @@ async fn store(
     let version = Uuid::new_v4().to_string();
     let key = Key::new(&upload.bucket, &upload.name, Some(&version))
         .ok_or_else(|| upload::invalid(&upload.name))?;
+    let promised =
+        Algorithm::ALL.into_iter().find_map(|kind| Some((kind, fields.get(kind.header())?.to_owned())));
+    let mut running = promised.as_ref().map(|(algorithm, _)| Running::new(*algorithm));
     let mut incoming = service.disk.create(key.clone(), described.labels.clone());
-    loop {
-        let bytes = match content.take() {
-            Some(bytes) => Some(bytes),
-            None => form.chunk().await?,
-        };
-        let Some(bytes) = bytes else { break };
+    while let Some(bytes) = form.chunk().await? {
         if incoming.size() + bytes.len() as u64 > limit.min(most) {
             return Err(Cause::EntityTooLarge("object").into());
+        }
+        if let Some(running) = &mut running {
+            running.update(&bytes);
         }
         incoming = incoming.write(&bytes).await.map_err(|error| Cause::disk(error, &upload.name))?;
     }
     if incoming.size() < least {
         return Err(Error::EntityTooSmall);
     }
+    if let (Some(running), Some((_, expected))) = (running, &promised)
+        && running.finish() != *expected
+    {
+        return Err(Error::BadDigest);
+    }
     // Nothing counts that comes behind the file, but the form must come to its end.
     while form.next().await?.is_some() {}
     let call = Rc::clone(&asked.call);
-    let proven = Proven { md5: None, checksum: None };
+    let proven = Proven { md5: None, checksum: promised };
     let settled = actix_web::rt::spawn(async move {
         settle(&call, &upload, key, incoming, &described, proven, &Condition::None).await
     });

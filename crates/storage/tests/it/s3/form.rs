@@ -34,9 +34,14 @@ async fn post(api: &Api, client: &Client, conditions: Value, fields: &[(&str, &s
         ("x-amz-signature", &signature),
     ];
     let mut body = String::new();
-    for (name, value) in fields.iter().chain(&signed) {
-        body.push_str(&format!("--x\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"));
-    }
+    let mut add = |name: &str, more: &str, value: &str| {
+        body.push_str(&format!(
+            "--x\r\nContent-Disposition: form-data; name=\"{name}\"{more}\r\n\r\n{value}\r\n"
+        ));
+    };
+    fields.iter().for_each(|(name, value)| add(name, "", value));
+    // Some libraries give every field the name of a file.
+    signed.iter().for_each(|(name, value)| add(name, &format!("; filename=\"{name}\""), value));
     body.push_str(&format!(
         "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"pic.txt\"\r\nContent-Type: text/csv\r\n\r\n{file}\r\n--x--\r\n"
     ));
@@ -64,6 +69,12 @@ async fn a_form_uploads_what_its_policy_allows() {
         ("hello", "text/x", "1")
     );
     post(&api, &client, conditions(json!([])), &[("key", "up/a")], "").await.done(204);
+    let summed = [("key", "up/sum"), ("x-amz-checksum-crc32", "NhCmhg==")];
+    post(&api, &client, conditions(json!([])), &summed, "hello").await.done(204);
+    let head = Request::new(Method::HEAD, "/b/up/sum").header("x-amz-checksum-mode", "ENABLED");
+    assert_eq!(client.send(&api, head).await.header("x-amz-checksum-crc32"), "NhCmhg==");
+    post(&api, &client, conditions(json!([])), &summed, "HELLO").await.fails(400, "BadDigest");
+    assert_eq!(client.get(&api, "/b/up/sum").await.text(), "hello");
     let away = conditions(json!([["starts-with", "$success_action_redirect", ""]]));
     let fields = [("key", "up/b"), ("success_action_redirect", "https://a.example/?x=1")];
     let gone = post(&api, &client, away, &fields, "hello").await.done(303);
