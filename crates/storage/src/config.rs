@@ -61,9 +61,11 @@ pub struct WebhookSettings {
     /// URL to which events are posted. Empty: none are.
     pub url: String,
     /// Sent as a bearer token, if it is not empty.
+    #[schemars(extend("format" = "password"))]
     pub api_key: Secret,
     /// Signs what is sent, after Standard Webhooks: `v1,whsec_` and 24 to 64 bytes in Base64. Empty: nothing is
     /// signed.
+    #[schemars(extend("format" = "password"))]
     pub secret: Secret,
     /// Kinds of events that are told, such as `ObjectCreated:Post`. Empty: all.
     pub events: Vec<String>,

@@ -12,6 +12,9 @@ use tokio::time::sleep;
 use super::Change;
 use crate::store::snapshot;
 
+/// How often it is looked at once more without a pause: mostly it is a matter of microseconds, and a row that is gone
+/// by the time that policies look for it is withheld.
+const AT_ONCE: u32 = 16;
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
@@ -50,11 +53,13 @@ impl Sight {
     /// Returns when everybody can see these changes.
     pub(super) async fn wait(&mut self, pool: &Pool, changes: &[Change]) -> Result<(), Error> {
         let mut pause = FIRST_PAUSE;
+        let mut looks = 0;
         while !self.has_all(changes) {
             let now = snapshot::current(&mut pool.session().await?).await?;
             let unreadable = || Error::Client("a snapshot cannot be read".to_owned());
             *self = Self::parse(&now).ok_or_else(unreadable)?;
-            if !self.has_all(changes) {
+            looks += 1;
+            if looks > AT_ONCE && !self.has_all(changes) {
                 sleep(pause).await;
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
