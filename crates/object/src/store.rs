@@ -231,6 +231,10 @@ impl Store {
 /// A file that is being written. Dropped before [`Incoming::finish`] it leaves nothing.
 pub struct Incoming(pub(crate) Way);
 
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one lives as long as an upload; the common one is not on the heap"
+)]
 pub(crate) enum Way {
     Disk(ToDisk),
     Bucket(Box<ToBucket>),
