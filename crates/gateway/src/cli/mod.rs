@@ -475,7 +475,7 @@ mod tests {
                     && rest.iter().all(|word| line.contains(word.as_str()))
             };
             assert!(
-                table.iter().any(|line| is_told(&line)),
+                table.iter().any(|line| is_told(line)),
                 "the README tells nothing of basalt {}",
                 path.join(" ")
             );

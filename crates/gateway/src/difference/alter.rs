@@ -275,6 +275,8 @@ pub(super) fn function(from: &str, to: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::slice::from_ref;
+
     use super::*;
 
     fn column(name: &str, of_type: &str) -> Column {
@@ -296,17 +298,17 @@ mod tests {
         let required = Column { is_required: true, default: Some("''::text".to_owned()), ..b.clone() };
         let check =
             |from: &[Column], to: &[Column], expected: &[&str]| assert_eq!(altered(from, to), expected);
-        check(&[a.clone()], &[a.clone()], &[]);
+        check(from_ref(&a), from_ref(&a), &[]);
         check(&[a.clone(), b.clone()], &[b.clone(), a.clone()], &[]);
         check(
-            &[a.clone()],
+            from_ref(&a),
             &[a.clone(), required.clone()],
             &["ADD COLUMN \"b\" text DEFAULT ''::text NOT NULL;"],
         );
-        check(&[a.clone(), b.clone()], &[a.clone()], &["DROP COLUMN \"b\";"]);
+        check(&[a.clone(), b.clone()], from_ref(&a), &["DROP COLUMN \"b\";"]);
         check(
-            &[b.clone()],
-            &[required.clone()],
+            from_ref(&b),
+            from_ref(&required),
             &["ALTER COLUMN \"b\" SET DEFAULT ''::text;", "ALTER COLUMN \"b\" SET NOT NULL;"],
         );
         check(
