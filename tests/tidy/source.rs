@@ -106,12 +106,15 @@ fn literal(code: &str) -> Option<String> {
 /// Whether it is a statement, as far as its beginning tells.
 fn is_statement(text: &str) -> bool {
     let words: Vec<String> = text.split_whitespace().take(4).map(str::to_ascii_lowercase).collect();
-    match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        ["select", ..] | ["insert", "into", ..] | ["delete", "from", ..] => true,
-        ["update", _, "set", ..] | ["update", _, _, "set"] => true,
-        ["with", _, "as" | "(select", ..] => true,
-        _ => false,
-    }
+    matches!(
+        words.iter().map(String::as_str).collect::<Vec<_>>().as_slice(),
+        ["select", ..]
+            | ["insert", "into", ..]
+            | ["delete", "from", ..]
+            | ["update", _, "set", ..]
+            | ["update", _, _, "set"]
+            | ["with", _, "as" | "(select", ..]
+    )
 }
 
 /// Whether a value is put between quotes, where it could end them. Names in capitals are constants.
@@ -125,7 +128,7 @@ fn quotes_a_value(text: &str) -> bool {
     while let Some(at) = rest.find(['\'', '{']) {
         let (mark, after) = (rest.as_bytes()[at], &rest[at + 1..]);
         // An apostrophe.
-        let is_inside = is_letter(rest[..at].as_bytes().last()) && is_letter(after.as_bytes().first());
+        let is_inside = is_letter(rest.as_bytes()[..at].last()) && is_letter(after.as_bytes().first());
         rest = after;
         if mark == b'\'' {
             is_quoted ^= !is_inside;
