@@ -474,11 +474,7 @@ mod tests {
                 line.starts_with(&format!("| `basalt {first}"))
                     && rest.iter().all(|word| line.contains(word.as_str()))
             };
-            assert!(
-                table.iter().any(|line| is_told(line)),
-                "the README tells nothing of basalt {}",
-                path.join(" ")
-            );
+            assert!(table.iter().any(is_told), "the README tells nothing of basalt {}", path.join(" "));
         }
     }
 
