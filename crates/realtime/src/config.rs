@@ -92,7 +92,7 @@ pub struct Config {
 pub enum Relay {
     /// Through the database.
     Postgres,
-    /// Through NATS, for more messages than a database should see. Needs a program built with the feature `nats`.
+    /// Through NATS, for more messages than a database should see.
     Nats,
     /// None: this is the only instance.
     None,
@@ -162,11 +162,6 @@ impl Config {
             })
         };
         let checks = [
-            (
-                is_nats && !cfg!(feature = "nats"),
-                "relay",
-                "this program was built without NATS (cargo build --features nats)",
-            ),
             (is_nats && self.nats_url.is_empty(), "nats_url", "must be set for relay = \"nats\""),
             (
                 !is_subject(&self.nats_subject),

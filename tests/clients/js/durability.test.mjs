@@ -67,6 +67,15 @@ const processGone = (pid) => {
   }
 }
 
+// Whether another postmaster has taken its place.
+const isFollowed = (basalt, postmaster) => {
+  try {
+    return basalt.postmasterPid() !== postmaster
+  } catch {
+    return false
+  }
+}
+
 describe('durability', () => {
   let basalt
   const acknowledged = []
@@ -95,13 +104,16 @@ describe('durability', () => {
         } else {
           const postmaster = basalt.postmasterPid()
           process.kill(postmaster, 'SIGKILL')
-          const before = writers.acknowledged.length
           const deadline = Date.now() + READY_AGAIN_WITHIN_MS
+          while (!processGone(postmaster) || !isFollowed(basalt, postmaster)) { // its children serve on until they notice
+            assert.ok(Date.now() < deadline, `no other postmaster came\n${basalt.log}`)
+            await sleep(20)
+          }
+          const before = writers.acknowledged.length
           while (writers.acknowledged.length < before + 10) { // Postgres was started again and takes writes
             assert.ok(Date.now() < deadline, `no writes after the postmaster was killed\n${basalt.log}`)
             await sleep(20)
           }
-          assert.ok(processGone(postmaster))
           await healthyWithin(basalt, READY_AGAIN_WITHIN_MS)
         }
       } finally {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { cpSync, readFileSync } from 'node:fs'
 import net from 'node:net'
-import { after, before, describe, test } from 'node:test'
+import { after, afterEach, before, describe, test } from 'node:test'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
@@ -12,6 +12,25 @@ import { Basalt, TEST_ENV, freePorts, temporaryDirectory } from './harness.mjs'
 import { Nats, needsNats } from './nats.mjs'
 
 const PATIENCE_MS = 30_000
+const opened = new Set()
+
+// Tests that fail leave nothing open either.
+afterEach(async () => {
+  for (const one of opened) await one.end()
+})
+
+// A client that ends with its test, if not before.
+function open(basalt) {
+  const client = createClient(basalt.url, basalt.keys.ANON_KEY)
+  const one = { client }
+  one.end = async () => {
+    opened.delete(one)
+    await client.removeAllChannels()
+    await client.realtime.disconnect()
+  }
+  opened.add(one)
+  return one
+}
 // Five seconds are promised on a machine of its own; one that builds at the same time is given more.
 const RECOVERY_MS = 15_000
 
@@ -25,9 +44,9 @@ async function until(what, condition) {
 
 // A client on a topic; `states` are the states its channel went through, `heard` what arrived there.
 function listener(basalt, key, topic = 'room') {
-  const client = createClient(basalt.url, basalt.keys.ANON_KEY)
-  const channel = client.channel(topic, { config: { presence: { key }, broadcast: { ack: true } } })
-  const one = { client, channel, states: [], heard: [] }
+  const one = open(basalt)
+  const channel = one.client.channel(topic, { config: { presence: { key }, broadcast: { ack: true } } })
+  Object.assign(one, { channel, states: [], heard: [] })
   channel.on('broadcast', { event: '*' }, ({ payload }) => one.heard.push(payload.n))
   channel.on('presence', { event: 'sync' }, () => {})
   channel.subscribe((state) => {
@@ -37,10 +56,6 @@ function listener(basalt, key, topic = 'room') {
   one.joined = () => one.states.at(-1) === 'SUBSCRIBED'
   one.present = () => Object.keys(channel.presenceState()).sort()
   one.say = (n) => channel.send({ type: 'broadcast', event: 'e', payload: { n } })
-  one.end = async () => {
-    await client.removeAllChannels()
-    await client.realtime.disconnect()
-  }
   return one
 }
 
@@ -74,7 +89,6 @@ describe('a server that comes back', () => {
       assert.equal(await ada.say(7), 'ok')
       await until('the message', () => bob.heard.includes(7))
       await until('presence anew', () => ada.present().length === 2 && bob.present().length === 2)
-      await Promise.all([ada.end(), bob.end()])
     })
   }
 })
@@ -108,7 +122,6 @@ describe('a client that takes nothing of what is sent to it', () => {
       await flood.channel.send({ type: 'broadcast', event: 'e', payload: { filler } })
       return !stands()
     })
-    await flood.end()
     socket.destroy()
   })
 })
@@ -153,7 +166,6 @@ for (const way of ['postgres', 'nats']) {
       await until('the return', () => there.joined() && here.present().length === 2)
       await there.say(1000)
       await until('the message', () => here.heard.includes(1000))
-      await Promise.all([here.end(), there.end()])
     })
 
     test('when NATS is gone each serves its own, and together they go on when it is back', { skip: way !== 'nats' }, async () => {
@@ -168,7 +180,6 @@ for (const way of ['postgres', 'nats']) {
       await here.say(2)
       await there.say(3)
       await until('the messages', () => there.heard.includes(2) && here.heard.includes(3) && near.heard.includes(3))
-      await Promise.all([here.end(), near.end(), there.end()])
     })
   })
 }
@@ -194,16 +205,12 @@ async function figure(basalt, name) {
 
 // A client that hears of rows; `ids` are those that came, `told` what it was told beside.
 function watcher(basalt) {
-  const client = createClient(basalt.url, basalt.keys.ANON_KEY)
-  const channel = client.channel('rows')
-  const one = { ids: [], told: [], joined: false }
+  const one = open(basalt)
+  const channel = one.client.channel('rows')
+  Object.assign(one, { ids: [], told: [], joined: false })
   channel.on('postgres_changes', { event: 'INSERT', schema: 'public', table: 'rows' }, (change) => one.ids.push(change.new.id))
   channel.on('system', {}, (system) => one.told.push(`${system.status}: ${system.message}`))
   channel.subscribe((state) => { one.joined = state === 'SUBSCRIBED' })
-  one.end = async () => {
-    await client.removeAllChannels()
-    await client.realtime.disconnect()
-  }
   return one
 }
 
@@ -254,7 +261,6 @@ for (const slot of ['temporary', 'durable']) {
         assert.ok(watch.told.some((text) => text.startsWith('error')), 'it was told that some may be missing')
       }
       console.log(`      taken over after ${Math.round(took)} ms`)
-      await Promise.all(watchers.map((one) => one.end()))
     })
   })
 }
@@ -314,7 +320,6 @@ for (const slot of ['temporary', 'durable']) {
       assert.ok(took < RECOVERY_MS, `${took} ms`)
       assert.deepEqual(one.ids, [...new Set(one.ids)].sort((a, b) => a - b), 'in their order, none twice')
       console.log(`      flows again after ${took} ms`)
-      await one.end()
     })
 
     test('the slot is dropped by hand', async () => {
@@ -337,7 +342,6 @@ for (const slot of ['temporary', 'durable']) {
       assert.ok(took < RECOVERY_MS, `${took} ms`)
       assert.ok(one.told.slice(before).some((text) => text.startsWith('error')), 'it was told')
       assert.equal((await database.sql(SLOT)).length, 1)
-      await one.end()
     })
 
     test('the publication is dropped and made again', async () => {
@@ -351,7 +355,6 @@ for (const slot of ['temporary', 'durable']) {
       // It is looked for every second.
       assert.ok(took < RECOVERY_MS, `${took} ms`)
       console.log(`      flows again after ${took} ms`)
-      await one.end()
     })
 
     test('Postgres keeps no more of its log for the slot', async () => {
@@ -372,7 +375,6 @@ for (const slot of ['temporary', 'durable']) {
         await recovered(one, since)
         assert.ok(lines('ReplicationSlotNotAlive') >= 1, 'the log says it')
         assert.notEqual((await database.sql(SLOT))[0].wal_status, 'lost')
-        await one.end()
       } else {
         const one = await subscribed()
         await database.connected(async (client) => {
@@ -386,7 +388,6 @@ for (const slot of ['temporary', 'durable']) {
         })
         await recovered(one, performance.now())
         assert.ok(one.told.some((text) => text.startsWith('error')), 'it was told')
-        await one.end()
       }
       await administer(database, 'alter system reset max_slot_wal_keep_size', 'select pg_reload_conf()')
     })
@@ -402,7 +403,6 @@ for (const slot of ['temporary', 'durable']) {
       assert.ok(took < RECOVERY_MS, `${took} ms`)
       assert.ok(!one.ids.includes(missed), 'who does not say where it was receives what is new')
       assert.equal((await database.sql(SLOT)).length, 1, 'nothing is left of the one before')
-      await one.end()
     })
   })
 }
@@ -418,7 +418,7 @@ describe('a client that comes back', () => {
 
   for (const [way, end] of [['killed', () => basalt.killNow()], ['stopped', () => basalt.stop()]]) {
     test(`it receives what it missed while the server was ${way}`, async () => {
-      const client = createClient(basalt.url, basalt.keys.ANON_KEY)
+      const { client } = open(basalt)
       const wanted = { event: 'INSERT', schema: 'public', table: 'rows', since: '' }
       const [ids, states] = [[], []]
       client.channel('rows')
@@ -440,8 +440,6 @@ describe('a client that comes back', () => {
       const last = await insert()
       await until('the last row', () => ids.includes(last))
       assert.deepEqual(ids, [first, ...missed, last])
-      await client.removeAllChannels()
-      await client.realtime.disconnect()
     })
   }
 })

@@ -12,7 +12,6 @@ mod holder;
 mod http;
 mod instances;
 mod limits;
-#[cfg(feature = "nats")]
 mod nats;
 mod policies;
 mod presence;

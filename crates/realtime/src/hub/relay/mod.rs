@@ -1,7 +1,7 @@
 //! The other instances that serve the same database: what is sent on one reaches the sockets of all.
 //!
 //! - [`envelope`]: what is said, as bytes; [`peers`]: who the others are, and what became of what they said.
-//! - [`postgres`]: the way there that needs nothing else; `nats`: a quicker one, with the feature of that name; [`Way`]: what any way must do.
+//! - [`postgres`]: the way there that needs nothing else; [`nats`]: a quicker one, for those who have it; [`Way`]: what any way must do.
 //!
 //! An instance that starts says hello. While nobody answers it is alone: it listens, and says nothing more. As soon
 //! as there is another one, both write down what they send, in batches that are numbered by their sender, and say
@@ -14,7 +14,6 @@
 //! for what happens within that second.
 
 pub(crate) mod envelope;
-#[cfg(feature = "nats")]
 mod nats;
 mod peers;
 mod postgres;
@@ -171,11 +170,9 @@ pub(crate) fn task(service: &Arc<Service>) -> Option<Task> {
             let service = Arc::clone(&service);
             async move {
                 match way {
-                    #[cfg(feature = "nats")]
                     config::Relay::Nats => keep(&service, nats::Nats::of(&service), stop).await,
                     config::Relay::Postgres => keep(&service, postgres::Postgres::of(&service), stop).await,
-                    // Settings are refused that name a way which was not built in.
-                    _ => {}
+                    config::Relay::None => {}
                 }
             }
         })
