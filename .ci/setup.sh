@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Installs what a fresh Debian or Ubuntu machine lacks. Says what it does; does nothing when all is there.
 #   setup.sh run    to build and run: C compiler, libraries for SAML, PostgreSQL server (15 or newer), Rust
-#   setup.sh test   that, Node.js (20 or newer) for the client tests, PgBouncer, xmlsec1, NATS, plpgsql_check, and clients of S3
+#   setup.sh test   that, Node.js (20 or newer) for the client tests, PgBouncer, xmlsec1, NATS, plpgsql_check, clients of S3 and a server of it
 set -euo pipefail
 
 purpose="${1:-run}"
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 rust_version="$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' "$here/Cargo.toml")"
 node_prefix="$HOME/.cache/basalt/node" # the Makefile looks for node here too
+moto_prefix="$HOME/.cache/basalt/moto" # as does the test that needs it
 postgres_least=15
 node_least=20
 export PATH="$HOME/.cargo/bin:$node_prefix/node_modules/.bin:$PATH"
@@ -156,12 +157,23 @@ ensure_s3_clients() {
   if [ ${#missing[@]} -gt 0 ]; then apt_install "${missing[@]}"; fi
 }
 
+# An S3 server of others, which keeps files for a test; that does without where PyPI is out of reach.
+ensure_moto() {
+  if [ -x "$moto_prefix/bin/moto_server" ]; then return; fi
+  python3 -c 'import ensurepip' >/dev/null 2>&1 || apt_install python3-venv
+  python3 -m venv "$moto_prefix"
+  if ! "$moto_prefix/bin/pip" install --quiet 'moto[s3]==5.2.5' flask flask-cors; then
+    say "moto cannot be installed: its test will be left out"
+    rm -rf "$moto_prefix"
+  fi
+}
+
 ensure_build_tools
 ensure_saml_libraries
 ensure_postgres
 ensure_rust
 case "$purpose" in
   run) ;;
-  test) ensure_node; ensure_pgbouncer; ensure_xmlsec; ensure_nats; ensure_plpgsql_check; ensure_s3_clients ;;
+  test) ensure_node; ensure_pgbouncer; ensure_xmlsec; ensure_nats; ensure_plpgsql_check; ensure_s3_clients; ensure_moto ;;
   *) say "unknown purpose: $purpose"; exit 2 ;;
 esac

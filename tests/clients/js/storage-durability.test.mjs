@@ -1,5 +1,6 @@
 // kill -9 of basalt, at random moments, under clients that upload in every way there is: what was acknowledged is
-// there and whole, every row has its bytes, and no file is left that has no row. UPLOAD_KILLS=500 for a long run.
+// there and whole, every row has its bytes, and no file is left that has no row. UPLOAD_KILLS=500 for a long run (two
+// seconds each), UPLOAD_WAYS=s3 for one way alone, UPLOAD_BACKEND=s3 to keep the files in a second basalt.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { createHash, randomBytes, randomInt } from 'node:crypto'
@@ -9,19 +10,34 @@ import { Readable } from 'node:stream'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
-  CompleteMultipartUploadCommand, CopyObjectCommand, CreateMultipartUploadCommand, PutObjectCommand, S3Client, UploadPartCommand,
+  CompleteMultipartUploadCommand, CopyObjectCommand, CreateMultipartUploadCommand, ListMultipartUploadsCommand, PutObjectCommand,
+  S3Client, UploadPartCommand, paginateListObjectsV2,
 } from '@aws-sdk/client-s3'
 import { Basalt, temporaryDirectory } from './harness.mjs'
 
 const KILLS = Number(process.env.UPLOAD_KILLS ?? 10)
 const WAYS = (process.env.UPLOAD_WAYS ?? 'http,s3').split(',')
+const IS_REMOTE = process.env.UPLOAD_BACKEND === 's3'
 const BUCKET = 'b'
-const SIZES = [0, 17, 10_000, 100_000, 900_000]
+const TENANT = 'stub'
+// What a second server keeps goes there in parts if it is large.
+const SIZES = [0, 17, 10_000, 100_000, 900_000, ...(IS_REMOTE ? [6_000_000] : [])]
 const WITHIN_MS = 30_000
+// Clients that ask a server in vain as fast as they can keep it from starting.
+const PAUSE_MS = 50
 
 const sum = (bytes) => createHash('md5').update(bytes).digest('hex')
 const encode = (text) => Buffer.from(text).toString('base64')
 const sumOfParts = (parts) => `${sum(Buffer.concat(parts.map((part) => Buffer.from(sum(part), 'hex'))))}-${parts.length}`
+
+// A client of the keys that everybody knows who runs a server.
+const clientOf = ({ keys }) => new S3Client({
+  endpoint: keys.STORAGE_S3_URL,
+  region: keys.S3_PROTOCOL_REGION,
+  forcePathStyle: true,
+  maxAttempts: 1,
+  credentials: { accessKeyId: keys.S3_PROTOCOL_ACCESS_KEY_ID, secretAccessKey: keys.S3_PROTOCOL_ACCESS_KEY_SECRET },
+})
 
 // The tag that a content should have: of an object of parts, by the sizes that its row tells.
 function tagOf(bytes, sizes) {
@@ -46,16 +62,7 @@ class Writers {
   constructor(basalt) {
     this.basalt = basalt
     this.headers = { authorization: `Bearer ${basalt.keys.SERVICE_ROLE_KEY}` }
-    this.s3 = new S3Client({
-      endpoint: basalt.keys.STORAGE_S3_URL,
-      region: basalt.keys.S3_PROTOCOL_REGION,
-      forcePathStyle: true,
-      maxAttempts: 1,
-      credentials: {
-        accessKeyId: basalt.keys.S3_PROTOCOL_ACCESS_KEY_ID,
-        secretAccessKey: basalt.keys.S3_PROTOCOL_ACCESS_KEY_SECRET,
-      },
-    })
+    this.s3 = clientOf(basalt)
     this.start()
   }
 
@@ -73,8 +80,11 @@ class Writers {
     while (!this.#stopping) {
       // One name is written again and again, all others once.
       const name = `${writer}/${this.#serial += 1}`
-      await way(name, writer).catch(() => { this.counts.interrupted += 1 })
-      await sleep(randomInt(5))
+      const pause = await way(name, writer).then(() => randomInt(5), () => {
+        this.counts.interrupted += 1
+        return PAUSE_MS
+      })
+      await sleep(pause)
     }
   }
 
@@ -201,7 +211,7 @@ class Writers {
         return await send()
       } catch (error) {
         if (this.#stopping || (error.$metadata?.httpStatusCode ?? 500) < 500) throw error
-        await sleep(20)
+        await sleep(PAUSE_MS)
       }
     }
   }
@@ -220,7 +230,7 @@ class Writers {
       } catch (error) {
         if (error.status && error.status < 500) throw error
         if (this.#stopping && !error.status) throw error
-        await sleep(20)
+        await sleep(PAUSE_MS)
       }
     }
   }
@@ -247,17 +257,47 @@ function files(directory) {
 }
 
 describe('uploads and kill -9', () => {
-  let basalt, writers
+  let basalt, writers, remote
+
+  // The server that keeps the files, and how it is reached.
+  const beside = async () => {
+    remote = await Basalt.start()
+    await remote.sql(`insert into storage.buckets (id, name) values ('${TENANT}', '${TENANT}')`)
+    return {
+      BASALT_STORAGE__BACKEND: 's3',
+      BASALT_STORAGE__REMOTE__ENDPOINT: remote.keys.STORAGE_S3_URL,
+      BASALT_STORAGE__REMOTE__REGION: remote.keys.S3_PROTOCOL_REGION,
+      BASALT_STORAGE__REMOTE__ACCESS_KEY_ID: remote.keys.S3_PROTOCOL_ACCESS_KEY_ID,
+      BASALT_STORAGE__REMOTE__SECRET_ACCESS_KEY: remote.keys.S3_PROTOCOL_ACCESS_KEY_SECRET,
+      BASALT_STORAGE__REMOTE__FORCE_PATH_STYLE: 'true',
+      BASALT_STORAGE__REMOTE__PART_SIZE: '5MiB',
+    }
+  }
 
   before(async () => {
-    basalt = await Basalt.start({ env: { BASALT_STORAGE__REMOVAL_DELAY: '1s' } })
+    const env = IS_REMOTE ? await beside() : {}
+    basalt = await Basalt.start({ env: { ...env, BASALT_STORAGE__REMOVAL_DELAY: '1s' } })
     await basalt.sql(`insert into storage.buckets (id, name) values ('${BUCKET}', '${BUCKET}')`)
     writers = new Writers(basalt)
   })
   after(async () => {
     await writers?.finish()
     await basalt?.destroy()
+    await remote?.destroy()
   })
+
+  // What is kept, and uploads that a second server still waits for.
+  const kept = async () => {
+    const storage = path.join(basalt.dataDir, 'storage')
+    const here = files(storage).map((file) => path.relative(path.join(storage, TENANT), file))
+    if (!remote) return here
+    const client = clientOf(remote)
+    for await (const { Contents } of paginateListObjectsV2({ client }, { Bucket: TENANT })) {
+      here.push(...(Contents ?? []).map(({ Key }) => Key))
+    }
+    const { Uploads } = await client.send(new ListMultipartUploadsCommand({ Bucket: TENANT }))
+    return [...here, ...(Uploads ?? []).map(({ Key, UploadId }) => `${Key} (${UploadId})`)]
+  }
 
   // Every row has its bytes, with the digest it tells; what was acknowledged has the bytes that were sent.
   const everythingIsThere = async () => {
@@ -268,12 +308,17 @@ describe('uploads and kill -9', () => {
       const possible = [digest, ...(writers.uncertain.get(name) ?? [])]
       assert.ok(possible.includes(etag), `${name}: ${etag} is none of ${possible}`)
     }
-    for (const [name, { metadata }] of byName) {
-      const answer = await fetch(`${basalt.url}/storage/v1/object/${BUCKET}/${name}`, { headers: writers.headers })
-      const bytes = Buffer.from(await answer.arrayBuffer())
-      assert.equal(answer.status, 200, `${name}: ${bytes}`)
-      assert.equal(`"${tagOf(bytes, metadata.parts)}"`, metadata.eTag, `${name} is torn`)
+    const left = [...rows]
+    const reader = async () => {
+      for (let row = left.pop(); row; row = left.pop()) {
+        const { name, metadata } = row
+        const answer = await fetch(`${basalt.url}/storage/v1/object/${BUCKET}/${name}`, { headers: writers.headers })
+        const bytes = Buffer.from(await answer.arrayBuffer())
+        assert.equal(answer.status, 200, `${name}: ${bytes}`)
+        assert.equal(`"${tagOf(bytes, metadata.parts)}"`, metadata.eTag, `${name} is torn`)
+      }
     }
+    await Promise.all(Array.from({ length: 8 }, reader))
     return rows
   }
 
@@ -302,6 +347,7 @@ describe('uploads and kill -9', () => {
     for (const table of ['s3_multipart_uploads', 's3_multipart_uploads_parts']) {
       await basalt.sql(`update storage.${table} set created_at = created_at - interval '25 hours'`)
     }
+    await basalt.sql(`update storage.basalt_removals set due_at = now() - interval '1 hour'`)
     await basalt.stop()
     // As if it were later: what was announced and what was given up is old by then.
     const old = new Date(Date.now() - 25 * 3600 * 1000)
@@ -312,16 +358,15 @@ describe('uploads and kill -9', () => {
       }
     }
     await basalt.launch()
-    await basalt.sql(`update storage.basalt_removals set due_at = now() - interval '1 hour'`)
-    const inBucket = path.join(storage, 'stub', 'stub', BUCKET)
     const deadline = Date.now() + 90_000
     for (;;) {
       const rows = await basalt.sql(`select name, version from storage.objects`)
-      const expected = new Set(rows.map((row) => path.join(inBucket, row.name, row.version)))
-      const left = files(storage).filter((file) => !expected.has(file))
+      const expected = new Set(rows.map((row) => path.join(TENANT, BUCKET, row.name, row.version)))
+      const all = await kept()
+      const left = all.filter((name) => !expected.has(name))
       const [{ uploads }] = await basalt.sql(`select count(*)::int as uploads from storage.s3_multipart_uploads`)
       if (left.length === 0 && uploads === 0) {
-        t.diagnostic(`${rows.length} objects, ${files(inBucket).length} files`)
+        t.diagnostic(`${rows.length} objects, ${all.length} files`)
         break
       }
       assert.ok(Date.now() < deadline, `${left.length} files without a row: ${left.slice(0, 5)}; ${uploads} uploads go on`)
