@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use db::{Fleet, Pool, Target};
 use kernel::Clock;
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, sleep_until};
 
 use crate::changes::{Arrival, Changes, Item};
 use crate::config::Config;
@@ -136,11 +137,12 @@ impl Sockets {
         let all: Vec<_> = self.open().values().cloned().collect();
         let pause =
             (time / u32::try_from(all.len()).unwrap_or(u32::MAX).max(1)).min(Duration::from_millis(5));
-        for outbox in all {
-            if let Some(outbox) = outbox.upgrade() {
-                outbox.close(RESTART, "");
-                tokio::time::sleep(pause).await;
-            }
+        let mut next = Instant::now();
+        for outbox in all.iter().filter_map(Weak::upgrade) {
+            outbox.close(RESTART, "");
+            // By the clock: pauses are too short to be kept one by one.
+            next += pause;
+            sleep_until(next).await;
         }
     }
 }

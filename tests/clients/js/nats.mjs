@@ -15,8 +15,12 @@ export const needsNats = { skip: spawnSync(PROGRAM, ['--version'], { env }).stat
 export class Nats {
   #child = null
 
-  static async start() {
+  #args
+
+  /** `args` go to the program as they are. */
+  static async start(args = []) {
     const nats = new Nats()
+    nats.#args = args
     nats.port = (await freePorts(1))[0]
     nats.url = `nats://127.0.0.1:${nats.port}`
     process.on('exit', () => nats.#child?.kill('SIGKILL'))
@@ -25,7 +29,7 @@ export class Nats {
   }
 
   async launch() {
-    this.#child = spawn(PROGRAM, ['--addr', '127.0.0.1', '--port', String(this.port)], { env, stdio: 'ignore' })
+    this.#child = spawn(PROGRAM, ['--addr', '127.0.0.1', '--port', String(this.port), ...this.#args], { env, stdio: 'ignore' })
     const deadline = Date.now() + READY_WITHIN_MS
     while (!await this.#listens()) {
       if (this.#child.exitCode !== null || Date.now() > deadline) throw new Error('nats-server does not start')
@@ -42,6 +46,7 @@ export class Nats {
   }
 
   async kill() {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return
     const ended = once(this.#child, 'exit')
     this.#child.kill('SIGKILL')
     await ended

@@ -7,7 +7,7 @@
 //! lost.
 //!
 //! - [`crowd`]: many sockets; [`socket`]: frames; [`outcome`]: what is printed.
-//! - [`broadcasts`], [`sockets`], [`presence`], [`changes`]: the scenarios.
+//! - [`broadcasts`], [`sockets`], [`presence`], [`changes`]: the scenarios; [`recovery`]: the time until they go on.
 //!
 //! Figures of different machines are not comparable, and neither are those of a busy one.
 #![allow(clippy::print_stdout, clippy::unwrap_used, clippy::expect_used)]
@@ -17,6 +17,7 @@ mod changes;
 mod crowd;
 mod outcome;
 mod presence;
+mod recovery;
 mod socket;
 mod sockets;
 
@@ -41,7 +42,7 @@ fn options() -> Options {
             "--only" => options.only = Some(value()),
             _ => {
                 println!(
-                    "bench-realtime [--seconds N] [--only fan-out|rooms|idle|presence|database|changes]"
+                    "bench-realtime [--seconds N] [--only fan-out|rooms|idle|presence|database|changes|recovery]"
                 );
                 std::process::exit(if word == "--help" { 0 } else { 2 });
             }
@@ -80,6 +81,9 @@ fn main() {
     }
     if wants("changes") {
         on_one_thread(changes::to_many_users(&basalt, duration));
+    }
+    if wants("recovery") {
+        on_one_thread(recovery::of_postgres(&basalt));
     }
     if wants("idle") {
         on_one_thread(sockets::idle(&basalt));

@@ -74,6 +74,16 @@ impl Memory {
         self.tables.get(&relation.id)?.as_ref()
     }
 
+    /// Whether a table need not be looked up for this description of it.
+    pub(super) fn knows(&self, relation: &Arc<Relation>) -> bool {
+        match self.tables.get(&relation.id) {
+            Some(Some(known)) => Arc::ptr_eq(&known.relation, relation),
+            // It may have been made anew under its number, which takes a while.
+            Some(None) => true,
+            None => false,
+        }
+    }
+
     /// Looks up what is missing for these roles.
     pub(super) async fn learn<'a>(
         &mut self,
@@ -81,13 +91,7 @@ impl Memory {
         relation: &Arc<Relation>,
         roles: impl Iterator<Item = &'a str>,
     ) -> Result<(), Error> {
-        let is_known = match self.tables.get(&relation.id) {
-            Some(Some(known)) => Arc::ptr_eq(&known.relation, relation),
-            // It may have been made anew under its number, which takes a while.
-            Some(None) => true,
-            None => false,
-        };
-        if !is_known {
+        if !self.knows(relation) {
             let mut session = pool.begin().await?;
             let table = table::find(&mut session, relation.id, &mut self.types).await?;
             session.rollback().await?;

@@ -15,6 +15,7 @@
 //! A change is sent only to who may see it, by the policies of its table for its role and claims; one that cannot
 //! be judged is withheld. When nobody subscribes to anything, nothing is queued.
 
+mod cases;
 mod compare;
 mod condition;
 mod courier;
@@ -25,6 +26,7 @@ mod filter;
 pub(crate) mod fuzzing;
 mod inquiry;
 mod inspect;
+mod judging;
 pub(crate) mod kind;
 mod known;
 mod letter;
@@ -34,6 +36,7 @@ mod payload;
 mod policy;
 mod reading;
 pub(crate) mod registry;
+mod sending;
 mod sight;
 mod survey;
 mod value;
@@ -59,7 +62,7 @@ use courier::Courier;
 use dispatch::Dispatcher;
 use known::Memory;
 use registry::Registry;
-use sight::Sight;
+use sight::Lookout;
 
 /// Bytes of changes that may wait.
 const WAITING: u32 = 64 * 1024 * 1024;
@@ -247,7 +250,7 @@ pub(crate) fn task(service: &Arc<Service>) -> Task {
                 answers: service.changes.answers.clone(),
                 answers_first: service.config().answers_first.0,
                 memory: Memory::default(),
-                sight: Sight::default(),
+                lookout: Lookout::default(),
                 metrics: Arc::clone(&service.metrics),
             };
             Courier::new(&service, dispatcher).run(stop).await;

@@ -26,7 +26,8 @@ pub(crate) struct KeyColumn<'a> {
     pub(crate) values: String,
 }
 
-/// The places, counted from 1, of those keys whose rows can be seen in the table as it is now.
+/// The places, counted from 1, of those keys whose rows can be seen in the table as it is now, with commas; and the
+/// snapshot of that moment.
 pub(crate) fn by_key(table: &str, key: Vec<KeyColumn<'_>>) -> Ask {
     let (mut arrays, mut names, mut equal) = (String::new(), String::new(), String::new());
     for (index, column) in key.iter().enumerate() {
@@ -37,22 +38,30 @@ pub(crate) fn by_key(table: &str, key: Vec<KeyColumn<'_>>) -> Ask {
         let _ = write!(names, "{comma}k{number}");
         let _ = write!(equal, "{and}x.{name} = k.k{number}");
     }
-    let sql = format!(
+    let places = format!(
         "select k.n from unnest({arrays}) with ordinality k({names}, n) \
           where exists (select from {table} x where {equal})"
     );
-    Ask { sql, params: key.into_iter().map(|column| Text::from(column.values)).collect() }
+    Ask {
+        sql: at_a_moment(&places),
+        params: key.into_iter().map(|column| Text::from(column.values)).collect(),
+    }
 }
 
 /// The places, counted from 1, of those rows, an array of the table's row type, for which `condition` holds.
-/// The condition calls the table by `name`.
+/// The condition calls the table by `name`. Shaped as the answer of [`by_key`].
 pub(crate) fn by_image(table: &str, name: &str, condition: &str, rows: String) -> Ask {
     let name = ident(name);
-    let sql = format!(
+    let places = format!(
         "select basalt_rows.basalt_place from unnest($1::text[]) with ordinality basalt_rows(basalt_row, basalt_place) \
           cross join lateral (select (basalt_rows.basalt_row::{table}).*) {name} where {condition}"
     );
-    Ask { sql, params: vec![Text::from(rows)] }
+    Ask { sql: at_a_moment(&places), params: vec![Text::from(rows)] }
+}
+
+/// Whatever `places` says, and when: both are of one snapshot.
+fn at_a_moment(places: &str) -> String {
+    format!("select pg_catalog.array_to_string(array({places}), ','), pg_catalog.pg_current_snapshot()::text")
 }
 
 /// A value of somebody's claims, as text.
@@ -79,8 +88,10 @@ mod tests {
         let ask = by_key("public.t", vec![column("a b", "pg_catalog.int8"), column("c", "pg_catalog.uuid")]);
         assert_eq!(
             ask.sql,
-            "select k.n from unnest($1::pg_catalog.int8[], $2::pg_catalog.uuid[]) with ordinality k(k1, k2, n) \
-             where exists (select from public.t x where x.\"a b\" = k.k1 and x.\"c\" = k.k2)"
+            "select pg_catalog.array_to_string(array(\
+             select k.n from unnest($1::pg_catalog.int8[], $2::pg_catalog.uuid[]) with ordinality k(k1, k2, n) \
+             where exists (select from public.t x where x.\"a b\" = k.k1 and x.\"c\" = k.k2)), ','), \
+             pg_catalog.pg_current_snapshot()::text"
         );
     }
 }

@@ -8,6 +8,7 @@
 
 use db::{Error, Replication, SlotKind};
 
+use super::confirm::SILENCE;
 use super::position::Position;
 use crate::config::{self, Config};
 use crate::service::Service;
@@ -42,8 +43,13 @@ pub(super) struct Claimed {
 
 /// Takes the stream; none if another instance has it.
 ///
-/// `is_stuck` says that the slot was taken several times, and each time Postgres could not read what it keeps.
-pub(super) async fn claim(service: &Service, is_stuck: bool) -> Result<Option<Claimed>, Error> {
+/// `is_stuck` says that the slot was taken several times, and each time Postgres could not read what it keeps;
+/// `is_patient`, that the silence after which Postgres ends the stream is to be its own.
+pub(super) async fn claim(
+    service: &Service,
+    is_stuck: bool,
+    is_patient: bool,
+) -> Result<Option<Claimed>, Error> {
     let mut session = service.pool.session().await?;
     let name = name(&service.config(), slot::database(&mut session).await?);
     let is_durable = service.config().durable_slot;
@@ -81,7 +87,9 @@ pub(super) async fn claim(service: &Service, is_stuck: bool) -> Result<Option<Cl
             "a publication is missing; what it would bring is not heard of until it is there"
         );
     }
-    let mut stream = Replication::connect(&service.stream).await?;
+    let login = service.stream.clone();
+    let login = if is_patient { login } else { login.with_option("wal_sender_timeout", SILENCE) };
+    let mut stream = Replication::connect(&login).await?;
     if found.is_none() {
         let kind = if is_durable { SlotKind::Durable } else { SlotKind::Temporary };
         match stream.create(&name, kind).await {

@@ -1,6 +1,6 @@
 //! The connection along which changes come, kept for as long as the server runs and nobody else has it.
 //!
-//! When it is lost it is made anew, without end: after 100 ms, then later and later, up to five seconds. What is
+//! When it is lost it is made anew, without end: after 100 ms, then later and later, up to a second. What is
 //! written to the database in between is heard of if the slot is a durable one (see `slot`). An instance that finds
 //! the slot taken looks again every second, and hears from the instance that has it meanwhile (see `follow`).
 
@@ -37,8 +37,14 @@ const PATIENCE: u32 = 10;
 /// After so many failures to read what a slot keeps it is given up.
 const STUCK: u32 = 3;
 
+/// A stream that ends so soon may have ended because Postgres heard nothing from us.
+const SHORT: Duration = Duration::from_secs(30);
+
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// An attempt that lasted longer than this was no failure to begin: what comes next is another outage.
+const LASTING: Duration = Duration::from_secs(5);
 
 /// What others know of the stream and may do to it.
 #[derive(Default)]
@@ -108,10 +114,12 @@ async fn keep(service: &Service, mut stop: Stop) {
     let mut looks = 0;
     // How often Postgres could not read what a durable slot keeps, without anything in between.
     let mut stuck = 0;
+    // What Postgres reads without a word may take it longer than we let it be silent.
+    let mut is_patient = false;
     while !stop.is_stopped() {
-        let begun = Instant::now();
+        let (begun, streams) = (Instant::now(), service.follow.begun());
         let outcome = tokio::select! {
-            outcome = follow(service, stuck >= STUCK) => Some(outcome),
+            outcome = follow(service, stuck >= STUCK, is_patient) => Some(outcome),
             // Whoever wants that has said why.
             () = service.follow.restart.notified() => None,
             () = stop.stopped() => break,
@@ -127,7 +135,8 @@ async fn keep(service: &Service, mut stop: Stop) {
             Some(Err(broken)) => {
                 looks = 0;
                 stuck = if broken.is_unreadable() { stuck + 1 } else { 0 };
-                if begun.elapsed() > LONGEST_PAUSE {
+                is_patient = service.follow.begun() > streams && begun.elapsed() < SHORT;
+                if begun.elapsed() > LASTING {
                     (pause, is_new) = (FIRST_PAUSE, true);
                 }
                 // One clear line for each outage.
@@ -202,8 +211,8 @@ impl Drop for Ours<'_> {
     }
 }
 
-async fn follow(service: &Service, is_stuck: bool) -> Result<Taken, Broken> {
-    let Some(claimed) = claim(service, is_stuck).await? else { return Ok(Taken) };
+async fn follow(service: &Service, is_stuck: bool, is_patient: bool) -> Result<Taken, Broken> {
+    let Some(claimed) = claim(service, is_stuck, is_patient).await? else { return Ok(Taken) };
     let ours = Ours::new(service, &claimed);
     tracing::debug!(slot = claimed.slot, "the stream of changes stands");
     match read(service, claimed, &ours).await? {}

@@ -128,6 +128,25 @@ impl Client {
         self.reply(&reference).await
     }
 
+    /// Joins, and returns the reply; none if the socket ends before it.
+    pub async fn ask_or_end(&mut self, name: &str) -> Option<Value> {
+        let reference = (self.refs + 1).to_string();
+        self.refs += 1;
+        let frame = json!([reference, reference, format!("realtime:{name}"), "phx_join", {}]);
+        // What does not go out any more is found out by reading.
+        let _ = self.stream.send(Message::text(frame.to_string())).await;
+        loop {
+            let replies =
+                |message: &Received| message.event == "phx_reply" && message.reference == *reference;
+            if let Some(index) = self.kept.iter().position(replies) {
+                return Some(self.kept.remove(index).payload);
+            }
+            if !self.read().await {
+                return None;
+            }
+        }
+    }
+
     /// Joins with success; the topic as the wire has it.
     pub async fn join(&mut self, name: &str, config: Value) -> String {
         let reply = self.ask(name, json!({ "config": config })).await;

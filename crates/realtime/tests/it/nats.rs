@@ -41,7 +41,7 @@ impl Nats {
     }
 
     fn config(&self) -> Config {
-        let nats_url = Secret::new(&format!("nats://127.0.0.1:{}", self.1));
+        let nats_url = Secret::new(format!("nats://127.0.0.1:{}", self.1));
         Config { relay: Relay::Nats, nats_url, ..config() }
     }
 }

@@ -160,6 +160,40 @@ async fn a_server_that_stops_says_goodbye_to_everybody() {
 }
 
 #[actix_web::test]
+async fn goodbyes_are_spread_and_nobody_joins_meanwhile() {
+    const SOCKETS: usize = 40;
+    let server = Server::with(realtime::Config { drain: Span::secs(60), ..config() }, Clock::system()).await;
+    let mut clients = Vec::new();
+    for _ in 0..SOCKETS {
+        let mut client = Client::open(&server, 2, &anon()).await;
+        client.join("room", json!({})).await;
+        clients.push(client);
+    }
+    let begun = std::time::Instant::now();
+    let mut drain = std::pin::pin!(server.realtime.drain());
+    // It begins, and does not go on while nobody asks it to.
+    assert!(futures_util::poll!(&mut drain).is_pending());
+    let mut refused = 0;
+    for client in &mut clients {
+        if let Some(reply) = client.ask_or_end("another").await {
+            assert_eq!(reply["status"], "error");
+            assert_eq!(
+                reply["response"]["reason"],
+                "RealtimeRestarting: Realtime is restarting, please standby"
+            );
+            refused += 1;
+        }
+    }
+    assert_eq!(refused, SOCKETS - 1, "one was told to go, the others not yet");
+    drain.await;
+    let pause = std::time::Duration::from_millis(5);
+    assert!(begun.elapsed() >= pause * u32::try_from(SOCKETS - 1).unwrap(), "one after the other");
+    for client in &mut clients {
+        assert_eq!(client.end().await, 1012);
+    }
+}
+
+#[actix_web::test]
 async fn joins_of_any_shape_are_tolerated_and_changes_echoed() {
     let server = Server::start().await;
     let mut client = Client::open(&server, 2, &anon()).await;

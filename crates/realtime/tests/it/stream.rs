@@ -5,14 +5,14 @@ use kernel::units::Span;
 use realtime::Config;
 use serde_json::{Value, json};
 
-use crate::changes::{sql, subscribe, subscribed, table};
+use crate::changes::{ANN, BOB, sql, subscribe, subscribed, table};
 use crate::client::{Client, Received};
-use crate::{Server, anon, config};
+use crate::{Server, anon, config, user};
 
 const TABLES: &str = "
     create table public.t (id int primary key);
     create table public.late (id int primary key);
-    grant select on public.t, public.late to anon;
+    grant select on public.t, public.late to anon, authenticated;
     alter publication supabase_realtime add table public.t;";
 
 async fn server() -> Server {
@@ -93,37 +93,166 @@ async fn without_its_publication_the_rest_goes_on() {
 }
 
 /// A commit is in the log, and so in the stream, before anybody can see what it did; here it stays there for a while.
+struct Held {
+    writing: tokio::task::JoinHandle<Result<(), db::Error>>,
+    pid: i32,
+}
+
+impl Held {
+    async fn new(server: &Server, writes: &str) -> Self {
+        let mut writer = server.database.admin().await;
+        let pid: i32 = writer.query_one("select pg_backend_pid()", &[]).await.unwrap().get(0);
+        let writes = format!("begin; set local synchronous_commit = on; {writes}; commit");
+        let writing = tokio::spawn(async move {
+            // A test that fails is not there to release it, and other tests' streams would wait for it.
+            writer.batch("set statement_timeout = '60s'").await?;
+            writer.batch(&writes).await?;
+            writer.batch("reset statement_timeout").await
+        });
+        let mut admin = server.database.admin().await;
+        let waits = "select exists (select from pg_stat_activity where pid = $1 and wait_event = 'SyncRep')";
+        while !admin.query_one(waits, &[&pid]).await.unwrap().get::<_, bool>(0) {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        Self { writing, pid }
+    }
+
+    /// The wait ends, and the commit with it.
+    async fn release(self, server: &Server) {
+        let mut admin = server.database.admin().await;
+        admin.execute("select pg_cancel_backend($1)", &[&self.pid]).await.unwrap();
+        self.writing.await.unwrap().unwrap();
+    }
+}
+
+/// Its policy cannot be judged without the database.
+const PEN: &str = "
+    create table public.member (who uuid primary key);
+    grant select on public.member to anon, authenticated;
+    create table public.pen (id int primary key, owner uuid);
+    alter table public.pen enable row level security;
+    create function public.may(owner uuid) returns boolean language sql stable as
+      'select owner = auth.uid() and exists (select from public.member where who = auth.uid())';
+    create policy own on public.pen for select to authenticated using (public.may(owner));
+    grant select on public.pen to authenticated, service_role;
+    alter publication supabase_realtime add table public.pen;";
+
+async fn members(server: &Server) -> (Client, Client) {
+    sql(server, &format!("{PEN} insert into public.member values ('{ANN}'), ('{BOB}')")).await;
+    let wanted = json!([table("pen", "*"), table("t", "*")]);
+    let ann = subscribed(server, &user(ANN), wanted.clone()).await;
+    (ann, subscribed(server, &user(BOB), wanted).await)
+}
+
+/// The changes of a pen up to one that everybody hears of: what happened, and to which row.
+async fn heard(server: &Server, clients: [&mut Client; 2]) -> Vec<Vec<(String, Value)>> {
+    sql(server, "insert into public.t select count(*) + 100 from public.t").await;
+    let mut all = Vec::new();
+    for client in clients {
+        let mut changes = Vec::new();
+        loop {
+            let data = client.take(is_change).await.payload["data"].take();
+            if data["table"] == "t" {
+                break;
+            }
+            let row = data.get("record").unwrap_or(&data["old_record"]);
+            changes.push((data["type"].as_str().unwrap().to_owned(), row["id"].clone()));
+        }
+        all.push(changes);
+    }
+    all
+}
+
+fn was(kind: &str, id: i32) -> (String, Value) {
+    (kind.to_owned(), json!(id))
+}
+
 #[actix_web::test]
 async fn a_change_waits_until_it_can_be_seen() {
     let server = server().await;
-    sql(
-        &server,
-        "create table public.pen (id int primary key);
-         alter table public.pen enable row level security;
-         create function public.may(id int) returns boolean language sql stable as 'select id > 0';
-         create policy positive on public.pen for select to anon using (public.may(id));
-         grant select on public.pen to anon;
-         alter publication supabase_realtime add table public.pen;",
-    )
-    .await;
-    let mut client = subscribed(&server, &anon(), json!([table("pen", "*")])).await;
-    let mut writer = server.database.admin().await;
-    let pid: i32 = writer.query_one("select pg_backend_pid()", &[]).await.unwrap().get(0);
-    let writing = tokio::spawn(async move {
-        writer.batch("set synchronous_commit = on; insert into public.pen values (1)").await
-    });
-    let mut admin = server.database.admin().await;
-    let waits = "select exists (select from pg_stat_activity where pid = $1 and wait_event = 'SyncRep')";
-    while !admin.query_one(waits, &[&pid]).await.unwrap().get::<_, bool>(0) {
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
-    assert!(!client.settled().await.iter().any(is_change), "nobody can see it");
+    let (mut ann, mut bob) = members(&server).await;
+    let held = Held::new(&server, &format!("insert into public.pen values (1, '{ANN}')")).await;
+    assert!(!ann.settled().await.iter().any(is_change), "nobody can see it");
     // It stands in the stream behind the one that waits, and would not come before it.
-    admin.batch("insert into public.t values (7)").await.unwrap();
+    sql(&server, "insert into public.t values (7)").await;
     tokio::time::sleep(std::time::Duration::from_millis(300)).await;
-    assert!(!client.settled().await.iter().any(is_change));
-    // The wait ends, and the commit with it.
-    admin.execute("select pg_cancel_backend($1)", &[&pid]).await.unwrap();
-    writing.await.unwrap().unwrap();
-    assert_eq!(id(&mut client).await, 1);
+    assert!(!ann.settled().await.iter().any(is_change));
+    assert!(!bob.settled().await.iter().any(is_change));
+    held.release(&server).await;
+    assert_eq!(id(&mut ann).await, 1);
+    assert_eq!((id(&mut ann).await, id(&mut bob).await), (json!(7), json!(7)));
+}
+
+/// Before a transaction can be seen, policies would look at what it changes as it was.
+#[actix_web::test]
+async fn nobody_is_told_because_of_what_was_before() {
+    for check_image in [false, true] {
+        let server = Server::working_with(Config { check_image, ..config() }, Clock::system()).await;
+        sql(&server, TABLES).await;
+        let (mut ann, mut bob) = members(&server).await;
+        sql(&server, &format!("insert into public.pen values (1, '{ANN}')")).await;
+        let changes = heard(&server, [&mut ann, &mut bob]).await;
+        assert_eq!(changes, [vec![was("INSERT", 1)], vec![]]);
+        let held = Held::new(&server, &format!("update public.pen set owner = '{BOB}'")).await;
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        held.release(&server).await;
+        let changes = heard(&server, [&mut ann, &mut bob]).await;
+        assert_eq!(changes, [vec![], vec![was("UPDATE", 1)]], "it is not the first one's any more");
+        // What one may see depends on another table, too.
+        let held = format!(
+            "delete from public.member where who = '{BOB}'; insert into public.pen values (2, '{BOB}')"
+        );
+        let held = Held::new(&server, &held).await;
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        held.release(&server).await;
+        let changes = heard(&server, [&mut ann, &mut bob]).await;
+        assert_eq!(changes, [vec![], vec![]], "who is no member any more");
+    }
+}
+
+#[actix_web::test]
+async fn what_is_gone_at_once_is_told_of_to_whom_it_concerned() {
+    let server = server().await;
+    let (mut ann, mut bob) = members(&server).await;
+    let mut admin = server.database.admin().await;
+    for round in 0..40 {
+        let number = round * 3;
+        // Each is a transaction of its own, and nothing is between them.
+        for writes in [
+            format!("insert into public.pen values ({number}, '{ANN}')"),
+            format!("insert into public.pen values ({}, '{BOB}')", number + 1),
+            format!("delete from public.pen where id in ({number}, {})", number + 1),
+            format!(
+                "begin; insert into public.pen values ({}, '{ANN}'); delete from public.pen; commit",
+                number + 2
+            ),
+        ] {
+            admin.batch(&writes).await.unwrap();
+        }
+        let deletions = [number, number + 1, number + 2].map(|id| was("DELETE", id));
+        // What a transaction took back itself was never there for anybody; its policies would have let the owner see it.
+        let of_ann = [
+            was("INSERT", number),
+            deletions[0].clone(),
+            deletions[1].clone(),
+            was("INSERT", number + 2),
+            deletions[2].clone(),
+        ];
+        let of_bob =
+            [was("INSERT", number + 1), deletions[0].clone(), deletions[1].clone(), deletions[2].clone()];
+        let changes = heard(&server, [&mut ann, &mut bob]).await;
+        assert_eq!(changes, [of_ann.to_vec(), of_bob.to_vec()]);
+    }
+}
+
+/// A commit that waits holds up only those who are to hear of it.
+#[actix_web::test]
+async fn a_row_is_asked_about_although_others_cannot_be_seen_yet() {
+    let server = server().await;
+    sql(&server, "create table public.other (id int primary key); alter publication supabase_realtime add table public.other").await;
+    let (mut ann, _bob) = members(&server).await;
+    let held = Held::new(&server, "insert into public.other values (1)").await;
+    sql(&server, &format!("insert into public.pen values (1, '{ANN}')")).await;
+    assert_eq!(id(&mut ann).await, 1);
+    held.release(&server).await;
 }

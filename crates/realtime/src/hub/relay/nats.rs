@@ -4,9 +4,13 @@
 //! pieces. Pieces are numbered by their sender: NATS keeps the order of one sender, and loses what it cannot deliver
 //! at once, which is seen by the gap. What could not be handed over is sent again under the same numbers: of what came
 //! twice, one is passed over.
+//!
+//! While NATS is not there, whether it went or never came, an instance serves its own clients. The client of NATS
+//! tries again without end, and what it holds meanwhile is bounded.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::str::FromStr;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_nats::{Client, ConnectOptions, Event, ServerAddr, Subscriber};
@@ -29,6 +33,12 @@ const USUAL: usize = 1024 * 1024;
 
 /// Bytes of a batch that is put together at most.
 const LARGEST: usize = 64 * 1024 * 1024;
+
+/// Pieces that wait to be sent.
+const SENDING: usize = 16;
+
+/// Pieces that wait to be heard. What comes beyond them is lost, and missed.
+const HEARING: usize = 1024;
 
 /// How long a batch may take to be handed over.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -53,13 +63,19 @@ impl Way for Nats {
     async fn open(self, own: u64) -> Result<(Publisher, Listening), String> {
         let servers = self.url.split(',').map(|url| ServerAddr::from_str(url.trim()));
         let servers = servers.collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
-        let (events, connected) = mpsc::unbounded_channel();
-        let options =
-            ConnectOptions::new().name("basalt").retry_on_initial_connect().event_callback(move |event| {
-                match event {
+        // One word that it is connected says as much as two.
+        let (events, connected) = mpsc::channel(1);
+        let told = Told::default();
+        let options = ConnectOptions::new()
+            .name("basalt")
+            .retry_on_initial_connect()
+            .client_capacity(SENDING)
+            .subscription_capacity(HEARING)
+            .event_callback(move |event| {
+                told.tell(&event);
+                if event == Event::Connected {
                     // Nobody listens any more when the service ends.
-                    Event::Connected => drop(events.send(())),
-                    event => tracing::warn!(%event, "the way to other instances"),
+                    let _ = events.try_send(());
                 }
                 std::future::ready(())
             });
@@ -67,6 +83,22 @@ impl Way for Nats {
         let subscriber = client.subscribe(self.subject.clone()).await.map_err(|error| error.to_string())?;
         let publisher = Publisher { client, subject: self.subject, own, number: 0, pieces: None };
         Ok((publisher, Listening { subscriber, connected, own, senders: HashMap::new() }))
+    }
+}
+
+/// What the log was told since NATS was reached last: each thing once.
+#[derive(Default)]
+struct Told(Mutex<HashSet<String>>);
+
+impl Told {
+    fn tell(&self, event: &Event) {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if *event == Event::Connected {
+            told.clear();
+            tracing::info!("the way to other instances through NATS stands");
+        } else if told.insert(event.to_string()) {
+            tracing::warn!(%event, "the way to other instances through NATS; without it, this one serves its own clients alone");
+        }
     }
 }
 
@@ -123,7 +155,7 @@ fn piece_of(sender: u64, number: u64, place: u8, piece: &[u8]) -> Bytes {
 /// Puts batches together.
 pub(super) struct Listening {
     subscriber: Subscriber,
-    connected: mpsc::UnboundedReceiver<()>,
+    connected: mpsc::Receiver<()>,
     own: u64,
     senders: HashMap<u64, Sender>,
 }
