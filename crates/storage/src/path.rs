@@ -17,7 +17,8 @@ fn is_safe(byte: u8) -> bool {
 pub(crate) enum Alphabet {
     /// Those that need no escape anywhere, as upstream has it.
     Safe,
-    /// All that XML can hold, as S3 has it.
+    /// All that XML can hold, as S3 has it; but not the character that stands for bytes which are no text: names of
+    /// such bytes would be one.
     Unicode,
 }
 
@@ -26,7 +27,7 @@ impl Alphabet {
         match self {
             Self::Safe => c == '/' || u8::try_from(c).is_ok_and(is_safe),
             Self::Unicode => {
-                !matches!(c, '\0'..='\x08' | '\x0b' | '\x0c' | '\x0e'..='\x1f' | '\u{fffe}' | '\u{ffff}')
+                !matches!(c, '\0'..='\x08' | '\x0b' | '\x0c' | '\x0e'..='\x1f' | '\u{fffd}'..='\u{ffff}')
             }
         }
     }
@@ -81,7 +82,9 @@ mod tests {
         {
             assert!(!fits(name, Alphabet::Safe) && fits(name, Alphabet::Unicode), "{name}");
         }
-        for name in ["", ".", "a\0", "a\x1bb", "\u{ffff}", "../a", "a/../b", "a/.", "./a", "ä/.."] {
+        for name in
+            ["", ".", "a\0", "a\x1bb", "\u{ffff}", "a\u{fffd}", "../a", "a/../b", "a/.", "./a", "ä/.."]
+        {
             assert!(!fits(name, Alphabet::Safe) && !fits(name, Alphabet::Unicode), "{name}");
         }
     }

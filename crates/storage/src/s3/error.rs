@@ -79,6 +79,10 @@ pub(crate) enum Error {
     NotConfigured(&'static str, &'static str),
     #[error("Your previous request to create the named bucket succeeded and you already own it.")]
     BucketAlreadyOwnedByYou,
+    #[error("Your POST request fields preceding the upload file were too large.")]
+    FieldsTooLarge,
+    #[error("Couldn't parse the specified URI.")]
+    InvalidUri,
     #[error("Your key is too long")]
     KeyTooLong,
     #[error("Your metadata headers exceed the maximum allowed metadata size.")]
@@ -141,6 +145,8 @@ impl Error {
             Self::NoSuchVersion => (404, "NoSuchVersion"),
             Self::NotConfigured(code, _) => (404, code),
             Self::BucketAlreadyOwnedByYou => (409, "BucketAlreadyOwnedByYou"),
+            Self::FieldsTooLarge => (400, "MaxPostPreDataLengthExceededError"),
+            Self::InvalidUri => (400, "InvalidURI"),
             Self::KeyTooLong => (400, "KeyTooLongError"),
             Self::MetadataTooLarge => (400, "MetadataTooLarge"),
             Self::InvalidRange => (416, "InvalidRange"),

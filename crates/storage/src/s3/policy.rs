@@ -45,8 +45,8 @@ impl Policy {
         let bytes = STANDARD.decode(text.trim()).map_err(|_| Error::InvalidPolicy)?;
         let document: Value = serde_json::from_slice(&bytes).map_err(|_| Error::InvalidPolicy)?;
         let expiration = document.get("expiration").and_then(Value::as_str).ok_or(Error::InvalidPolicy)?;
-        let expires_at =
-            DateTime::parse_from_rfc3339(expiration).map_err(|_| Error::InvalidPolicy)?.timestamp();
+        let moment = DateTime::parse_from_rfc3339(expiration).ok().filter(|_| expiration.contains('T'));
+        let expires_at = moment.ok_or(Error::InvalidPolicy)?.timestamp();
         let conditions = document.get("conditions").and_then(Value::as_array).ok_or(Error::InvalidPolicy)?;
         let mut all = Vec::new();
         for condition in conditions {
@@ -77,17 +77,19 @@ impl Policy {
         if now >= self.expires_at {
             return Err(Error::AccessDenied("Invalid according to Policy: Policy expired.".into()));
         }
-        let value = |name: &str| match name {
-            "bucket" => Some(bucket),
-            _ => fields.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str()),
+        // A field may come twice, and who reads it may take the one or the other: each must fit.
+        let fits = |name: &str, holds: &dyn Fn(&str) -> bool| match name {
+            "bucket" => holds(bucket),
+            _ => {
+                let mut values = fields.iter().filter(|(known, _)| known == name).peekable();
+                values.peek().is_some() && values.all(|(_, value)| holds(value))
+            }
         };
         let mut bounds = (0, u64::MAX);
         for condition in &self.conditions {
             let (name, fits) = match condition {
-                Condition::Equals(name, wanted) => (name, value(name) == Some(wanted)),
-                Condition::StartsWith(name, start) => {
-                    (name, value(name).is_some_and(|value| value.starts_with(start)))
-                }
+                Condition::Equals(name, wanted) => (name, fits(name, &|value| value == wanted)),
+                Condition::StartsWith(name, start) => (name, fits(name, &|value| value.starts_with(start))),
                 Condition::Length(least, most) => {
                     bounds = (bounds.0.max(*least), bounds.1.min(*most));
                     continue;
@@ -107,6 +109,12 @@ impl Policy {
         let is_free = |name: &str| {
             FREE.contains(&name) || name.starts_with("x-ignore-") || Algorithm::of_header(name).is_some()
         };
+        // Without a word about the bucket it would be good for all that the signer may write to.
+        if !covered("bucket") {
+            return Err(Error::AccessDenied(
+                "Invalid according to Policy: Policy did not reference these fields: bucket".into(),
+            ));
+        }
         match fields.iter().find(|(name, _)| !is_free(name) && !covered(name)) {
             None => Ok(bounds),
             Some((name, _)) => Err(Error::AccessDenied(
@@ -181,12 +189,26 @@ mod tests {
         assert!(!fits(rules, &[&good[..], &[("x-amz-meta-admin", "1")]].concat()));
         assert!(fits(rules, &[&good[..], &[("x-ignore-this", "1"), ("x-amz-date", "1")]].concat()));
         assert!(!fits(r#"[{"bucket": "other"}]"#, &[]));
+        assert!(!fits("[]", &[]) && fits(r#"[["starts-with", "$bucket", ""]]"#, &[]));
+    }
+
+    #[test]
+    fn a_field_that_comes_twice_must_fit_twice() {
+        let rules = r#"[{"bucket": "b"}, ["starts-with", "$key", "user/"], {"x-amz-meta-by": "ada"}]"#;
+        let good = [("key", "user/a"), ("x-amz-meta-by", "ada")];
+        assert!(fits(rules, &good));
+        for second in [("key", "other/a"), ("x-amz-meta-by", "eve")] {
+            assert!(!fits(rules, &[&good[..], &[second]].concat()), "{second:?}");
+            assert!(!fits(rules, &[&[second][..], &good].concat()), "{second:?}");
+        }
     }
 
     #[test]
     fn sizes_are_bounded_and_time_is_up() {
-        let policy =
-            policy(r#"[["content-length-range", 2, 10], ["content-length-range", "1", "8"]]"#).unwrap();
+        let policy = policy(
+            r#"[{"bucket": "b"}, ["content-length-range", 2, 10], ["content-length-range", "1", "8"]]"#,
+        )
+        .unwrap();
         assert_eq!(policy.allows("b", &[], 1_798_761_599).unwrap(), (2, 8));
         assert!(policy.allows("b", &[], 1_798_761_600).is_err());
     }
@@ -207,7 +229,10 @@ mod tests {
         }
         assert!(Policy::read("%%%").is_err());
         assert!(Policy::read(&STANDARD.encode("{\"conditions\": []}")).is_err());
-        assert!(Policy::read(&STANDARD.encode("{\"expiration\": \"soon\", \"conditions\": []}")).is_err());
+        for moment in ["soon", "2027-01-01", "2027-01-01 00:00:00+00:00", "2027-01-01T00:00:00"] {
+            let text = format!("{{\"expiration\": \"{moment}\", \"conditions\": []}}");
+            assert!(Policy::read(&STANDARD.encode(text)).is_err(), "{moment}");
+        }
     }
 
     proptest! {

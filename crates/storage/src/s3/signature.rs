@@ -140,7 +140,10 @@ impl Claim {
         let (credential, signature) = (get("x-amz-credential"), get("x-amz-signature"));
         let (Some(credential), Some(signature), Some(moment)) = (credential, signature, get("x-amz-date"))
         else {
-            return Err(Error::MissingSignature);
+            return Err(Error::InvalidArgument(
+                "Bucket POST must contain the fields X-Amz-Credential, X-Amz-Date and X-Amz-Signature."
+                    .into(),
+            ));
         };
         let at = seconds(moment).ok_or(malformed("X-Amz-Date must be formatted via ISO8601 Long format"))?;
         // Its policy says until when it counts.

@@ -6,6 +6,9 @@ use roxmltree::{Document, Node, ParsingOptions};
 use super::error::Error;
 
 const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
+/// Attributes of a document that is read. The reader compares each with all of its element, and hands namespaces down;
+/// the longest list of grants has three for each of a hundred.
+const MOST_ATTRIBUTES: usize = 1000;
 const PROLOG: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?>\n";
 
 /// An answer that is being written.
@@ -86,6 +89,9 @@ pub(crate) fn read<T>(
     content: impl FnOnce(Node<'_, '_>) -> Result<T, Error>,
 ) -> Result<T, Error> {
     let text = std::str::from_utf8(body).map_err(|_| Error::MalformedXml)?;
+    if attributes(text).is_none_or(|count| count > MOST_ATTRIBUTES) {
+        return Err(Error::MalformedXml);
+    }
     let options = ParsingOptions { allow_dtd: false, nodes_limit: 200_000, ..ParsingOptions::default() };
     let document =
         Document::parse_with_options(text.trim_start(), options).map_err(|_| Error::MalformedXml)?;
@@ -94,6 +100,34 @@ pub(crate) fn read<T>(
         return Err(Error::MalformedXml);
     }
     content(element)
+}
+
+/// How many attributes a document has, namespaces among them; `None` if some markup has no end.
+fn attributes(text: &str) -> Option<usize> {
+    let mut count = 0;
+    let mut rest = text;
+    while let Some((_, markup)) = rest.split_once('<') {
+        let end = [("!--", "-->"), ("![CDATA[", "]]>"), ("?", "?>")]
+            .into_iter()
+            .find_map(|(start, end)| Some((markup.strip_prefix(start)?, end)));
+        rest = match end {
+            Some((inside, end)) => inside.split_once(end)?.1,
+            None => {
+                let mut quote = None;
+                let end = markup.bytes().position(|byte| {
+                    match (quote, byte) {
+                        (None, b'"' | b'\'') => quote = Some(byte),
+                        (None, b'=') => count += 1,
+                        (Some(open), byte) if open == byte => quote = None,
+                        _ => {}
+                    }
+                    quote.is_none() && byte == b'>'
+                })?;
+                markup.get(end + 1..)?
+            }
+        };
+    }
+    Some(count)
 }
 
 /// The elements of a name directly below another, whatever their namespace.
@@ -129,6 +163,25 @@ mod tests {
         assert_eq!((key.as_str(), count.as_str()), ("a<b>&\"c'\r\n\u{fffd}ä]]>", "3"));
         assert!(document.contains(NAMESPACE));
         assert!(!Writer::bare("Error", |w| w.text("Code", "x")).contains("xmlns"));
+    }
+
+    /// Each is compared with those before it: three hundred thousand of them would take an hour.
+    #[test]
+    fn attributes_are_counted_before_they_are_read() {
+        let check = |text: &str, expected: Option<usize>| assert_eq!(attributes(text), expected, "{text}");
+        check("<?xml version=\"1.0\"?><a b='c=\"d>=' xmlns = \"e\"><f/>g=h</a>", Some(2));
+        check("<!-- a='<b c=' --><![CDATA[ <a b='c'> ]]><a b='c'/>", Some(1));
+        check("<!-- \" > <x \" --><a b=\">\" c=\">\" d=\">\"/>", Some(3));
+        for open in ["<a b='>", "<a", "<!-- a", "<?xml", "<![CDATA[<a/>"] {
+            check(open, None);
+        }
+        for prefix in ["a", "xmlns:a"] {
+            let many: String = (0..200_000).map(|n| format!(" {prefix}{n}=''")).collect();
+            let nested: String = (0..60_000).map(|n| format!("<Delete {prefix}{n}='u'>")).collect();
+            for bad in [format!("<Delete{many}/>"), nested + &"</Delete>".repeat(60_000)] {
+                assert!(matches!(read(bad.as_bytes(), "Delete", |_| Ok(())), Err(Error::MalformedXml)));
+            }
+        }
     }
 
     #[test]

@@ -145,6 +145,9 @@ async fn names_of_any_character_are_an_option() {
     assert_eq!(api.get(&format!("/object/sign/{path}?token={token}"), "").await.bytes, b"x");
     let up = api.upload("b/a%1Bb", &service, "x").await;
     assert_eq!(up.error(), (400, "400", "InvalidKey"));
+    // Bytes that are no text: they would all be one name.
+    let up = api.upload("b/a%FFb", &service, "x").await;
+    assert_eq!(up.error(), (400, "400", "InvalidKey"));
     // Longer than a file system's names.
     let long = format!("b/{}", "ä".repeat(200));
     api.upload(&long.replace('ä', "%C3%A4"), &service, "long").await.ok();
@@ -160,4 +163,24 @@ async fn caches_are_asked_by_the_service_alone() {
         let user = api.delete(path, &api.user(USER)).await;
         assert_eq!((user.status, &user.body["message"]), (403, &json!("Access denied: Invalid role")));
     }
+}
+
+/// A few bytes that would be gigabytes: nobody asked for them to be unpacked.
+#[actix_web::test]
+async fn what_is_packed_stays_packed() {
+    let api = Api::start().await;
+    let service = api.service();
+    let packed = hex::decode("1f8b0800000000000203ab56ca4bcc4d55b2524a56aa0500f8fff28e0c000000").unwrap();
+    let send = async |path: &str, media: &str| {
+        let request = request(Method::POST, path, &service)
+            .insert_header(("content-type", media))
+            .insert_header(("content-encoding", "gzip"));
+        api.send(request.set_payload(packed.clone())).await
+    };
+    // In it is `{"name":"c"}`.
+    assert_eq!(send("/bucket", "application/json").await.status, 400);
+    assert_eq!(api.value("select count(*) from storage.buckets").await, "0");
+    api.bucket("b", json!({})).await;
+    send("/object/b/a", "text/plain").await.ok();
+    assert_eq!(api.get("/object/b/a", &service).await.bytes, packed);
 }

@@ -32,6 +32,8 @@ use crate::upload::header;
 
 /// Fields of a form.
 const FIELDS: usize = 50;
+/// Bytes of all of them. They are held before anybody knows whose they are.
+const MOST: usize = 64 * 1024;
 
 /// What a form says before its file.
 struct Fields(Vec<(String, String)>);
@@ -39,6 +41,15 @@ struct Fields(Vec<(String, String)>);
 impl Fields {
     fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Puts the name of the file in its place in keys, before anybody asks the policy about them. Of a path that a
+    /// browser sends the last part is the name.
+    fn expand(&mut self, filename: &str) {
+        let filename = filename.rsplit(['/', '\\']).next().unwrap_or_default();
+        for (_, key) in self.0.iter_mut().filter(|(name, _)| name == "key") {
+            *key = key.replace("${filename}", filename);
+        }
     }
 }
 
@@ -70,9 +81,14 @@ async fn store(
     form: &mut Form,
 ) -> Result<HttpResponse, Error> {
     let mut fields = Fields(Vec::new());
+    let mut held = 0;
     let filename = loop {
         match form.next().await? {
             Some(Part::Field { name, value }) => {
+                held += name.len() + value.len();
+                if held > MOST {
+                    return Err(Error::FieldsTooLarge);
+                }
                 let value =
                     String::from_utf8(value).map_err(|_| Error::InvalidRequest("Fields are UTF-8".into()))?;
                 fields.0.push((name.to_ascii_lowercase(), value));
@@ -85,14 +101,15 @@ async fn store(
             }
         }
     };
+    fields.expand(&filename.unwrap_or_default());
     let access = access::of_form(service, |name| fields.get(name))?;
     access.bounds.allow(Operation::PostObject, &bucket)?;
     let policy = Policy::read(fields.get("policy").unwrap_or_default())?;
     let (least, most) = policy.allows(&bucket, &fields.0, service.clock.unix())?;
     let key = fields.get("key").filter(|key| !key.is_empty());
+    let key = key.map(str::to_owned);
     let key =
         key.ok_or_else(|| Error::InvalidArgument("Bucket POST must contain a field named 'key'.".into()))?;
-    let key = key.replace("${filename}", &filename.unwrap_or_default());
     let call = Call::signed(service, request, Operation::PostObject.name(), access.identity, access.token);
     let asked = Asked {
         call: Rc::new(call),

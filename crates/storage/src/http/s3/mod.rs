@@ -210,13 +210,15 @@ async fn perform(asked: &mut Asked, operation: Operation) -> Result<HttpResponse
     }
 }
 
-/// Bucket and key, escapes resolved once.
+/// Bucket and key, escapes resolved once. The router has put a character in the place of bytes that are no text, so that
+/// names which differ would be one.
 fn target(request: &HttpRequest) -> Result<(String, String), Error> {
+    percent_decode_str(request.uri().path()).decode_utf8().map_err(|_| Error::InvalidUri)?;
     let path = request.match_info().get("path").unwrap_or_default();
     let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
-    let decoded = |text: &str| match percent_decode_str(text).decode_utf8() {
-        Ok(text) => Ok(text.into_owned()),
-        Err(_) => Err(Error::from(Cause::InvalidKey(text.to_owned()))),
+    let decoded = |text: &str| {
+        let text = percent_decode_str(text).decode_utf8().map_err(|_| Error::InvalidUri);
+        text.map(|text| text.into_owned())
     };
     Ok((decoded(bucket)?, decoded(key)?))
 }

@@ -43,7 +43,7 @@ async fn post(api: &Api, client: &Client, conditions: Value, fields: &[(&str, &s
     // Some libraries give every field the name of a file.
     signed.iter().for_each(|(name, value)| add(name, &format!("; filename=\"{name}\""), value));
     body.push_str(&format!(
-        "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"pic.txt\"\r\nContent-Type: text/csv\r\n\r\n{file}\r\n--x--\r\n"
+        "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"../dir/pic.txt\"\r\nContent-Type: text/csv\r\n\r\n{file}\r\n--x--\r\n"
     ));
     let request = Request::new(Method::POST, "/b").header("content-type", "multipart/form-data; boundary=x");
     api.send(request.body(body).send()).await
@@ -118,6 +118,53 @@ async fn what_the_policy_does_not_allow_is_refused() {
     let unsigned = Request::new(Method::POST, "/b").header("content-type", "multipart/form-data; boundary=x");
     let body = "--x\r\nContent-Disposition: form-data; name=\"key\"\r\n\r\nup/a\r\n--x\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\nx\r\n--x--\r\n";
     api.send(unsigned.body(body).send()).await.fails(403, "AccessDenied");
+}
+
+#[actix_web::test]
+async fn the_policy_is_asked_about_the_key_that_counts() {
+    let (api, client) = start().await;
+    let key = [("key", "up/${filename}")];
+    let rules = |rule: Value| conditions(json!([rule]));
+    post(&api, &client, rules(json!(["eq", "$key", "up/pic.txt"])), &key, "x").await.done(204);
+    post(&api, &client, rules(json!(["starts-with", "$key", "up/pic."])), &key, "x").await.done(204);
+    for rule in [json!(["starts-with", "$key", "up/$"]), json!(["eq", "$key", "up/${filename}"])] {
+        post(&api, &client, rules(rule), &key, "x").await.fails(403, "AccessDenied");
+    }
+    assert_eq!(client.get(&api, "/b?list-type=2").await.elements("Key"), ["up/pic.txt"]);
+}
+
+#[actix_web::test]
+async fn a_field_that_comes_twice_is_no_way_around_the_policy() {
+    let (api, client) = start().await;
+    let rules = || conditions(json!([{ "x-amz-meta-by": "ada" }]));
+    let good = [("key", "up/a"), ("x-amz-meta-by", "ada")];
+    post(&api, &client, rules(), &good, "x").await.done(204);
+    for second in [("key", "elsewhere/a"), ("x-amz-meta-by", "eve"), ("X-Amz-Meta-By", "eve")] {
+        for fields in [[good[0], good[1], second], [second, good[0], good[1]]] {
+            post(&api, &client, rules(), &fields, "y").await.fails(403, "AccessDenied");
+        }
+    }
+    let told = client.head(&api, "/b/up/a").await;
+    assert_eq!((told.header("x-amz-meta-by"), told.header("content-length")), ("ada", "1"));
+}
+
+#[actix_web::test]
+async fn fields_of_strangers_are_bounded() {
+    let (api, client) = start().await;
+    let forger = Client { secret: "guessed".to_owned(), ..client };
+    let large = "x".repeat(20_000);
+    let fields = [("x-ignore-a", large.as_str()); 4];
+    post(&api, &forger, conditions(json!([])), &fields[..3], "x").await.fails(403, "SignatureDoesNotMatch");
+    let refused = post(&api, &forger, conditions(json!([])), &fields, "x").await;
+    refused.fails(400, "MaxPostPreDataLengthExceededError");
+}
+
+#[actix_web::test]
+async fn a_policy_that_names_no_bucket_opens_none() {
+    let (api, client) = start().await;
+    let any = json!([["starts-with", "$key", ""]]);
+    post(&api, &client, any, &[("key", "a")], "x").await.fails(403, "AccessDenied");
+    assert!(api.files().await.is_empty());
 }
 
 #[actix_web::test]

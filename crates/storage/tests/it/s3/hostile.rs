@@ -70,7 +70,31 @@ async fn documents_are_bounded_and_have_no_entities() {
     client.post(&api, "/b?delete", &" ".repeat(5 * 1024 * 1024)).await.fails(400, "MalformedXML");
     let deep = format!("{}{}", "<Delete>".repeat(50_000), "</Delete>".repeat(50_000));
     client.post(&api, "/b?delete", &deep).await.fails(400, "MalformedXML");
+    // Each attribute is compared with those before it.
+    let wide: String = (0..150_000).map(|n| format!(" a{n}=''")).collect();
+    client.post(&api, "/b?delete", &format!("<Delete{wide}/>")).await.fails(400, "MalformedXML");
+    // And namespaces are handed down.
+    let deep: String = (0..50_000).map(|n| format!("<Delete xmlns:a{n}='u'>")).collect();
+    let deep = format!("{deep}{}", "</Delete>".repeat(50_000));
+    client.post(&api, "/b?delete", &deep).await.fails(400, "MalformedXML");
     assert_eq!(client.get(&api, "/b/a").await.text(), "content");
+}
+
+#[actix_web::test]
+async fn bytes_that_are_no_text_are_no_name() {
+    let api = Api::with(Config { unicode_keys: true, ..Config::default() }).await;
+    api.bucket("b", json!({})).await;
+    let client = Client::service(&api);
+    for name in ["/b/x%FFy", "/b/x%FEy", "/b/%C3", "/b/%ED%A0%80", "/%FF/x"] {
+        for method in [Method::PUT, Method::GET, Method::DELETE] {
+            let mut request = Request::new(method, "/b");
+            request.path = name.to_owned();
+            client.send(&api, request).await.fails(400, "InvalidURI");
+        }
+    }
+    client.put(&api, "/b/x\u{fffd}y", "x").await.fails(400, "InvalidKey");
+    client.put(&api, "/b/ä", "x").await.done(200);
+    assert_eq!(client.get(&api, "/b?list-type=2").await.elements("Key"), ["ä"]);
 }
 
 #[actix_web::test]
