@@ -1,6 +1,7 @@
 # boto3 as a program uses it; ends with an error if anything is not as it should be.
 import io
 import os
+import urllib.error
 import urllib.request
 
 import boto3
@@ -56,6 +57,27 @@ assert [folder["Prefix"] for folder in folders["CommonPrefixes"]] == ["list/00/"
 url = s3.generate_presigned_url("get_object", Params={"Bucket": "boto", "Key": "a b/c+d.txt"}, ExpiresIn=60)
 with urllib.request.urlopen(url) as answer:
     assert answer.read() == b"hello"
+
+# A form that a browser sends with what the application signed for it.
+form = s3.generate_presigned_post("boto", "forms/${filename}", Conditions=[["content-length-range", 1, 10]], ExpiresIn=60)
+
+
+def post(content):
+    fields = [(f'name="{name}"', value.encode()) for name, value in form["fields"].items()]
+    fields.append(('name="file"; filename="a.txt"', content))
+    body = b"".join(b"--x\r\nContent-Disposition: form-data; %s\r\n\r\n%s\r\n" % (head.encode(), value) for head, value in fields)
+    request = urllib.request.Request(form["url"], body + b"--x--\r\n", {"Content-Type": "multipart/form-data; boundary=x"})
+    try:
+        return urllib.request.urlopen(request).status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+assert post(b"hello") == 204
+assert text(Key="forms/a.txt") == b"hello"
+assert post(b"more than ten bytes") == 413
+form["fields"]["key"] = "elsewhere"
+assert post(b"hello") == 403
 
 keys = [entry["Key"] for entry in s3.list_objects_v2(Bucket="boto")["Contents"]]
 gone = s3.delete_objects(Bucket="boto", Delete={"Objects": [{"Key": key} for key in keys]})
