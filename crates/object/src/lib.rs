@@ -23,6 +23,7 @@ mod disk;
 mod error;
 mod incoming;
 mod key;
+mod lane;
 mod md5;
 mod outgoing;
 mod partial;

@@ -160,7 +160,7 @@ impl Partial {
         let this = self.clone();
         blocking(move || {
             let path = this.path("part");
-            let file = OpenOptions::new().append(true).open(&path)?;
+            let file = OpenOptions::new().write(true).open(&path)?;
             let size = file.metadata()?.len();
             let before = progress.unwrap_or_default();
             // A beginning that nobody has the MD5 of is read when the file is complete.

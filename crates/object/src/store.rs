@@ -198,9 +198,16 @@ impl Store {
         })
         .await?;
         if let Home::Bucket(remote) = &self.0.home {
+            let mut failed = None;
             for note in notes {
-                begun::end(remote, note).await?;
-                gone += 1;
+                // One that cannot be ended does not keep the others.
+                match begun::end(remote, note).await {
+                    Ok(()) => gone += 1,
+                    Err(error) => failed = Some(error),
+                }
+            }
+            if let Some(error) = failed {
+                return Err(error);
             }
         }
         Ok(gone)

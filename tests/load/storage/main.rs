@@ -7,7 +7,8 @@
 //! the same things beside at another server of the same API, without its costs.
 #![allow(clippy::print_stdout, clippy::unwrap_used, clippy::expect_used)]
 
-use std::path::Path;
+mod large;
+
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -17,7 +18,6 @@ use tests::load::client::{Load, Outcome, Request};
 use tests::load::cpu::{self, Cpu};
 use tests::load::server::Basalt;
 
-const GIBIBYTE: u64 = 1 << 30;
 const FEW: u32 = 3_000;
 const MANY: u32 = 1_000_000;
 
@@ -166,17 +166,15 @@ fn main() {
     if SCENARIOS.iter().any(|scenario| scenario.needs == Needs::Objects && is_wanted(scenario.name)) {
         fill(&basalt);
     }
-    let file = basalt.directory().join("gigabyte");
-    std::fs::File::create(&file).unwrap().set_len(GIBIBYTE).unwrap();
-    let large =
+    let needs_it =
         SCENARIOS.iter().any(|scenario| scenario.needs == Needs::Gigabyte && is_wanted(scenario.name));
-    if large || is_wanted("1 GiB") {
-        gigabyte(&basalt, "upload 1 GiB", |run| run.send(&base, &headers, &file));
-        gigabyte(&basalt, "download 1 GiB", |run| run.receive(&base, &headers));
+    if needs_it || is_wanted("1 GiB") {
+        gigabyte(&basalt, "upload 1 GiB", || large::send(&base, &headers));
+        gigabyte(&basalt, "download 1 GiB", || large::receive(&base, &headers));
         if let Some(peer) = &options.peer {
             let (url, headers) = (&peer.url, bearer(&peer.key));
-            println!("{:<22} {:>6.0} MiB/s", "  peer", rate(|| Transfer.send(url, &headers, &file)));
-            println!("{:<22} {:>6.0} MiB/s", "  peer", rate(|| Transfer.receive(url, &headers)));
+            println!("{:<22} {:>6.0} MiB/s", "  peer", rate(|| large::send(url, &headers)));
+            println!("{:<22} {:>6.0} MiB/s", "  peer", rate(|| large::receive(url, &headers)));
         }
     }
     for scenario in SCENARIOS.iter().filter(|scenario| is_wanted(scenario.name)) {
@@ -245,24 +243,6 @@ fn curl(headers: &str, words: &[&str]) -> String {
     String::from_utf8_lossy(&output.unwrap().stdout).into_owned()
 }
 
-/// A gigabyte on its way.
-struct Transfer;
-
-impl Transfer {
-    fn send(&self, base: &str, headers: &str, file: &Path) {
-        let url = format!("{base}/object/bench/large");
-        let words = ["--fail", "--header", "x-upsert: true", "--header", "expect:", "--request", "POST"];
-        let upload = ["--upload-file", &file.display().to_string(), &url];
-        assert!(curl(headers, &[&words[..], &upload[..]].concat()).contains("Key"), "the upload failed");
-    }
-
-    fn receive(&self, base: &str, headers: &str) {
-        let url = format!("{base}/object/authenticated/bench/large");
-        let told = curl(headers, &["--output", "/dev/null", "--write-out", "%{size_download}", &url]);
-        assert_eq!(told, GIBIBYTE.to_string(), "the download is short");
-    }
-}
-
 /// MiB per second.
 fn rate(transfer: impl FnOnce()) -> f64 {
     let started = Instant::now();
@@ -270,10 +250,10 @@ fn rate(transfer: impl FnOnce()) -> f64 {
     1024.0 / started.elapsed().as_secs_f64()
 }
 
-fn gigabyte(basalt: &Basalt, name: &str, transfer: impl FnOnce(&Transfer)) {
+fn gigabyte(basalt: &Basalt, name: &str, transfer: impl FnOnce()) {
     let before = Cpu::of(basalt);
     let mut rate = 0.0;
-    let most = most_memory(basalt, || rate = self::rate(|| transfer(&Transfer)));
+    let most = most_memory(basalt, || rate = self::rate(transfer));
     let used = Cpu::of(basalt).since(&before);
     println!(
         "{name:<22} {rate:>6.0} MiB/s, {:.2} CPU s of basalt, {most} MB, load {}",

@@ -106,12 +106,24 @@ impl From<object_store::Error> for Error {
         match error {
             Cause::NotFound { .. } => Self::NotFound,
             Cause::InvalidPath { .. } => Self::Name,
+            // What some servers say whose owner has set a limit.
+            Cause::PermissionDenied { .. } if error.to_string().contains("QuotaExceeded") => Self::Full,
             Cause::PermissionDenied { .. } | Cause::Unauthenticated { .. } => Self::Refused(error),
-            // A status is told in the text alone. What the server did not like once it will not like again.
-            Cause::Generic { .. } if error.to_string().contains("status code: 4") => Self::Refused(error),
+            Cause::Generic { .. } => match status(&error) {
+                Some(507) => Self::Full,
+                // What the server did not like once it will not like again, unless it only had no time.
+                Some(status @ 400..500) if !matches!(status, 408 | 429) => Self::Refused(error),
+                _ => Self::Unavailable(error),
+            },
             error => Self::Unavailable(error),
         }
     }
+}
+
+/// The status of an answer, which is told in the text alone.
+fn status(error: &object_store::Error) -> Option<u16> {
+    let text = error.to_string();
+    text.split_once("status code: ")?.1.get(..3)?.parse().ok()
 }
 
 /// Where something is to be put, it is the bucket that was not found.

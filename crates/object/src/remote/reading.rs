@@ -1,6 +1,7 @@
 //! A file on its way from the server.
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
@@ -14,8 +15,11 @@ use crate::Error;
 
 type Pieces = BoxStream<'static, object_store::Result<Bytes>>;
 
-/// A file at the server that is open for reading. A line that breaks is taken up where it broke, unless
-/// the file is not the same any more.
+/// Lines that may break one after the other without a byte on any.
+const BROKEN: u32 = 3;
+
+/// A file at the server that is open for reading. A line that breaks is taken up where it broke, however long
+/// the file has been read already: a client that is slow has its lines broken by many servers.
 pub(crate) struct Reading {
     remote: Remote,
     path: Path,
@@ -36,21 +40,54 @@ impl Reading {
 
     /// The bytes from `start` to before `end`.
     pub(crate) fn stream(&self, start: u64, end: u64) -> BoxStream<'static, Result<Bytes, Error>> {
-        if start >= end {
-            return stream::empty().boxed();
-        }
         let begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some((range, pieces)) = begun
-            && range == (start..end)
-        {
-            return pieces.map_err(Error::from).boxed();
-        }
+        let pieces = begun.filter(|(range, _)| *range == (start..end)).map(|(_, pieces)| pieces);
         let (remote, path) = (self.remote.clone(), self.path.clone());
-        let asked = async move {
-            let range = Some(GetRange::Bounded(start..end));
-            let got = remote.store().get_opts(&path, GetOptions { range, ..GetOptions::default() }).await?;
-            Ok::<_, Error>(got.into_stream().map_err(Error::from))
-        };
-        stream::once(asked).try_flatten().boxed()
+        let line = Line { remote, path, at: start, end, pieces, broken: 0 };
+        stream::try_unfold(line, Line::next).boxed()
     }
+}
+
+/// A stretch of a file on its way.
+struct Line {
+    remote: Remote,
+    path: Path,
+    at: u64,
+    end: u64,
+    pieces: Option<Pieces>,
+    /// How often it broke since the last byte.
+    broken: u32,
+}
+
+impl Line {
+    async fn next(mut self) -> Result<Option<(Bytes, Self)>, Error> {
+        while self.at < self.end {
+            let mut pieces = match self.pieces.take() {
+                Some(pieces) => pieces,
+                None => ask(&self.remote, &self.path, self.at..self.end).await?,
+            };
+            let broke = match pieces.try_next().await {
+                Ok(Some(bytes)) if (1..=self.end - self.at).contains(&(bytes.len() as u64)) => {
+                    self.at += bytes.len() as u64;
+                    self.pieces = Some(pieces);
+                    self.broken = 0;
+                    return Ok(Some((bytes, self)));
+                }
+                // Fewer bytes than were asked for, or more.
+                Ok(_) => Error::Io(ErrorKind::UnexpectedEof.into()),
+                Err(error) => error.into(),
+            };
+            self.broken += 1;
+            if self.broken > BROKEN {
+                return Err(broke);
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Asks for what is left.
+async fn ask(remote: &Remote, path: &Path, range: Range<u64>) -> Result<Pieces, Error> {
+    let options = GetOptions { range: Some(GetRange::Bounded(range)), ..GetOptions::default() };
+    Ok(remote.store().get_opts(path, options).await?.into_stream())
 }

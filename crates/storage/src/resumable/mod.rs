@@ -5,30 +5,32 @@
 //! a client that did not hear the last answer asks how far it is. One whose last byte came and whose row
 //! was not written (the process ended in between) is completed by whoever asks about it next.
 
+mod complete;
 mod id;
 mod metadata;
+mod receive;
 mod seats;
 
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use object::{Key, Labels, Tail};
+use object::Key;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::call::{Acting, Call};
-use crate::error::{Error, Existing};
+use crate::error::Error;
 use crate::service::Service;
 use crate::store::buckets::{self, Rules};
-use crate::store::objects::{self, NewObject};
-use crate::upload::body::Body;
 use crate::upload::{self, Upload};
 use crate::{limit, path};
 
+use complete::completed;
 pub(crate) use id::UploadId;
 pub(crate) use metadata::Metadata;
+pub(crate) use receive::{More, write};
 pub(crate) use seats::{Held, Seats};
 
 /// Why an upload does not go on.
@@ -215,222 +217,6 @@ pub(crate) async fn terminate(uploader: &Uploader, id: UploadId) -> Result<(), R
     }
     forget(service, id.version).await?;
     Ok(())
-}
-
-/// More bytes, from an offset on.
-pub(crate) struct More {
-    pub(crate) offset: u64,
-    /// Of the body, if it is known.
-    pub(crate) size: Option<u64>,
-    /// Of the whole, if it was not known.
-    pub(crate) length: Option<u64>,
-}
-
-/// Takes more bytes. Those that came are kept, whatever ends the request.
-pub(crate) async fn write(
-    uploader: &Uploader,
-    id: UploadId,
-    more: More,
-    body: &mut Option<Body>,
-) -> Result<State, Refusal> {
-    let service = uploader.service();
-    uploader.permit(&find(service, &id).await?.note).await?;
-    let held = hold(service, id.version).await?;
-    let mut state = find(service, &id).await?;
-    if state.offset != more.offset {
-        return Err(Refusal::Offset);
-    }
-    if state.is_complete() {
-        return Ok(state);
-    }
-    if let Some(length) = more.length {
-        declare(uploader, &mut state, length).await?;
-    }
-    let most = match state.note.length {
-        Some(length) => length,
-        None => most(service, &rules(&uploader.call, &id.bucket).await?),
-    };
-    if more.size.is_some_and(|size| size > most.saturating_sub(state.offset)) {
-        return Err(Refusal::TooMuch);
-    }
-    if state.is_full() {
-        return completed(uploader, state, held).await;
-    }
-    let Some(body) = body.take() else { return Ok(state) };
-    let uploader = uploader.clone();
-    // From here on the client may go away: what has come is kept, and what is complete is completed.
-    let written = actix_web::rt::spawn(async move { receive(uploader, state, held, body, most).await });
-    written.await.map_err(|error| Error::Internal(Box::new(error)))?
-}
-
-/// The length of an upload that began without one.
-async fn declare(uploader: &Uploader, state: &mut State, length: u64) -> Result<(), Refusal> {
-    let service = uploader.service();
-    if state.note.length.is_some() || length < state.offset {
-        return Err(Refusal::Length);
-    }
-    if length > most(service, &rules(&uploader.call, &state.id.bucket).await?) {
-        return Err(Refusal::TooLarge);
-    }
-    state.note.length = Some(length);
-    let partial = service.disk.partial(state.id.version);
-    let remembered = partial.remember(text(&state.note), service.clock.now().into()).await;
-    remembered.map_err(|error| Error::disk(error, &state.id.name))?;
-    Ok(())
-}
-
-/// How a body ended.
-enum End {
-    Whole,
-    /// Another request wants to write.
-    Wanted,
-    TooMuch,
-    Gone(Error),
-}
-
-async fn receive(
-    uploader: Uploader,
-    mut state: State,
-    mut held: Held,
-    mut body: Body,
-    most: u64,
-) -> Result<State, Refusal> {
-    let service = uploader.service();
-    let on_disk = |error| Error::disk(error, &state.id.name);
-    let partial = service.disk.partial(state.id.version);
-    // It is put back once all of it is on the disk.
-    let progress = held.progress.take();
-    let tail = partial.append(progress).await.map_err(on_disk)?;
-    let (end, tail) = pour(&mut body, &mut held, most, tail).await.map_err(on_disk)?;
-    let now = service.clock.now().into();
-    let (offset, progress) = tail.close(now).await.map_err(on_disk)?;
-    *held.progress = Some(progress);
-    state.offset = offset;
-    state.expires_at = service.resumable_until(now);
-    match end {
-        End::Whole | End::Wanted if state.is_full() => complete(uploader, state, held).await,
-        End::Whole | End::Wanted => Ok(state),
-        End::TooMuch => {
-            drop(held);
-            body.drain().await;
-            Err(Refusal::TooMuch)
-        }
-        End::Gone(error) => Err(error.into()),
-    }
-}
-
-/// The body into the file. Bytes that are here already come before whoever else wants to write, up to a
-/// limit: mostly that one's connection is the one that works.
-async fn pour(
-    body: &mut Body,
-    held: &mut Held,
-    most: u64,
-    mut tail: Tail,
-) -> Result<(End, Tail), object::Error> {
-    let mut since_wanted = 0;
-    loop {
-        let piece = tokio::select! {
-            biased;
-            piece = body.next() => piece,
-            () = held.is_wanted() => return Ok((End::Wanted, tail)),
-        };
-        match piece {
-            Ok(Some(bytes)) if tail.size() + bytes.len() as u64 > most => return Ok((End::TooMuch, tail)),
-            Ok(Some(bytes)) => {
-                if held.is_wanted_now() {
-                    since_wanted += bytes.len();
-                }
-                tail = tail.write(&bytes).await?;
-            }
-            Ok(None) => return Ok((End::Whole, tail)),
-            Err(error) => return Ok((End::Gone(error), tail)),
-        }
-        if since_wanted > COURTESY {
-            return Ok((End::Wanted, tail));
-        }
-    }
-}
-
-/// Bytes that a writer may still bring home when another one waits.
-const COURTESY: usize = 4 * 1024 * 1024;
-
-/// As [`complete`], even if the client goes away.
-async fn completed(uploader: &Uploader, state: State, held: Held) -> Result<State, Refusal> {
-    let uploader = uploader.clone();
-    let completed = actix_web::rt::spawn(async move { complete(uploader, state, held).await });
-    completed.await.map_err(|error| Error::Internal(Box::new(error)))?
-}
-
-/// The last byte came: the file gets its key, then the row is written.
-async fn complete(uploader: Uploader, mut state: State, mut held: Held) -> Result<State, Refusal> {
-    let service = uploader.service();
-    let State { id, note, .. } = &mut state;
-    let partial = service.disk.partial(id.version);
-    let version = id.version.to_string();
-    let key = Key::new(&id.bucket, &id.name, Some(&version)).ok_or_else(|| upload::invalid(&id.name))?;
-    let is_written = match service.disk.partial(id.version).look().await {
-        Ok(found) if found.size.is_none() => has_object(&uploader.call, id, &version).await?,
-        _ => false,
-    };
-    if !is_written {
-        let metadata = note.read_metadata();
-        let labels = Labels {
-            content_type: metadata.content_type().to_owned(),
-            cache_control: metadata.cache_control(),
-        };
-        let stored = partial.finish(key.clone(), labels.clone(), held.progress.take()).await;
-        let stored = stored.map_err(|error| Error::disk(error, &id.name))?;
-        let user_metadata = metadata.of_user().filter(Value::is_object).unwrap_or_else(|| json!({}));
-        let object = NewObject {
-            bucket: &id.bucket,
-            name: &id.name,
-            owner: uploader.owner.as_deref(),
-            version: &version,
-            metadata: upload::file_metadata(&stored, &labels).to_string(),
-            user_metadata: Some(user_metadata.to_string()),
-        };
-        write_row(&uploader, &object, &key, id.version).await?;
-    }
-    note.is_complete = true;
-    if let Err(error) = partial.remember(text(note), service.clock.now().into()).await {
-        // Whoever asks finds the row.
-        tracing::warn!(%error, "a complete upload could not be marked as such");
-    }
-    service.seats.forget(id.version);
-    Ok(state)
-}
-
-/// Whether the object of an upload is there, whatever its note says.
-async fn has_object(call: &Call, id: &UploadId, version: &str) -> Result<bool, Error> {
-    let row = objects::find(&call.as_service(), &id.bucket, &id.name).await.map_err(Error::database)?;
-    Ok(row.is_some_and(|row| row.version.as_deref() == Some(version)))
-}
-
-/// Writes the row. An upload that can never have one is gone with its file; after any other failure the
-/// client may try again.
-async fn write_row(
-    uploader: &Uploader,
-    object: &NewObject<'_>,
-    key: &Key,
-    version: Uuid,
-) -> Result<(), Error> {
-    let service = uploader.service();
-    let delay = service.removal_delay();
-    let written = objects::write(&uploader.call.as_service(), object, uploader.upsert, &delay).await;
-    let error = match written.map_err(Error::making(Existing::Key)) {
-        Ok(_) => {
-            upload::conclude(service, key, Ok(true)).await;
-            return Ok(());
-        }
-        Err(error) => error,
-    };
-    let is_final =
-        matches!(error, Error::Exists(_) | Error::RelatedMissing | Error::AccessDenied(_) | Error::Raised(_));
-    if is_final {
-        upload::conclude(service, key, Ok(false)).await;
-        forget(service, version).await?;
-    }
-    Err(error)
 }
 
 async fn find(service: &Service, id: &UploadId) -> Result<State, Refusal> {

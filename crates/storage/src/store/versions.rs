@@ -107,6 +107,26 @@ pub(crate) async fn find(
     rows.first().map(VersionRow::read).transpose()
 }
 
+const AFTER: &str = concat!(
+    "select ",
+    columns!(),
+    " from storage.basalt_versions
+      where ($1::text is null or bucket_id = $1) and ($2::uuid is null or id > $2::uuid) and expires_at > now()
+      order by id
+      limit $3"
+);
+
+/// Versions of a bucket, or of all, in the order of their ids from one on.
+pub(crate) async fn after(
+    service: &Acting<'_>,
+    bucket: Option<&str>,
+    id: Option<&str>,
+    limit: u64,
+) -> Result<Vec<VersionRow>, db::Error> {
+    let params = [optional(bucket), optional(id), limit.to_string().into()];
+    service.run(AFTER, &params).await?.iter().map(VersionRow::read).collect()
+}
+
 const DELETE: &str = "
     with gone as (
       delete from storage.basalt_versions where bucket_id = $1 and id = $2 returning id)

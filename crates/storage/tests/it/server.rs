@@ -6,9 +6,11 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use actix_web::dev::Service;
-use actix_web::http::Method;
+use actix_web::body::{BoxBody, SizedStream, to_bytes};
+use actix_web::dev::{Service, ServiceResponse};
+use actix_web::http::{Method, StatusCode};
 use actix_web::{App, HttpServer, web};
+use futures_util::stream::{self, LocalBoxStream, StreamExt};
 use kernel::units::{Bytes, Span};
 use kernel::{Clock, Secret};
 use object::Bucket;
@@ -36,10 +38,35 @@ pub enum Fault {
     Silent,
     /// It does what is asked, and then the line breaks.
     Mute,
+    /// It refuses what is to be written, with this status and code.
+    Refusing(u16, &'static str),
+    /// After so many bytes of an answer the line breaks.
+    Cut(usize),
+    /// After so many bytes of an answer it says no more, and keeps the line.
+    Stuck(usize),
 }
 
 /// The bucket that has the files.
 const KEEPER: &str = "blobs";
+
+/// An answer that ends before its end, if it is longer than that.
+async fn short(
+    answer: ServiceResponse,
+    most: usize,
+    rest: LocalBoxStream<'static, Result<web::Bytes, std::io::Error>>,
+) -> ServiceResponse {
+    let (request, answer) = answer.into_parts();
+    let (answer, body) = answer.into_parts();
+    let bytes = to_bytes(body).await.unwrap_or_default();
+    let body = match bytes.len() {
+        length if length > most => {
+            let some = stream::iter([Ok(bytes.slice(..most))]).chain(rest);
+            BoxBody::new(SizedStream::new(length as u64, some))
+        }
+        _ => BoxBody::new(bytes),
+    };
+    ServiceResponse::new(request, answer.set_body(body))
+}
 
 impl Server {
     pub async fn start() -> Self {
@@ -60,21 +87,31 @@ impl Server {
                     let fault = *fault.lock().unwrap();
                     // A request that is refused at once is not read.
                     let done = match fault {
-                        Fault::None | Fault::Mute => Some(next.call(request)),
                         Fault::Busy | Fault::Silent => None,
+                        Fault::Refusing(..) if request.method() != Method::GET => None,
+                        _ => Some(next.call(request)),
                     };
                     async move {
-                        let gone = || {
-                            actix_web::error::ErrorServiceUnavailable("<Error><Code>SlowDown</Code></Error>")
+                        let refuse = |status: u16, code: &str| {
+                            let status = StatusCode::from_u16(status).unwrap();
+                            let body = format!("<Error><Code>{code}</Code></Error>");
+                            actix_web::error::InternalError::new(body, status)
                         };
-                        match done {
-                            Some(done) if fault == Fault::Mute => {
-                                drop(done.await?);
-                                std::future::pending().await
+                        let Some(done) = done else {
+                            return match fault {
+                                Fault::Busy => Err(refuse(503, "SlowDown").into()),
+                                Fault::Refusing(status, code) => Err(refuse(status, code).into()),
+                                _ => std::future::pending().await,
+                            };
+                        };
+                        let done = done.await?;
+                        match fault {
+                            Fault::Mute => std::future::pending().await,
+                            Fault::Cut(most) => Ok(short(done, most, stream::empty().boxed_local()).await),
+                            Fault::Stuck(most) => {
+                                Ok(short(done, most, stream::pending().boxed_local()).await)
                             }
-                            Some(done) => done.await,
-                            None if fault == Fault::Busy => Err(gone()),
-                            None => std::future::pending().await,
+                            _ => Ok(done),
                         }
                     }
                 })

@@ -224,3 +224,51 @@ async fn a_scrub_finds_what_is_not_what_it_was() {
     let other = api.post("/scrub", &service, json!({ "bucket": "c" })).await.ok();
     assert_eq!(other["checked"], 0);
 }
+
+#[actix_web::test]
+async fn a_scrub_looks_at_what_is_kept_too() {
+    let api = keeping().await;
+    let service = api.service();
+    for (name, content) in [("a", "one"), ("a", "two"), ("b", "three"), ("c", "four"), ("d", "five")] {
+        put(&api, &format!("b/{name}"), &service, content).await;
+    }
+    for name in ["b", "c", "d"] {
+        api.delete(&format!("/object/b/{name}"), &service).await.ok();
+    }
+    let scrub = async |body: Value| api.post("/scrub", &service, body).await.ok();
+    let clean = scrub(json!({})).await;
+    assert_eq!(
+        (&clean["checked"], &clean["problems"], &clean["next"]),
+        (&json!(5), &json!([]), &Value::Null)
+    );
+    let file = async |name: &str| {
+        let path = format!(
+            "select 'stub/stub/b/{name}/' || version from storage.basalt_versions where name = '{name}'"
+        );
+        api.value(&path).await
+    };
+    api.lose(&file("a").await).await;
+    api.place(&file("b").await, b"THREE").await;
+    api.lose(&file("d").await).await;
+    // What is over has nothing to lose.
+    api.sql("update storage.basalt_versions set expires_at = now() where name = 'd'").await;
+    let report = scrub(json!({ "bucket": "b" })).await;
+    let mut found: Vec<(&str, &str, bool)> = report["problems"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|each| {
+            let text = |name: &str| each[name].as_str().unwrap();
+            (text("name"), text("problem"), each["kept"].as_bool().unwrap())
+        })
+        .collect();
+    found.sort_unstable();
+    assert_eq!(found, [("a", "the file is missing", true), ("b", "the file has another content", true)]);
+    assert_eq!(report["checked"], 4);
+    // From a cursor among the versions on, and from one that is none.
+    let last = api.value("select max(id::text) from storage.basalt_versions where expires_at > now()").await;
+    assert_eq!(scrub(json!({ "after": format!("kept:{last}") })).await["checked"], 0);
+    assert_eq!(scrub(json!({ "after": "kept:" })).await["checked"], 3);
+    let nonsense = api.post("/scrub", &service, json!({ "after": "kept:x" })).await;
+    assert_eq!(nonsense.error(), (400, "400", "InvalidParameter"));
+}

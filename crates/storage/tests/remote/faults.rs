@@ -3,13 +3,14 @@
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use futures_util::TryStreamExt;
 use kernel::units::Span;
 use object::{Bucket, Error, Labels, Store};
 use serde_json::json;
 use storage::{Config, Remote};
 
-use crate::blobs::{content, get, key, put};
-use crate::harness::{Answer, Api, request};
+use crate::blobs::{bytes, content, get, key, put};
+use crate::harness::{Answer, Api, request, upload};
 use crate::s3::Client;
 use crate::server::{Fault, Server};
 use actix_web::http::Method;
@@ -156,4 +157,70 @@ async fn a_server_that_does_not_know_us_is_told_from_one_that_is_away() {
     assert!(matches!(away.greet().await, Err(Error::Unavailable(_))));
     assert!(matches!(put(&away, &one, b"y").await, Err(Error::Unavailable(_))));
     assert_eq!(get(&good, &one).await, b"x");
+}
+
+#[actix_web::test]
+async fn lines_that_break_are_taken_up_where_they_broke() {
+    let api = impatient().await;
+    let (store, key, all) = (api.store(), key("a"), content(4_000_000));
+    put(&store, &key, &all).await.unwrap();
+    // More often than a request is repeated.
+    server(&api).fails(Fault::Cut(300_000));
+    assert!(get(&store, &key).await == all);
+    let blob = store.read(&key).await.unwrap();
+    assert!(bytes(&blob, 1_000_000, 3_999_999).await == all[1_000_000..3_999_999]);
+    server(&api).fails(Fault::Stuck(3_000_000));
+    assert!(get(&store, &key).await == all);
+    // One that brings nothing at all is given up, and whoever reads learns of it.
+    let blob = store.read(&key).await.unwrap();
+    server(&api).fails(Fault::Cut(0));
+    let read: Result<Vec<Bytes>, Error> = blob.stream(10, 4_000_000).try_collect().await;
+    assert!(read.is_err());
+    server(&api).fails(Fault::None);
+    assert!(get(&store, &key).await == all);
+}
+
+#[actix_web::test]
+async fn a_server_that_is_full_is_told_from_one_that_refuses() {
+    let api = impatient().await;
+    let service = api.service();
+    for (fault, status) in [
+        (Fault::Refusing(507, "XMinioStorageFull"), 507),
+        (Fault::Refusing(403, "QuotaExceeded"), 507),
+        (Fault::Refusing(403, "AccessDenied"), 500),
+        (Fault::Refusing(400, "EntityTooLarge"), 500),
+        (Fault::Refusing(429, "TooManyRequests"), 503),
+        (Fault::Refusing(500, "InternalError"), 503),
+    ] {
+        server(&api).fails(fault);
+        for length in [5, 6_000_000] {
+            let all = content(length);
+            let request =
+                upload("b/a", &service, "").insert_header(("content-length", all.len().to_string()));
+            let answer = api.send(request.set_payload(all)).await;
+            assert_eq!(answer.status, status, "{fault:?} {length}: {answer:?}");
+        }
+    }
+    server(&api).fails(Fault::None);
+    assert_eq!(api.local_files().into_iter().filter(|file| file.ends_with(".begun")).count(), 0);
+    api.storage.remove_orphans(Duration::ZERO).await.unwrap();
+    api.is_consistent().await;
+    assert_eq!(server(&api).keys().await, Vec::<String>::new());
+}
+
+#[actix_web::test]
+async fn one_upload_that_cannot_be_ended_does_not_keep_the_others() {
+    let api = Api::start().await;
+    let id = server(&api).begin("stub/b/x/v").await;
+    let notes = api.directory.path().join(".incoming");
+    let good = format!("stub/b/x/v\0{id}").into_bytes();
+    // Whichever is looked at first: the others cannot be read.
+    for (n, text) in std::iter::once(good).chain(vec![vec![0xff]; 7]).enumerate() {
+        let note = notes.join(format!("{n}.begun"));
+        std::fs::write(&note, text).unwrap();
+        let old = SystemTime::now() - Duration::from_secs(90_000);
+        std::fs::File::options().append(true).open(&note).unwrap().set_modified(old).unwrap();
+    }
+    assert!(api.store().sweep().await.is_err());
+    assert_eq!(server(&api).begun().await, "0");
 }

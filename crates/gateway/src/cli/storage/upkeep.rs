@@ -67,7 +67,8 @@ impl Scrub {
             Format::Pretty => {
                 problems.iter().try_for_each(|each| {
                     let (bucket, name) = (text(each, "bucket"), text(each, "name"));
-                    print(&format!("ss:///{bucket}/{name}: {}", text(each, "problem")))
+                    let kept = if each["kept"] == true { " (a version that is kept)" } else { "" };
+                    print(&format!("ss:///{bucket}/{name}{kept}: {}", text(each, "problem")))
                 })?;
                 print(&format!("{checked} files, {bytes} bytes read"))?;
             }

@@ -80,15 +80,17 @@ pub(super) async fn send(
     let blob = service.disk.read_part(&key, condition::extent(request.headers())).await;
     let blob = blob.map_err(|error| Error::disk(error, &object.name))?;
     let file = FileMetadata::of(object);
-    let etag = file.etag.clone().unwrap_or_else(|| tag(blob.modified(), blob.size()));
-    let facts = Facts { etag: &etag, modified: blob.modified(), size: blob.size() };
+    // A store elsewhere has a clock of its own.
+    let modified = file.last_modified.unwrap_or_else(|| blob.modified());
+    let etag = file.etag.clone().unwrap_or_else(|| tag(modified, blob.size()));
+    let facts = Facts { etag: &etag, modified, size: blob.size() };
     let wanted = condition::wanted(request.headers(), facts)?;
     let mut answer = HttpResponse::build(match wanted {
         Wanted::Unchanged => StatusCode::NOT_MODIFIED,
         Wanted::Whole => StatusCode::OK,
         Wanted::Part { .. } => StatusCode::PARTIAL_CONTENT,
     });
-    describe(&mut answer, &file, &etag, blob.modified());
+    describe(&mut answer, &file, &etag, modified);
     match expires_at.and_then(moment) {
         Some(moment) => set(&mut answer, EXPIRES, &httpdate::fmt_http_date(moment)),
         None => set(&mut answer, CACHE_CONTROL, &caching(request, &file, &etag)),
