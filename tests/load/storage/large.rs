@@ -14,7 +14,7 @@ const PIECE: usize = 1024 * 1024;
 pub fn send(base: &str, headers: &str) {
     let more = format!("x-upsert: true\r\ncontent-length: {GIBIBYTE}\r\n");
     let mut stream = begin(base, "POST", "/object/bench/large", headers, &more);
-    let piece: Vec<u8> = (0..PIECE).map(|n| (n * 31 >> 3) as u8).collect();
+    let piece: Vec<u8> = (0..PIECE).map(|n| (n % 251) as u8).collect();
     for _ in 0..GIBIBYTE / PIECE as u64 {
         stream.write_all(&piece).expect("the server takes the content");
     }

@@ -162,19 +162,19 @@ async fn a_server_that_does_not_know_us_is_told_from_one_that_is_away() {
 #[actix_web::test]
 async fn lines_that_break_are_taken_up_where_they_broke() {
     let api = impatient().await;
-    let (store, key, all) = (api.store(), key("a"), content(4_000_000));
+    let (store, key, all) = (api.store(), key("a"), content(2_000_000));
     put(&store, &key, &all).await.unwrap();
     // More often than a request is repeated.
     server(&api).fails(Fault::Cut(300_000));
     assert!(get(&store, &key).await == all);
     let blob = store.read(&key).await.unwrap();
-    assert!(bytes(&blob, 1_000_000, 3_999_999).await == all[1_000_000..3_999_999]);
-    server(&api).fails(Fault::Stuck(3_000_000));
+    assert!(bytes(&blob, 500_000, 1_999_999).await == all[500_000..1_999_999]);
+    server(&api).fails(Fault::Stuck(1_500_000));
     assert!(get(&store, &key).await == all);
     // One that brings nothing at all is given up, and whoever reads learns of it.
     let blob = store.read(&key).await.unwrap();
     server(&api).fails(Fault::Cut(0));
-    let read: Result<Vec<Bytes>, Error> = blob.stream(10, 4_000_000).try_collect().await;
+    let read: Result<Vec<Bytes>, Error> = blob.stream(10, 2_000_000).try_collect().await;
     assert!(read.is_err());
     server(&api).fails(Fault::None);
     assert!(get(&store, &key).await == all);
