@@ -47,7 +47,7 @@ pub(crate) struct Acting {
 }
 
 /// Makes a token with which somebody else acts as the user. A hook changes its claims as it does those of all,
-/// but not who acts, and not for how long.
+/// but not who acts, and not for how long; one that it makes an administrator's is refused.
 pub(crate) async fn issue_for_actor(
     ctx: &Context,
     tx: &mut db::Session,
@@ -75,6 +75,8 @@ pub(crate) async fn issue_for_actor(
     claims.insert("exp".to_owned(), json!(acting.expires_at));
     claims.insert("act".to_owned(), json!(acting.act));
     let mut claims = hook::access_token(ctx, tx, user.id, claims, impersonation::METHOD).await?;
+    let role = claims.get("role").and_then(Value::as_str).unwrap_or_default();
+    impersonation::check_role(ctx.config(), role)?;
     let wanted = claims.get("exp").and_then(Value::as_i64).unwrap_or(acting.expires_at);
     let expires_at = wanted.min(acting.expires_at);
     claims.insert("exp".to_owned(), json!(expires_at));

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::access_token::{self, Issued, delta};
 use crate::audit::{self, Action, Actor};
+use crate::config::Config;
 use crate::error::Error;
 use crate::service::Context;
 use crate::user::User;
@@ -57,9 +58,7 @@ pub(crate) async fn begin(
     if user.is_banned(ctx.now) {
         return Err(Error::UserBanned);
     }
-    if ctx.config().jwt_admin_roles.contains(&user.role) {
-        return Err(Error::ActorRefused("Administrators cannot be impersonated"));
-    }
+    check_role(ctx.config(), &user.role)?;
     let expires_at = (ctx.now + TimeDelta::seconds(lifetime)).timestamp();
     let aal = if wish.raised { "aal2" } else { "aal1" };
     let act = act(wish);
@@ -69,6 +68,14 @@ pub(crate) async fn begin(
     });
     audit::record(ctx, tx, Actor::Admin(&wish.role), Action::Impersonated, Some(traits)).await?;
     access_token::issue_for_actor(ctx, tx, user, &access_token::Acting { act, aal, expires_at }).await
+}
+
+/// Refuses the roles of administrators.
+pub(crate) fn check_role(config: &Config, role: &str) -> Result<(), Error> {
+    match config.jwt_admin_roles.iter().any(|admin| admin == role) {
+        true => Err(Error::ActorRefused("Administrators cannot be impersonated")),
+        false => Ok(()),
+    }
 }
 
 /// Who acts, as the token says it.

@@ -94,6 +94,53 @@ describe('the command line', () => {
       assert.deepEqual(json(['users', 'mfa', 'list', 'ada@example.com']), [])
     })
 
+    test('are acted for, on the record and for a while', async () => {
+      const { session } = await signIn('ada@example.com')
+      await basalt.sql(`
+        create table if not exists notes (owner uuid default auth.uid(), actor text default auth.jwt() -> 'act' ->> 'name', body text);
+        alter table notes enable row level security;
+        create policy own on notes using (owner = auth.uid());
+        grant all on notes to authenticated;
+        insert into notes (owner, body) values ('${session.user.id}', 'hers'), (gen_random_uuid(), 'another''s');
+        notify pgrst, 'reload schema'`)
+      await basalt.untilKnown('/rest/v1/notes?limit=0')
+      const acted = json(['users', 'impersonate', 'ada@example.com', '--for', '5m', '--actor', 'support', '--reason', 'ticket 4711'])
+      assert.deepEqual([acted.expires_in, acted.refresh_token, acted.user.id], [300, undefined, session.user.id])
+      const token = run(['users', 'impersonate', 'ada@example.com', '--aal2']).trim()
+      const claims = JSON.parse(Buffer.from(token.split('.')[1], 'base64url'))
+      assert.deepEqual([claims.sub, claims.aal, claims.act.role], [session.user.id, 'aal2', 'service_role'])
+      assert.ok(claims.exp - Date.now() / 1000 <= 600)
+
+      // It sees what she sees, and the database is told who looks.
+      const ask = (path, options = {}) => fetch(basalt.url + path, {
+        ...options,
+        headers: { apikey: basalt.keys.ANON_KEY, authorization: `Bearer ${acted.access_token}`, 'content-type': 'application/json', prefer: 'return=representation' },
+      })
+      assert.deepEqual((await (await ask('/rest/v1/notes?select=body')).json()).map(({ body }) => body), ['hers'])
+      const written = await ask('/rest/v1/notes', { method: 'POST', body: '{"body":"by support"}' })
+      assert.equal((await written.json())[0].actor, 'support')
+      assert.equal((await (await ask('/auth/v1/user')).json()).id, session.user.id)
+      // It changes nothing of the account, ends nobody's session and administrates nothing.
+      for (const [method, path, body] of [
+        ['PUT', '/auth/v1/user', '{"password":"taken over"}'],
+        ['POST', '/auth/v1/logout?scope=global', '{}'],
+        ['POST', '/auth/v1/factors', '{"factor_type":"totp","friendly_name":"mine"}'],
+        ['GET', '/auth/v1/admin/users', undefined],
+        ['POST', `/auth/v1/admin/users/${session.user.id}/impersonate`, '{}'],
+      ]) assert.equal((await ask(path, { method, body })).status, 403, path)
+      assert.ok((await signIn('ada@example.com')).session)
+      const [record] = await basalt.sql(`
+        select payload -> 'traits' ->> 'reason' as reason, payload -> 'traits' -> 'act' ->> 'name' as name
+          from auth.audit_log_entries where payload ->> 'action' = 'user_impersonated' order by created_at limit 1`)
+      assert.deepEqual(record, { reason: 'ticket 4711', name: 'support' })
+      refused(['users', 'impersonate', 'ada@example.com', '--for', '2h'], 1, /between 1 and 600 seconds/)
+      refused(['users', 'impersonate', 'nobody@example.com'], 1, /there is no account/)
+      run(['users', 'ban', 'ada@example.com'])
+      refused(['users', 'impersonate', 'ada@example.com'], 1, /banned/)
+      assert.equal((await ask('/auth/v1/user')).status, 403)
+      run(['users', 'unban', 'ada@example.com'])
+    })
+
     test('are deleted, when that was meant', async () => {
       run(['users', 'create', 'gone@example.com'])
       refused(['users', 'delete', 'gone@example.com'], 1, /--yes/)

@@ -1,11 +1,12 @@
 // Mails as an application meets them: supabase-js asks, the mailbox of development (or a mail server) receives, and
 // what the mail says is done.
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
 import net from 'node:net'
 import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { PASSWORD, createClient } from './client.mjs'
-import { Basalt, freePorts } from './harness.mjs'
+import { Basalt, basaltBinary, cleanEnvironment, freePorts } from './harness.mjs'
 
 const SITE = 'http://app.test/welcome'
 const DEVELOPMENT = {
@@ -150,9 +151,39 @@ test('the mailbox is the developer’s own', async () => {
   assert.deepEqual(await left.json(), [])
 })
 
-// Takes every mail down.
+const ran = (server, ...words) => {
+  const done = server.run(words)
+  assert.equal(done.status, 0, `${words.join(' ')}: ${done.stderr}`)
+  return done.stdout
+}
+
+test('the texts are listed, looked at and tried from the command line', async () => {
+  const texts = JSON.parse(ran(basalt, 'mail', 'list', '-o', 'json'))
+  assert.ok(texts.some(({ template, enabled, source }) => template === 'confirmation' && enabled && source === 'default'), JSON.stringify(texts))
+  assert.match(ran(basalt, 'mail', 'list'), /^confirmation +sent +default +auth\.email\.template\.confirmation$/m)
+  const text = ran(basalt, 'mail', 'preview', 'confirmation')
+  assert.match(text, /^Subject: Confirm your email address\n\n/)
+  assert.match(text, /^http\S+\/auth\/v1\/verify\?token=\S+&type=signup/m)
+  assert.match(ran(basalt, 'mail', 'preview', 'confirmation', '--html'), /^<!doctype html>/i)
+  for (const { template } of texts) {
+    const shown = JSON.parse(ran(basalt, 'mail', 'preview', template, '-o', 'json'))
+    assert.ok(shown.subject && shown.html && !/\{\{|<no value>/.test(shown.subject + shown.html + shown.text), template)
+  }
+  const unknown = basalt.run(['mail', 'preview', 'nothing'])
+  assert.deepEqual([unknown.status, unknown.stdout], [1, ''])
+
+  assert.match(ran(basalt, 'mail', 'test', 'tried@example.com', '--template', 'recovery'), /mailbox of development/)
+  const [mail] = await mails('tried@example.com')
+  assert.equal(mail.subject, JSON.parse(ran(basalt, 'mail', 'preview', 'recovery', '-o', 'json')).subject)
+  // What it is filled with opens nothing.
+  assert.match((await follow(link(mail))).href, /error_code=otp_expired/)
+  assert.equal(basalt.run(['mail', 'test', 'no address']).status, 1)
+})
+
+// Takes every mail down, unless told to refuse.
 function mailServer(port) {
   const received = []
+  const held = { received, refuses: false }
   const server = net.createServer((socket) => {
     let data = null
     let rest = ''
@@ -172,12 +203,13 @@ function mailServer(port) {
         } else if (/^DATA/i.test(line)) {
           data = ''
           say('354 go ahead')
-        } else say(/^QUIT/i.test(line) ? '221 bye' : '250 ok')
+        } else if (/^RCPT/i.test(line) && held.refuses) say('550 nobody of that name')
+        else say(/^QUIT/i.test(line) ? '221 bye' : '250 ok')
       }
     })
     say('220 test')
   })
-  return new Promise((ready) => server.listen(port, '127.0.0.1', () => ready({ received, close: () => server.close() })))
+  return new Promise((ready) => server.listen(port, '127.0.0.1', () => ready(Object.assign(held, { close: () => server.close() }))))
 }
 
 test('a mail whose process was killed before it was sent is sent by the next', async (t) => {
@@ -204,4 +236,19 @@ test('a mail whose process was killed before it was sent is sent by the next', a
   }
   assert.match(server.received[0], /^To: killed@example\.com$/m)
   assert.match(server.received[0], /^Subject: Confirm your email address$/m)
+  // A test is told what the mail server says, good or bad. That one lives in this process, which must not wait.
+  const tried = (...words) => new Promise((ended) => {
+    const place = { env: cleanEnvironment(other.env), cwd: other.root }
+    execFile(basaltBinary(), ['mail', 'test', ...words, '--data-dir', other.dataDir], place, (error, stdout, stderr) => {
+      ended({ status: error?.code ?? 0, stdout, stderr })
+    })
+  })
+  const good = await tried('operator@example.com', '--template', 'invite')
+  assert.equal(good.status, 0, good.stderr)
+  assert.match(good.stdout, /the mail server has taken/)
+  assert.ok(server.received.some((mail) => /^To: operator@example\.com$/m.test(mail)))
+  server.refuses = true
+  const bad = await tried('operator@example.com')
+  assert.deepEqual([bad.status, bad.stdout], [1, ''])
+  assert.match(bad.stderr, /550.*nobody of that name/)
 })

@@ -114,7 +114,10 @@ pub(crate) async fn answer(ctx: &Context, user: &User, code: &str, answer: Answe
 
 /// A device that waits for an answer. Nobody is told of one that waits no more.
 async fn find(ctx: &Context, tx: &mut db::Session, code: &str) -> Result<DeviceRow, Error> {
-    let device = device_codes::lock_by_user_code(tx, &plain(code)).await.or_internal(FINDING)?;
+    let device = match plain(code) {
+        Some(code) => device_codes::lock_by_user_code(tx, &code).await.or_internal(FINDING)?,
+        None => None,
+    };
     let device = device.filter(|device| device.answer.is_none() && ctx.now <= device.expires_at);
     device.ok_or_else(|| OAuthServer::AuthorizationNotFound.into())
 }
@@ -186,10 +189,12 @@ pub(crate) fn shown(code: &str) -> String {
     format!("{first}-{second}")
 }
 
-/// A code however it is typed in.
-fn plain(code: &str) -> String {
-    let letters = code.chars().filter(|letter| !matches!(letter, '-' | ' ')).take(LETTERS + 1);
-    letters.map(|letter| letter.to_ascii_uppercase()).collect()
+/// A code however it is typed in; `None` if it can be none.
+fn plain(code: &str) -> Option<String> {
+    let letters = code.bytes().filter(|letter| !matches!(letter, b'-' | b' ')).take(LETTERS + 1);
+    let code: Vec<u8> = letters.map(|letter| letter.to_ascii_uppercase()).collect();
+    let is_code = code.len() == LETTERS && code.iter().all(|letter| ALPHABET.contains(letter));
+    is_code.then(|| code.into_iter().map(char::from).collect())
 }
 
 #[cfg(test)]
@@ -200,8 +205,10 @@ mod tests {
     fn codes_are_read_however_they_are_typed() {
         let code = fresh_user_code();
         assert_eq!((code.len(), shown(&code).len()), (8, 9));
-        assert_eq!(plain(&shown(&code).to_lowercase().replace('-', " ")), code);
+        assert_eq!(plain(&shown(&code).to_lowercase().replace('-', " ")).as_ref(), Some(&code));
         assert_ne!(code, fresh_user_code());
-        assert_eq!(plain(&"x".repeat(100)), "XXXXXXXXX");
+        for none in ["", "BCDFGHJ", "BCDF-GHJA", "BCDF-GHJ\0", "BCDF-GHJ\u{e9}", &"x".repeat(100)] {
+            assert_eq!(plain(none), None, "{none}");
+        }
     }
 }

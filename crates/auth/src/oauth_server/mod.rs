@@ -1,7 +1,7 @@
 //! The OAuth 2.1 and OpenID Connect server: other applications sign people in with accounts of ours.
 //!
-//! - [`client`]: the applications, registered by an administrator or by themselves; [`redirect_uri`]
-//!   says where they may be answered, [`scope`] what they may learn.
+//! - [`client`]: the applications, registered by an administrator or by themselves ([`registration`]);
+//!   [`redirect_uri`] says where they may be answered, [`scope`] what they may learn.
 //! - [`authorize`]: an application sends someone's browser to us, and we send it on to the page of
 //!   the site that asks for consent. [`consent`]: that page learns who asks, and says yes or no.
 //! - [`token`]: the application exchanges the code it got for a session, which is the user's but
@@ -19,6 +19,7 @@ pub(crate) mod consent;
 pub(crate) mod device;
 pub(crate) mod grants;
 mod redirect_uri;
+pub(crate) mod registration;
 mod scope;
 pub(crate) mod token;
 

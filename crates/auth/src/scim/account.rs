@@ -10,7 +10,7 @@ use super::patch;
 use super::person::Person;
 use crate::account::{self, NotCreated};
 use crate::audit::{self, Action, Actor};
-use crate::error::OrInternal;
+use crate::error::{Error, OrInternal};
 use crate::service::Context;
 use crate::store::identities::NewIdentity;
 use crate::store::scim_users::{self, Said, ScimUserRow};
@@ -39,8 +39,14 @@ impl ScimUserRow {
             external_id: self.external_id.clone(),
             active: self.is_active(now),
             email: self.email.clone(),
+            email_type: self.email_type.clone(),
             attributes: self.attributes.clone(),
         }
+    }
+
+    /// Whether the identity provider shut the account, and nobody opened it since.
+    fn was_shut(&self, now: DateTime<Utc>) -> bool {
+        self.shut_until.is_some() && !self.is_active(now)
     }
 }
 
@@ -104,26 +110,36 @@ pub(crate) async fn change(
     let mut tx = ctx.service.pool.begin().await.or_internal(SAVING)?;
     scim_users::hold_provider(&mut tx, provider_id).await.or_internal(SAVING)?;
     let row = find(&mut tx, provider_id, id).await?;
+    let was_active = !row.was_shut(ctx.now);
     let person = match change {
-        Change::Whole => Person::read(body)?,
+        Change::Whole => Person::read(body, was_active)?,
         Change::Parts => {
-            let mut said = row.person(ctx.now).write();
+            // Whom somebody else banned is not shut by a change of their name.
+            let was = Person { active: was_active, ..row.person(ctx.now) };
+            let mut said = was.write();
             patch::apply(&mut said, body)?;
-            Person::read(&said)?
+            Person::read(&said, was_active)?
         }
     };
     check_free(&mut tx, provider_id, &person, Some(id)).await?;
     if person.email != row.email {
-        users::update_email(&mut tx, id, &person.email, ctx.now).await.or_internal(SAVING)?;
+        let updated = users::update_email(&mut tx, id, &person.email, ctx.now).await;
+        updated.map_err(|error| taken_or_failed("emails", error))?;
         let user = users::get(&mut tx, id).await.or_internal(FINDING)?;
         let mail = Object::from_iter([("email".to_owned(), json!(person.email))]);
         for identity in &user.identities {
             identities::merge_data(&mut tx, identity.id, &mail, ctx.now).await.or_internal(SAVING)?;
         }
     }
-    users::merge_user_metadata(&mut tx, id, &person.metadata(), ctx.now).await.or_internal(SAVING)?;
+    // What it said before and says no more goes; what others said stays.
+    let mut metadata = row.person(ctx.now).metadata();
+    metadata.values_mut().for_each(|value| *value = Value::Null);
+    metadata.extend(person.metadata());
+    users::merge_user_metadata(&mut tx, id, &metadata, ctx.now).await.or_internal(SAVING)?;
     let row = keep(ctx, &mut tx, provider_id, &row, &person).await?;
-    let traits = json!({ "user_id": id, "user_email": person.email, "active": row.is_active(ctx.now) });
+    let active = row.is_active(ctx.now);
+    let provider = format!("sso:{provider_id}");
+    let traits = json!({ "user_id": id, "user_email": person.email, "provider": provider, "active": active });
     audit::record(ctx, &mut tx, ACTOR, Action::Modified, Some(traits)).await?;
     account::commit(tx).await?;
     Ok(row)
@@ -135,7 +151,8 @@ pub(crate) async fn delete(ctx: &Context, provider_id: Uuid, id: Uuid) -> Result
     let mut tx = ctx.service.pool.begin().await.or_internal(FAILED)?;
     let row = find(&mut tx, provider_id, id).await?;
     users::delete(&mut tx, id).await.or_internal(FAILED)?;
-    let traits = json!({ "user_id": id, "user_email": row.email });
+    let provider = format!("sso:{provider_id}");
+    let traits = json!({ "user_id": id, "user_email": row.email, "provider": provider });
     audit::record(ctx, &mut tx, ACTOR, Action::Deleted, Some(traits)).await?;
     tx.commit().await.or_internal(FAILED)?;
     Ok(())
@@ -146,7 +163,7 @@ async fn find(tx: &mut db::Session, provider_id: Uuid, id: Uuid) -> Result<ScimU
 }
 
 /// Keeps what was said, and shuts or opens the account: its sessions end at once, and nobody signs in. A ban that
-/// somebody else spoke is not ended.
+/// somebody else spoke is not ended by opening it, nor does it end the shutting when it is over.
 async fn keep(
     ctx: &Context,
     tx: &mut db::Session,
@@ -154,29 +171,42 @@ async fn keep(
     row: &ScimUserRow,
     person: &Person,
 ) -> Result<ScimUserRow, Refusal> {
-    let mut shut_until = row.shut_until;
-    match (person.active, row.is_active(ctx.now)) {
-        (false, true) => {
-            shut_until = Some(ctx.now + FOR_GOOD);
-            users::update_ban(tx, row.id, shut_until, ctx.now).await.or_internal(SAVING)?;
+    let is_shut = row.shut_until.is_some() && row.shut_until == row.banned_until;
+    let (shut_until, banned_before) = match (person.active, is_shut) {
+        (false, true) => (row.shut_until, row.banned_before),
+        (false, false) => {
+            let until = Some(ctx.now + FOR_GOOD).max(row.banned_until);
+            users::update_ban(tx, row.id, until, ctx.now).await.or_internal(SAVING)?;
             sessions::delete_of_user(tx, row.id).await.or_internal(SAVING)?;
+            (until, row.banned_until)
         }
-        (true, false) if shut_until.is_some() && shut_until == row.banned_until => {
-            shut_until = None;
-            users::update_ban(tx, row.id, None, ctx.now).await.or_internal(SAVING)?;
+        (true, true) => {
+            users::update_ban(tx, row.id, row.banned_before, ctx.now).await.or_internal(SAVING)?;
+            (None, None)
         }
-        _ => {}
-    }
+        (true, false) => (None, None),
+    };
     let said = Said {
         user_id: row.id,
         provider_id,
         user_name: &person.user_name,
         external_id: person.external_id.as_deref(),
+        email_type: &person.email_type,
         attributes: &person.attributes,
         shut_until,
+        banned_before,
     };
-    scim_users::put(tx, &said, ctx.now).await.or_internal(SAVING)?;
+    // Whom the identity provider does not see may still have the name.
+    let put = scim_users::put(tx, &said, ctx.now).await;
+    put.map_err(|error| taken_or_failed("userName", error))?;
     find(tx, provider_id, row.id).await
+}
+
+fn taken_or_failed(name: &'static str, error: db::Error) -> Refusal {
+    match error.is_unique_violation() {
+        true => Refusal::Taken(name),
+        false => Refusal::Failed(Error::internal(SAVING, error)),
+    }
 }
 
 /// Refuses what another of the provider's people has: names and ids tell them apart, and a sign-in finds its

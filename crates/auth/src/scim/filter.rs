@@ -45,6 +45,8 @@ impl Filter {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -67,6 +69,21 @@ mod tests {
             r#"userName eq "a" or id eq "b""#,
         ] {
             check(text, None);
+        }
+    }
+
+    proptest! {
+        /// What is looked for is what was quoted, whatever it holds.
+        #[test]
+        fn nothing_of_a_value_is_a_filter(value in "\\PC{0,40}", around in " {1,3}") {
+            let quoted = serde_json::Value::from(value.clone());
+            let text = format!("userName{around}eq{around}{quoted}{around}");
+            prop_assert_eq!(Filter::parse(&text).ok(), Some(Filter::UserName(value)));
+        }
+
+        #[test]
+        fn whatever_comes_is_read_or_refused(text in "\\PC{0,60}") {
+            let _ = Filter::parse(&text);
         }
     }
 }

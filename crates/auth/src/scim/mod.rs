@@ -4,9 +4,9 @@
 //!   whom it looks for.
 //! - [`account`]: what becomes of the accounts.
 //!
-//! An identity provider proves itself by a token of its own and sees the accounts that it alone vouches for, made
-//! here or by signing in, and no others: not one that also signs in another way. People only, no groups, and of
-//! them what an account holds: other attributes are taken and not kept.
+//! An identity provider proves itself by a token of its own and sees its own accounts, made here or by signing in,
+//! and no others: not one that somebody had before. One of its own stays so whatever else its user signs in with.
+//! People only, no groups, and of them what an account holds: other attributes are taken and not kept.
 
 pub(crate) mod account;
 pub(crate) mod filter;

@@ -12,6 +12,9 @@ pub(crate) const SCHEMA: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
 /// Longer texts are refused, in letters.
 const LONGEST: usize = 255;
 
+/// What kind of address one is of which nothing else is said.
+pub(crate) const WORK: &str = "work";
+
 const NAMES: [&str; 3] = ["formatted", "givenName", "familyName"];
 
 /// Someone, as the identity provider knows them.
@@ -22,23 +25,26 @@ pub(crate) struct Person {
     pub(crate) active: bool,
     /// Normalised.
     pub(crate) email: String,
+    /// Which of their addresses it is: `work` unless they said otherwise.
+    pub(crate) email_type: String,
     /// `displayName` and `name`, as far as they were said.
     pub(crate) attributes: Object,
 }
 
 impl Person {
-    /// Reads what came; attributes that we do not keep do not count.
-    pub(crate) fn read(said: &Object) -> Result<Self, Refusal> {
+    /// Reads what came; attributes that we do not keep do not count. Who says nothing of `active` leaves it as it
+    /// was: nobody is let in again by being left out.
+    pub(crate) fn read(said: &Object, was_active: bool) -> Result<Self, Refusal> {
         let user_name = text(said, "userName")?.ok_or_else(|| Refusal::value("userName is required"))?;
         let external_id = text(said, "externalId")?;
         let active = match field(said, "active") {
-            None => true,
+            None => was_active,
             Some(value) => truth(value).ok_or_else(|| Refusal::value("active must be true or false"))?,
         };
-        let email = match mail(said)? {
-            Some(email) => email,
-            None => user_name.clone(),
-        };
+        let mail = mail(said)?;
+        let email_type = mail.map(|mail| text(mail, "type")).transpose()?.flatten();
+        let email = mail.map(|mail| text(mail, "value")).transpose()?.flatten();
+        let email = email.unwrap_or_else(|| user_name.clone());
         let email = identifier::email(&email)
             .map_err(|_| Refusal::value("emails must hold an address, or userName be one"))?;
         let mut attributes = Object::new();
@@ -59,7 +65,8 @@ impl Person {
         if !kept.is_empty() {
             attributes.insert("name".to_owned(), Value::Object(kept));
         }
-        Ok(Self { user_name, external_id, active, email, attributes })
+        let email_type = email_type.unwrap_or_else(|| WORK.to_owned());
+        Ok(Self { user_name, external_id, active, email, email_type, attributes })
     }
 
     /// As it is read.
@@ -71,7 +78,7 @@ impl Person {
             said.insert("externalId".to_owned(), json!(id));
         }
         if !self.email.is_empty() {
-            let mail = json!({ "value": self.email, "type": "work", "primary": true });
+            let mail = json!({ "value": self.email, "type": self.email_type, "primary": true });
             said.insert("emails".to_owned(), json!([mail]));
         }
         said
@@ -129,18 +136,18 @@ fn truth(value: &Value) -> Option<bool> {
 }
 
 /// The primary address, else the first.
-fn mail(said: &Object) -> Result<Option<String>, Refusal> {
+fn mail(said: &Object) -> Result<Option<&Object>, Refusal> {
     let list = match field(said, "emails") {
         None => return Ok(None),
         Some(Value::Array(list)) => list,
         Some(_) => return Err(Refusal::value("emails must be a list")),
     };
     let mails: Vec<&Object> = list.iter().filter_map(Value::as_object).collect();
-    let is_primary = |mail: &&&Object| field(mail, "primary").and_then(truth) == Some(true);
-    match mails.iter().find(is_primary).or(mails.first()) {
-        Some(mail) => text(mail, "value"),
-        None => Ok(None),
-    }
+    Ok(mails.iter().find(|mail| is_primary(mail)).or(mails.first()).copied())
+}
+
+pub(super) fn is_primary(mail: &Object) -> bool {
+    field(mail, "primary").and_then(truth) == Some(true)
 }
 
 #[cfg(test)]
@@ -149,7 +156,7 @@ mod tests {
     use super::*;
 
     fn read(said: Value) -> Result<Person, String> {
-        Person::read(said.as_object().unwrap()).map_err(|refusal| refusal.to_string())
+        Person::read(said.as_object().unwrap(), true).map_err(|refusal| refusal.to_string())
     }
 
     #[test]
@@ -167,10 +174,13 @@ mod tests {
             "full_name": "Jane Doe", "given_name": "Jane", "family_name": "Doe", "email": "jane@example.com",
         });
         assert_eq!(json!(jane.metadata()), metadata);
-        assert_eq!(Person::read(&jane.write()).ok(), Some(jane));
+        assert_eq!(Person::read(&jane.write(), true).ok(), Some(jane));
         let john = read(json!({ "userName": "john@example.com", "displayName": "John", "externalId": null }));
         let john = john.unwrap();
         assert_eq!((john.email.as_str(), john.active, john.external_id), ("john@example.com", true, None));
+        let home = json!({ "userName": "j", "emails": [{ "value": "j@example.com", "type": "home" }] });
+        let home = Person::read(home.as_object().unwrap(), false).unwrap();
+        assert_eq!((home.active, &home.write()["emails"][0]["type"]), (false, &json!("home")));
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! `auth.basalt_scim_users`, read with the accounts it is about: those for which one identity provider alone
-//! vouches, by whether they were made by it or came by signing in. Ours.
+//! `auth.basalt_scim_users`, read with the accounts it is about: an identity provider's own, whether they were made
+//! by it or came by signing in. Ours.
 
 use chrono::{DateTime, Utc};
 use db::{Error, Row, Session};
@@ -16,9 +16,12 @@ pub(crate) struct ScimUserRow {
     pub(crate) email: String,
     pub(crate) user_name: String,
     pub(crate) external_id: Option<String>,
+    pub(crate) email_type: String,
     pub(crate) attributes: Object,
     /// The ban that the identity provider asked for.
     pub(crate) shut_until: Option<DateTime<Utc>>,
+    /// The ban of somebody else's that this took the place of.
+    pub(crate) banned_before: Option<DateTime<Utc>>,
     /// The ban in force or over, whoever asked for it.
     pub(crate) banned_until: Option<DateTime<Utc>>,
     pub(crate) created_at: DateTime<Utc>,
@@ -35,8 +38,10 @@ fn user(row: &Row) -> Result<ScimUserRow, Error> {
         email: row.try_get::<_, Option<String>>("email")?.unwrap_or_default(),
         user_name: row.try_get("user_name")?,
         external_id: row.try_get("external_id")?,
+        email_type: row.try_get("email_type")?,
         attributes,
         shut_until: row.try_get("shut_until")?,
+        banned_before: row.try_get("banned_before")?,
         banned_until: row.try_get("banned_until")?,
         created_at: row.try_get::<_, Option<DateTime<Utc>>>("created_at")?.unwrap_or_default(),
         updated_at: row.try_get::<_, Option<DateTime<Utc>>>("updated_at")?.unwrap_or_default(),
@@ -45,15 +50,20 @@ fn user(row: &Row) -> Result<ScimUserRow, Error> {
 
 const SELECT: &str = "\
 select u.id, u.email, coalesce(s.user_name, u.email, u.id::text) as user_name, s.external_id, s.attributes,
-       s.shut_until, u.banned_until, u.created_at, greatest(u.updated_at, s.updated_at) as updated_at";
+       coalesce(s.email_type, 'work') as email_type,
+       s.shut_until, s.banned_before, u.banned_until, u.created_at, greatest(u.updated_at, s.updated_at) as updated_at";
 
-/// Whom the identity provider may see at all.
+/// Whom the identity provider may see at all. An organisation's account stays its own when its user signs in
+/// another way as well, or in that way only: nobody gets out of reach by it. One that somebody had before is not
+/// the organisation's.
 const THEIRS: &str = "
   from auth.users u left join auth.basalt_scim_users s on s.user_id = u.id and s.sso_provider_id = $1
  where u.deleted_at is null
-   and u.id in (select user_id from auth.identities where provider = 'sso:' || $1::uuid::text)
+   and u.id in (select user_id from auth.identities where provider = 'sso:' || $1::uuid::text
+                union select user_id from auth.basalt_scim_users where sso_provider_id = $1)
    and not exists (select from auth.identities i
-                    where i.user_id = u.id and i.provider <> 'sso:' || $1::uuid::text)
+                    where i.user_id = u.id and i.provider <> 'sso:' || $1::uuid::text
+                      and (not u.is_sso_user or i.provider like 'sso:%'))
 ";
 
 /// What finds the people a filter names, with its value as the second parameter.
@@ -64,14 +74,20 @@ fn condition(filter: &Filter) -> (&'static str, String) {
         Filter::Id(id) => ("and u.id = $2::text::uuid", id.to_string()),
         Filter::ExternalId(id) => ("and s.external_id = $2::text", id.clone()),
         Filter::Email(email) => (
-            "and lower(u.email) = $2::text and u.id in (select user_id from auth.identities where email = $2::text)",
-            email.to_lowercase(),
+            "and u.id in (select id from auth.users
+                where (instance_id = '00000000-0000-0000-0000-000000000000' or instance_id is null)
+                  and lower(email) = lower($2::text))",
+            email.clone(),
         ),
         Filter::UserName(name) => (
-            "and lower(coalesce(s.user_name, u.email)) = $2::text
-   and u.id in (select user_id from auth.basalt_scim_users where sso_provider_id = $1 and lower(user_name) = $2::text
-                union select user_id from auth.identities where email = $2::text)",
-            name.to_lowercase(),
+            "and lower(coalesce(s.user_name, u.email)) = lower($2::text)
+   and u.id in (select user_id from auth.basalt_scim_users
+                 where sso_provider_id = $1 and lower(user_name) = lower($2::text)
+                union
+                select id from auth.users
+                 where (instance_id = '00000000-0000-0000-0000-000000000000' or instance_id is null)
+                   and lower(email) = lower($2::text))",
+            name.clone(),
         ),
     }
 }
@@ -112,25 +128,40 @@ pub(crate) struct Said<'a> {
     pub(crate) provider_id: Uuid,
     pub(crate) user_name: &'a str,
     pub(crate) external_id: Option<&'a str>,
+    pub(crate) email_type: &'a str,
     pub(crate) attributes: &'a Object,
     pub(crate) shut_until: Option<DateTime<Utc>>,
+    pub(crate) banned_before: Option<DateTime<Utc>>,
 }
 
 pub(crate) async fn put(session: &mut Session, said: &Said<'_>, now: DateTime<Utc>) -> Result<(), Error> {
     const PUT: &str = "\
 insert into auth.basalt_scim_users
-  (user_id, sso_provider_id, user_name, external_id, attributes, shut_until, updated_at)
-values ($1, $2, $3, $4, $5, $6, $7)
+  (user_id, sso_provider_id, user_name, external_id, email_type, attributes, shut_until, banned_before, updated_at)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 on conflict (user_id) do update
    set sso_provider_id = excluded.sso_provider_id, user_name = excluded.user_name,
-       external_id = excluded.external_id, attributes = excluded.attributes,
-       shut_until = excluded.shut_until, updated_at = excluded.updated_at";
-    let Said { user_id, provider_id, user_name, external_id, attributes, shut_until } = said;
-    let attributes = Value::Object((*attributes).clone());
-    session
-        .execute(PUT, &[user_id, provider_id, user_name, external_id, &attributes, shut_until, &now])
-        .await
-        .map(drop)
+       external_id = excluded.external_id, email_type = excluded.email_type, attributes = excluded.attributes,
+       shut_until = excluded.shut_until, banned_before = excluded.banned_before,
+       updated_at = excluded.updated_at";
+    let attributes = Value::Object(said.attributes.clone());
+    let params: [db::Param<'_>; 9] = [
+        &said.user_id,
+        &said.provider_id,
+        &said.user_name,
+        &said.external_id,
+        &said.email_type,
+        &attributes,
+        &said.shut_until,
+        &said.banned_before,
+        &now,
+    ];
+    session.execute(PUT, &params).await.map(drop)
+}
+
+/// Forgets what identity providers said of an account: somebody else may have its name from now on.
+pub(crate) async fn forget(session: &mut Session, user_id: Uuid) -> Result<(), Error> {
+    session.execute("delete from auth.basalt_scim_users where user_id = $1", &[&user_id]).await.map(drop)
 }
 
 /// Keeps the provider's people as they are until the transaction ends: two of the same name are not made at once.

@@ -1,8 +1,13 @@
-//! `auth.users`, always with the account's identities and factors: one round trip per account. Addresses
-//! and numbers are written in [`address`], codes in [`code`].
+//! `auth.users`, always with the account's identities and factors: one round trip per account.
+//!
+//! Here accounts are found, made and changed in small; [`address`] writes addresses and numbers, [`code`] codes,
+//! [`metadata`] what is said of an account, [`removal`] its end; [`listing`] lists many.
 
 mod address;
 mod code;
+mod listing;
+mod metadata;
+mod removal;
 
 use chrono::{DateTime, Utc};
 use db::{Error, Param, Row, Session};
@@ -16,6 +21,9 @@ pub(crate) use self::address::{
 pub(crate) use self::code::{
     clear_reauthentication, clear_recovery, set_confirmation, set_reauthentication, set_recovery, void_code,
 };
+pub(crate) use self::listing::{Listing, Sought, count, list};
+pub(crate) use self::metadata::{merge_app_metadata, merge_user_metadata, update_providers};
+pub(crate) use self::removal::{Remains, delete, disown, soft_delete};
 use crate::user::{Object, User};
 
 /// Upstream's look-ups filter on the instance, which has been the nil UUID for years; rows made by
@@ -219,70 +227,6 @@ pub(crate) async fn awaiting_email_change(
     rows.iter().map(user).collect()
 }
 
-/// Which accounts are listed; what is empty does not count.
-#[derive(Clone, Copy)]
-pub(crate) struct Sought<'a> {
-    /// Part of an address, a number or a name.
-    pub(crate) filter: &'a str,
-    /// The whole address, however it is written.
-    pub(crate) email: &'a str,
-    /// The whole number, in digits.
-    pub(crate) phone: &'a str,
-}
-
-/// How a list of accounts is cut and ordered.
-pub(crate) struct Listing<'a> {
-    pub(crate) aud: &'a str,
-    pub(crate) sought: Sought<'a>,
-    pub(crate) ascending: bool,
-    pub(crate) limit: i64,
-    pub(crate) offset: i64,
-}
-
-/// The filter's wildcards count as characters.
-fn like(filter: &str) -> Option<String> {
-    let escaped = filter.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
-    (!filter.is_empty()).then(|| format!("%{escaped}%"))
-}
-
-const FILTER: &str = "and u.aud = $1
-   and ($2::text is null or u.email ilike $2 or u.phone like $2 or u.raw_user_meta_data ->> 'full_name' ilike $2)
-   and ($3 = '' or lower(u.email) = lower($3)) and ($4 = '' or u.phone = $4)
-";
-
-pub(crate) async fn list(session: &mut Session, listing: &Listing<'_>) -> Result<Vec<User>, Error> {
-    let order = if listing.ascending {
-        "order by u.created_at, u.id"
-    } else {
-        "order by u.created_at desc, u.id desc"
-    };
-    let sought = &listing.sought;
-    let rows = session
-        .query(
-            &format!("{SELECT}{FILTER}{order} limit $5 offset $6"),
-            &[
-                &listing.aud,
-                &like(sought.filter),
-                &sought.email,
-                &sought.phone,
-                &listing.limit,
-                &listing.offset,
-            ],
-        )
-        .await?;
-    rows.iter().map(user).collect()
-}
-
-pub(crate) async fn count(session: &mut Session, aud: &str, sought: Sought<'_>) -> Result<i64, Error> {
-    const COUNT: &str = "select count(*) as total from auth.users u
- where (u.instance_id = '00000000-0000-0000-0000-000000000000' or u.instance_id is null)
-";
-    let row = session
-        .query_one(&format!("{COUNT}{FILTER}"), &[&aud, &like(sought.filter), &sought.email, &sought.phone])
-        .await?;
-    Ok(row.try_get("total")?)
-}
-
 /// An account to be made.
 #[derive(Clone, Copy)]
 pub(crate) struct NewUser<'a> {
@@ -362,61 +306,6 @@ pub(crate) async fn replace_hash(session: &mut Session, id: Uuid, hash: &str) ->
     session.execute(UPDATE, &[&id, &hash]).await.map(drop)
 }
 
-/// A patch of an object: what to set, and what to leave out.
-fn patch(patch: &Object) -> (Value, Vec<String>) {
-    let (nulls, values): (Object, Object) = patch.clone().into_iter().partition(|(_, value)| value.is_null());
-    (Value::Object(values), nulls.into_iter().map(|(key, _)| key).collect())
-}
-
-pub(crate) async fn merge_user_metadata(
-    session: &mut Session,
-    id: Uuid,
-    changes: &Object,
-    now: DateTime<Utc>,
-) -> Result<(), Error> {
-    const UPDATE: &str = "\
-update auth.users
-   set raw_user_meta_data = (coalesce(nullif(raw_user_meta_data, 'null'), '{}') || $2::jsonb) - $3::text[],
-       updated_at = $4
- where id = $1";
-    let (values, removed) = patch(changes);
-    session.execute(UPDATE, &[&id, &values, &removed, &now]).await.map(drop)
-}
-
-pub(crate) async fn merge_app_metadata(
-    session: &mut Session,
-    id: Uuid,
-    changes: &Object,
-    now: DateTime<Utc>,
-) -> Result<(), Error> {
-    const UPDATE: &str = "\
-update auth.users
-   set raw_app_meta_data = (coalesce(nullif(raw_app_meta_data, 'null'), '{}') || $2::jsonb) - $3::text[],
-       updated_at = $4
- where id = $1";
-    let (values, removed) = patch(changes);
-    session.execute(UPDATE, &[&id, &values, &removed, &now]).await.map(drop)
-}
-
-/// Brings `provider` and `providers` of the account in line with its identities.
-pub(crate) async fn update_providers(
-    session: &mut Session,
-    id: Uuid,
-    now: DateTime<Utc>,
-) -> Result<(), Error> {
-    const UPDATE: &str = "\
-update auth.users u
-   set raw_app_meta_data = coalesce(nullif(u.raw_app_meta_data, 'null'), '{}')
-         || jsonb_build_object('providers', coalesce(p.names, '[]'))
-         || case when p.names is null then '{}' else jsonb_build_object('provider', p.names -> 0) end,
-       updated_at = $2
-  from (select jsonb_agg(provider order by since) as names
-          from (select provider, min(created_at) as since from auth.identities
-                 where user_id = $1 group by provider) each) p
- where u.id = $1";
-    session.execute(UPDATE, &[&id, &now]).await.map(drop)
-}
-
 pub(crate) async fn update_role(
     session: &mut Session,
     id: Uuid,
@@ -454,54 +343,4 @@ pub(crate) async fn update_last_sign_in(
 ) -> Result<(), Error> {
     const UPDATE: &str = "update auth.users set last_sign_in_at = $2, updated_at = $2 where id = $1";
     session.execute(UPDATE, &[&id, &now]).await.map(drop)
-}
-
-/// What a deleted account keeps: nothing that says whose it was.
-pub(crate) struct Remains<'a> {
-    pub(crate) email: &'a str,
-    pub(crate) phone: &'a str,
-    pub(crate) email_change: &'a str,
-    pub(crate) phone_change: &'a str,
-}
-
-pub(crate) async fn soft_delete(
-    session: &mut Session,
-    id: Uuid,
-    remains: &Remains<'_>,
-    now: DateTime<Utc>,
-) -> Result<(), Error> {
-    const UPDATE: &str = "\
-update auth.users
-   set email = $2, phone = $3, email_change = $4, phone_change = $5, encrypted_password = null,
-       confirmation_token = '', recovery_token = '', email_change_token_current = '',
-       email_change_token_new = '', phone_change_token = '', reauthentication_token = '',
-       raw_user_meta_data = '{}', raw_app_meta_data = '{}', deleted_at = $6, updated_at = $6
- where id = $1";
-    let Remains { email, phone, email_change, phone_change } = remains;
-    session.execute(UPDATE, &[&id, email, phone, email_change, phone_change, &now]).await.map(drop)
-}
-
-/// Deletes the account. What applications check at the end of the transaction is checked now: after
-/// this nothing of theirs stands in the way.
-pub(crate) async fn delete(session: &mut Session, id: Uuid) -> Result<(), Error> {
-    session.execute("delete from auth.users where id = $1", &[&id]).await?;
-    session.batch("set constraints all immediate").await
-}
-
-/// Takes password, number, claims about the user and every pending change from an account that nobody
-/// confirmed.
-pub(crate) async fn disown(
-    session: &mut Session,
-    id: Uuid,
-    user_metadata: &Object,
-    now: DateTime<Utc>,
-) -> Result<(), Error> {
-    const UPDATE: &str = "\
-update auth.users
-   set encrypted_password = null, raw_user_meta_data = $2, phone = null, phone_confirmed_at = null,
-       recovery_token = '', email_change = '', email_change_token_current = '', email_change_token_new = '',
-       email_change_confirm_status = 0, phone_change = '', phone_change_token = '', reauthentication_token = '',
-       updated_at = $3
- where id = $1";
-    session.execute(UPDATE, &[&id, &Value::Object(user_metadata.clone()), &now]).await.map(drop)
 }

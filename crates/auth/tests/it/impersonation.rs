@@ -169,3 +169,18 @@ async fn a_hook_is_asked_but_does_not_hide_who_acts() {
     assert_eq!(claims["exp"], answer["expires_at"]);
     assert_eq!(claims["session_id"], "00000000-0000-0000-0000-000000000000");
 }
+
+/// Where a hook says who is an administrator, it says so of impersonated accounts, too.
+#[actix_web::test]
+async fn a_hook_makes_no_administrator_of_who_acts() {
+    let mut config = open();
+    config.hook.custom_access_token = function("token_hook");
+    let api = Api::start(config).await;
+    api.hook("token_hook", "return jsonb_set(event, '{claims,role}', '\"service_role\"');").await;
+    let session = api.sign_up("jane@example.com").await;
+    let path = format!("/admin/users/{}/impersonate", session["user"]["id"].as_str().unwrap());
+    let answer = api.post_as(&api.service_role(), &path, json!({})).await;
+    answer.refused(403, "no_authorization", "Administrators cannot be impersonated");
+    let rows = "select count(*) from auth.audit_log_entries where payload ->> 'action' = 'user_impersonated'";
+    assert_eq!(api.value(rows).await.unwrap(), "0");
+}

@@ -177,6 +177,22 @@ async fn numbers_wait_too() {
     is(&guess("+15551230001", "password").await, WAIT);
 }
 
+/// Where Postgres takes a letter for another that is counted apart, guesses at each spelling would be counted apart.
+#[actix_web::test]
+async fn an_address_has_one_spelling() {
+    let api = Api::start(after(2, 100)).await;
+    api.sign_up("ian@example.com").await;
+    // Capital letters whose small ones are an i and a k.
+    for spelling in ["\u{130}an@example.com", "\u{131}an@example.com"] {
+        is(&api.guess(HOME, spelling, "password").await, WRONG);
+    }
+    api.sign_up("kim@example.com").await;
+    for _ in 0..2 {
+        is(&api.guess(HOME, "kim@example.com", "wrong").await, WRONG);
+    }
+    is(&api.guess(HOME, "\u{212a}im@example.com", "password").await, WAIT);
+}
+
 #[actix_web::test]
 async fn it_can_be_switched_off() {
     let api = Api::start(after(0, 0)).await;

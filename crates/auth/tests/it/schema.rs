@@ -145,7 +145,7 @@ const TABLES: &[(&str, &str)] = &[
     (
         "basalt_scim_users",
         "user_id:uuid! sso_provider_id:uuid! user_name:text! external_id:text attributes:jsonb! \
-         shut_until:timestamptz updated_at:timestamptz!",
+         shut_until:timestamptz updated_at:timestamptz! banned_before:timestamptz email_type:text!=",
     ),
     ("basalt_session_ends", "flow_state_id:uuid! not_after:timestamptz!"),
     ("basalt_spent", "kind:text! hash:bytea! expires_at:timestamptz!"),
@@ -324,6 +324,7 @@ async fn the_migration_can_be_run_over_itself() {
         include_str!("../../../../migrations/auth/V0012__lockouts.sql"),
         include_str!("../../../../migrations/auth/V0013__device_codes.sql"),
         include_str!("../../../../migrations/auth/V0014__scim.sql"),
+        include_str!("../../../../migrations/auth/V0015__scim_users.sql"),
     ] {
         api.sql(&format!("begin; {text}; commit")).await;
     }

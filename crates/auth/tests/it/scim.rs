@@ -224,14 +224,128 @@ async fn one_provider_never_sees_anothers_people() {
     let theirs = other.create(jane()).await;
     assert_eq!(theirs.status, 201, "{}", theirs.text);
     assert_ne!(theirs.body["id"], id);
-    // Who signs in another way as well is nobody's alone.
+    // Somebody's own account is not that of an organisation which they sign in by as well.
+    api.sql(&format!(
+        "insert into auth.identities (id, user_id, provider, provider_id, identity_data)
+         values (gen_random_uuid(), '{}', 'sso:{OTHER}', '1', '{{}}')",
+        outsider.as_str().unwrap()
+    ))
+    .await;
+    refused(&other.get(&path(&outsider)).await, 404, None, "Resource does not exist");
+}
+
+/// Nobody gets out of reach of their organisation by signing in another way as well, or in that way only.
+#[actix_web::test]
+async fn its_people_stay_its_own() {
+    let api = start().await;
+    let corp = Organisation::of(&api, CORP).await;
+    let id = corp.create(jane()).await.body["id"].clone();
     api.sql(&format!(
         "insert into auth.identities (id, user_id, provider, provider_id, identity_data)
          values (gen_random_uuid(), '{}', 'github', '1', '{{}}')",
         id.as_str().unwrap()
     ))
     .await;
+    assert_eq!(corp.get(&path(&id)).await.ok()["active"], true);
+    api.sql(&format!("delete from auth.identities where provider = 'sso:{CORP}'")).await;
+    assert_eq!(corp.find(r#"userName eq "jane@corp.test""#).await["totalResults"], 1);
+    let shut = json!([{ "op": "replace", "path": "active", "value": false }]);
+    assert_eq!(corp.patch(&id, shut).await.ok()["active"], false);
+    let banned = "select banned_until > now() from auth.users";
+    assert_eq!(api.value(banned).await.unwrap(), "t");
+}
+
+/// Who is left out of what an identity provider says is neither let in again, nor shut.
+#[actix_web::test]
+async fn only_who_is_named_is_shut_or_opened() {
+    let api = start().await;
+    let corp = Organisation::of(&api, CORP).await;
+    let id = corp.create(jane()).await.body["id"].clone();
+    let active = |value: bool| json!([{ "op": "replace", "path": "active", "value": value }]);
+    let mut silent = jane();
+    silent.as_object_mut().unwrap().remove("active");
+    corp.patch(&id, active(false)).await.ok();
+    let put = corp.send(Method::PUT, &path(&id), Some(silent)).await.ok();
+    assert_eq!(put["active"], false, "nobody said that she may come in again");
+    corp.patch(&id, active(true)).await.ok();
+    // The operator's ban for an hour is over then, unless her organisation has shut her meanwhile.
+    let hour = async || {
+        let path = format!("/admin/users/{}", id.as_str().unwrap());
+        api.put_as(&api.service_role(), &path, json!({ "ban_duration": "1h" })).await.ok();
+    };
+    hour().await;
+    let name = json!([{ "op": "replace", "path": "displayName", "value": "J" }]);
+    assert_eq!(corp.patch(&id, name).await.ok()["active"], false);
+    api.advance(3601);
+    assert_eq!(corp.get(&path(&id)).await.ok()["active"], true, "a change of name shuts nobody");
+    hour().await;
+    let session = "insert into auth.sessions (id, user_id, created_at, updated_at)
+                   select gen_random_uuid(), id, now(), now() from auth.users";
+    api.sql(session).await;
+    corp.patch(&id, active(false)).await.ok();
+    assert_eq!(api.value("select count(*) from auth.sessions").await.unwrap(), "0");
+    api.advance(3601);
+    assert_eq!(corp.get(&path(&id)).await.ok()["active"], false, "shut is shut");
+    assert_eq!(corp.patch(&id, active(true)).await.ok()["active"], true);
+    // Opened within the hour, the operator's ban still holds.
+    hour().await;
+    corp.patch(&id, active(false)).await.ok();
+    assert_eq!(corp.patch(&id, active(true)).await.ok()["active"], false);
+    api.advance(3601);
+    assert_eq!(corp.get(&path(&id)).await.ok()["active"], true);
+}
+
+/// A deleted account keeps nothing of what was said, and its name is free.
+#[actix_web::test]
+async fn a_soft_deletion_frees_the_name() {
+    let api = start().await;
+    let corp = Organisation::of(&api, CORP).await;
+    let id = corp.create(jane()).await.body["id"].clone();
+    let gone =
+        request(Method::DELETE, &format!("/admin/users/{}", id.as_str().unwrap()), &api.service_role());
+    assert_eq!(api.send(gone.set_json(json!({ "should_soft_delete": true }))).await.status, 200);
     refused(&corp.get(&path(&id)).await, 404, None, "Resource does not exist");
+    assert_eq!(api.value("select count(*) from auth.basalt_scim_users").await.unwrap(), "0");
+    let again = corp.create(jane()).await;
+    assert_eq!(again.status, 201, "{}", again.text);
+    // One that another account has which it does not see is taken, and no failure of ours.
+    api.sql("update auth.users set is_sso_user = false where deleted_at is null").await;
+    api.sql(
+        "insert into auth.identities (id, user_id, provider, provider_id, identity_data)
+         select gen_random_uuid(), id, 'github', '1', '{}' from auth.users where deleted_at is null",
+    )
+    .await;
+    refused(&corp.create(jane()).await, 409, Some("uniqueness"), "userName is taken");
+}
+
+/// What applications see of a name goes when the organisation takes it back; what others said stays.
+#[actix_web::test]
+async fn a_name_that_is_taken_back_is_gone() {
+    let api = start().await;
+    let corp = Organisation::of(&api, CORP).await;
+    let id = corp.create(jane()).await.body["id"].clone();
+    api.sql("update auth.users set raw_user_meta_data = raw_user_meta_data || '{\"theme\": \"dark\"}'").await;
+    let taken = json!([{ "op": "remove", "path": "name" }]);
+    assert_eq!(corp.patch(&id, taken).await.ok().get("name"), None);
+    let metadata =
+        api.value("select raw_user_meta_data - 'email' = '{\"theme\": \"dark\"}' from auth.users").await;
+    assert_eq!(metadata.unwrap(), "t");
+}
+
+/// Which of her addresses an account has is remembered: another one does not take its place.
+#[actix_web::test]
+async fn another_address_is_not_hers() {
+    let api = start().await;
+    let corp = Organisation::of(&api, CORP).await;
+    let mut body = jane();
+    body["emails"] = json!([{ "value": "jane@home.test", "type": "home" }]);
+    let id = corp.create(body).await.body["id"].clone();
+    let set = |kind: &str, value: &str| json!([{ "op": "replace", "path": format!("emails[type eq \"{kind}\"].value"), "value": value }]);
+    let kept = corp.patch(&id, set("work", "jane@work.test")).await.ok();
+    assert_eq!(kept["emails"][0]["value"], "jane@home.test");
+    let changed = corp.patch(&id, set("home", "JD@home.test")).await.ok();
+    let expected = json!([{ "value": "jd@home.test", "type": "home", "primary": true }]);
+    assert_eq!(changed["emails"], expected);
 }
 
 #[actix_web::test]

@@ -21,7 +21,8 @@ use crate::error::{Error, OrInternal};
 use crate::service::Context;
 use crate::store::users::Remains;
 use crate::store::{
-    identities, mfa_factors, one_time_tokens, recovery_codes, sessions, users, webauthn_credentials,
+    identities, mfa_factors, one_time_tokens, recovery_codes, scim_users, sessions, users,
+    webauthn_credentials,
 };
 use crate::user::{Object, User};
 use crate::{identifier, pwned};
@@ -205,6 +206,7 @@ async fn obscure(ctx: &Context, tx: &mut db::Session, user: &User) -> Result<(),
     one_time_tokens::delete_all(tx, user.id).await?;
     mfa_factors::delete_all(tx, user.id).await?;
     recovery_codes::delete_all(tx, user.id).await?;
+    scim_users::forget(tx, user.id).await?;
     webauthn_credentials::delete_all(tx, user.id).await?;
     sessions::delete_of_user(tx, user.id).await
 }

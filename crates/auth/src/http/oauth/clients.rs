@@ -10,7 +10,8 @@ use super::super::call::{Body, Call};
 use super::enabled;
 use super::register::{self, BAD_BODY};
 use crate::error::{Error, OAuthServer, OrInternal};
-use crate::oauth_server::client::{Change, Client, Credential, Registration, fresh_secret, hash};
+use crate::oauth_server::client::{Client, Credential, Registration, fresh_secret, hash};
+use crate::oauth_server::registration::Change;
 use crate::service::Context;
 use crate::store::{oauth_clients, sessions};
 

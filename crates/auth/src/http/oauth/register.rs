@@ -6,7 +6,8 @@ use super::super::call::{Body, Call};
 use super::clients::{note, view};
 use super::enabled;
 use crate::error::{Error, OAuthServer, OrInternal};
-use crate::oauth_server::client::{Registration, Request};
+use crate::oauth_server::client::Registration;
+use crate::oauth_server::registration::Request;
 use crate::service::Context;
 use crate::store::oauth_clients;
 

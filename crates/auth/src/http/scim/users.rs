@@ -50,7 +50,7 @@ pub(crate) async fn post(call: Call, request: HttpRequest, body: Body) -> Answer
     let ctx = enabled(&call)?;
     let made = async {
         let provider_id = provider(ctx, &request).await?;
-        let row = account::create(ctx, provider_id, &Person::read(&read(&body)?)?).await?;
+        let row = account::create(ctx, provider_id, &Person::read(&read(&body)?, true)?).await?;
         let good = Good::of(view(ctx, &row));
         Ok(Good { status: StatusCode::CREATED, location: Some(location(ctx, row.id)), ..good })
     };

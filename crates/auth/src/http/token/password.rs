@@ -41,14 +41,14 @@ pub(crate) async fn grant(ctx: &Context, body: &Body) -> Result<Grant, Error> {
     // The connection is given back while the password is compared.
     let (found, door) = {
         let mut connection = ctx.service.pool.session().await.or_internal(QUERYING)?;
-        let phone = identifier::normal_phone(&phone);
+        // Looked for as it is counted: Postgres takes more letters for the same.
+        let name = if by_email { email.to_lowercase() } else { identifier::normal_phone(&phone) };
         let found = if by_email {
-            users::find_by_email(&mut connection, &email, &ctx.aud).await
+            users::find_by_email(&mut connection, &name, &ctx.aud).await
         } else {
-            users::find_by_phone(&mut connection, &phone, &ctx.aud).await
+            users::find_by_phone(&mut connection, &name, &ctx.aud).await
         };
         let found = found.or_internal(QUERYING)?;
-        let name = if by_email { email.to_lowercase() } else { phone };
         let door = Door::of(ctx, &name, found.as_ref().map(|user| user.id));
         door.check(ctx, &mut connection).await?;
         (found, door)

@@ -46,6 +46,7 @@ async fn answers(c: &Catalogue) {
         ((418, json_type, "{}"), 500, "unexpected_failure", "Unexpected status code returned from hook: 418"),
         ((429, json_type, "{}"), 500, "unexpected_failure", "Service currently unavailable due to hook"),
         ((200, json_type, "{"), 500, "unexpected_failure", "Error unmarshaling JSON output."),
+        ((200, json_type, "[1]"), 500, "unexpected_failure", "Error unmarshaling JSON output."),
         (
             (200, "text/plain", "ok"),
             400,
@@ -68,6 +69,9 @@ async fn answers(c: &Catalogue) {
         receiver.answers_with(answer.0, answer.1, answer.2);
         c.check(&api, post("/signup", "", signup()), status, code, message).await;
     }
+    assert_eq!(api.value("select count(*) from auth.users").await.unwrap(), "0");
+    receiver.answers_with(204, "", "");
+    api.sign_up("jane@example.com").await;
 }
 
 /// A hook that never answers, and one that is not there.

@@ -1,5 +1,6 @@
 //! Devices without a browser that ask for access.
 
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use super::*;
@@ -183,6 +184,27 @@ async fn a_grant_that_is_taken_back_lets_nobody_in() {
     assert_eq!(tv.poll(&api, &asked["device_code"]).await.error(), (400, "invalid_credentials"));
 }
 
+/// Two people who answer at once, and a device that asks many times at once: one answer, one session.
+#[actix_web::test]
+async fn at_once_it_is_answered_once_and_let_in_once() {
+    let api = start(with_devices()).await;
+    let (jane, jill) = (person(&api, "jane@example.com").await, person(&api, "jill@example.com").await);
+    let tv = Client::tv(&api).await;
+    let asked = tv.begin(&api, "").await.ok();
+    let answers = join_all([&jane, &jill, &jane, &jill].map(|who| say(&api, who, &asked, "approve"))).await;
+    let mut statuses: Vec<_> = answers.iter().map(|answer| answer.status).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 404, 404, 404]);
+    let before = "select count(*) from auth.sessions where oauth_client_id is not null";
+    assert_eq!(api.value(before).await.unwrap(), "0");
+    let answers = join_all((0..8).map(|_| tv.poll(&api, &asked["device_code"]))).await;
+    assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 1);
+    for answer in answers.iter().filter(|answer| answer.status != 200) {
+        denied(answer, "invalid_grant", "Invalid device code");
+    }
+    assert_eq!(api.value(before).await.unwrap(), "1");
+}
+
 #[actix_web::test]
 async fn only_people_answer_and_only_from_our_pages() {
     let api = start(with_devices()).await;
@@ -222,6 +244,13 @@ async fn codes_of_people_are_not_guessed() {
     }
     let answer = say(&api, &jane, &asked, "approve").await;
     assert_eq!(answer.error(), (429, "over_request_rate_limit"));
+    // What cannot be a code is a guess as well.
+    let jill = person(&api, "jill@example.com").await;
+    for none in ["%00", "BCDF-GHJ%00", "BCDF-GHJ%C3%A9", "%FF", &"B".repeat(500)] {
+        let answer = api.get(&format!("/oauth/device/{none}"), &jill).await;
+        assert_eq!(answer.error(), (404, "oauth_authorization_not_found"), "{none} {}", answer.text);
+    }
+    assert_eq!(api.get(&page(&asked), &jill).await.error(), (429, "over_request_rate_limit"));
     denied(&tv.poll(&api, &asked["device_code"]).await, "authorization_pending", "Nobody has answered yet");
 }
 
