@@ -163,7 +163,11 @@ async fn store(
 fn answer(asked: &Asked, fields: &Fields, etag: &str) -> HttpResponse {
     let location = format!("/{}/{}", asked.bucket, escaped(asked.key.as_bytes(), true));
     let redirect = fields.get("success_action_redirect").or_else(|| fields.get("redirect"));
-    if let Some(url) = redirect.filter(|url| url.starts_with("http://") || url.starts_with("https://")) {
+    let is_url = |text: &&str| {
+        (text.starts_with("http://") || text.starts_with("https://"))
+            && text.bytes().all(|byte| byte.is_ascii_graphic())
+    };
+    if let Some(url) = redirect.filter(is_url) {
         let mark = if url.contains('?') { '&' } else { '?' };
         let value = |text: &str| escaped(text.as_bytes(), false);
         let url = format!(

@@ -76,6 +76,12 @@ async fn a_form_uploads_what_its_policy_allows() {
     post(&api, &client, conditions(json!([])), &summed, "HELLO").await.fails(400, "BadDigest");
     assert_eq!(client.get(&api, "/b/up/sum").await.text(), "hello");
     let away = conditions(json!([["starts-with", "$success_action_redirect", ""]]));
+    for nowhere in ["javascript:alert(1)", "https://a.example/\r\nset-cookie: a=b", "https://a.example/ä b"]
+    {
+        let fields = [("key", "up/b"), ("success_action_redirect", nowhere)];
+        let stays = post(&api, &client, away.clone(), &fields, "hello").await.done(204);
+        assert_eq!((stays.header("set-cookie"), stays.header("location")), ("", "/b/up/b"));
+    }
     let fields = [("key", "up/b"), ("success_action_redirect", "https://a.example/?x=1")];
     let gone = post(&api, &client, away, &fields, "hello").await.done(303);
     assert!(
