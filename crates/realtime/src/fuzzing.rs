@@ -1,7 +1,9 @@
 //! Entries for the fuzzer: what strangers send, and what must be true of it.
 //!
-//! Anything may be refused; nothing may panic, and whatever is passed on to others must be readable by them.
-#![allow(clippy::missing_panics_doc)]
+//! Anything may be refused; nothing may panic, and whatever is passed on to others must be readable by them. The
+//! programs of `fuzz/` call them, and the tests here, which change the fuzzer's seeds at random: `PROPTEST_CASES` says
+//! how often.
+#![allow(clippy::missing_panics_doc, clippy::indexing_slicing)]
 
 use bytes::Bytes;
 use serde::de::IgnoredAny;
@@ -112,5 +114,118 @@ pub fn batch(data: &[u8]) {
         let mut again = bytes::BytesMut::new();
         read.write(&mut again);
         assert_eq!(envelope::read(&mut again.freeze()), Some(read));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::path::Path;
+
+    use rand::rngs::StdRng;
+    use rand::seq::IndexedRandom;
+    use rand::{RngExt, SeedableRng};
+
+    use super::*;
+
+    /// What one seed becomes in a case.
+    const CHANGED: usize = 8;
+
+    /// Pieces that mean something to one of the formats.
+    const WORDS: [&[u8]; 24] = [
+        b"[",
+        b"]",
+        b"{",
+        b"}",
+        b"\"",
+        b"\\",
+        b",",
+        b":",
+        b"null",
+        b"phx_join",
+        b"realtime:",
+        b"=eq.",
+        b"not.",
+        b"in.(",
+        b")",
+        b"\0",
+        b"\xff\xff\xff\xff",
+        b"\0\0\0\x01",
+        b"NaN",
+        b"-1e999",
+        b"\\x",
+        b"\xed\xa0\x80",
+        b"\xf0\x9f\x98\x80",
+        b"infinity",
+    ];
+
+    fn seeds(target: &str) -> Vec<Vec<u8>> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(target);
+        let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
+        files.sort();
+        files.iter().map(|file| std::fs::read(file).unwrap()).collect()
+    }
+
+    fn change(data: &mut Vec<u8>, others: &[Vec<u8>], random: &mut StdRng) {
+        let place = random.random_range(0..=data.len());
+        match random.random_range(0..7) {
+            0 if place < data.len() => data[place] ^= 1 << random.random_range(0..8),
+            1 if place < data.len() => data[place] = random.random(),
+            2 => data.insert(place, random.random()),
+            3 => {
+                let end = random.random_range(place..=data.len());
+                data.drain(place..end);
+            }
+            4 => {
+                let word = *WORDS.choose(random).unwrap();
+                data.splice(place..place, word.iter().copied());
+            }
+            5 => {
+                let other = others.choose(random).unwrap();
+                let begin = random.random_range(0..=other.len());
+                data.splice(place.., other.get(begin..).unwrap().iter().copied());
+            }
+            _ => {
+                let piece = data[..place].to_vec();
+                data.splice(place..place, piece.into_iter().take(200));
+            }
+        }
+        data.truncate(4096);
+    }
+
+    fn feed(target: &str, entry: fn(&[u8]), number: u64) {
+        let seeds = seeds(target);
+        let mut random = StdRng::seed_from_u64(number);
+        let mut data = seeds.choose(&mut random).unwrap().clone();
+        entry(&data);
+        for _ in 0..CHANGED {
+            change(&mut data, &seeds, &mut random);
+            let fed = std::panic::catch_unwind(|| entry(&data));
+            assert!(fed.is_ok(), "{target} {:?}", data.escape_ascii().to_string());
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn text_frames(number: u64) { feed("text_frame", text_frame, number) }
+
+        #[test]
+        fn binary_frames(number: u64) { feed("binary_frame", binary_frame, number) }
+
+        #[test]
+        fn joins(number: u64) { feed("join", join, number) }
+
+        #[test]
+        fn filters(number: u64) { feed("filter", filter, number) }
+
+        #[test]
+        fn values(number: u64) { feed("value", value, number) }
+
+        #[test]
+        fn messages_of_the_stream(number: u64) { feed("pgoutput", pgoutput, number) }
+
+        #[test]
+        fn batches(number: u64) { feed("batch", batch, number) }
     }
 }

@@ -24,7 +24,7 @@ mod channel;
 mod config;
 mod error;
 mod feed;
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod http;
 mod hub;

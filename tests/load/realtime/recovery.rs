@@ -29,6 +29,8 @@ pub async fn of_postgres(basalt: &Basalt) {
     crowd.wait("the subscription", || crowd.tally.subscribed.get() >= 1).await;
     let mut took = Vec::with_capacity(KILLS);
     for _ in 0..KILLS {
+        // A socket that says nothing is closed after a minute.
+        crowd.say(0, "phoenix", "heartbeat", &json!({})).await;
         tokio::time::sleep(Duration::from_secs(2)).await;
         let (before, killed_at) = (crowd.tally.delivered.get(), Instant::now());
         let kill = ["-KILL", &basalt.postmaster().to_string()];

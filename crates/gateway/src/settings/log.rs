@@ -45,8 +45,9 @@ impl Default for Config {
     }
 }
 
-/// What the HTTP server library says about its own threads, unless `level` asks for it.
-const QUIET: &str = "actix_server=warn";
+/// What libraries say of themselves, unless `level` asks for it: the HTTP server of its threads, and the client of NATS
+/// of each attempt, which realtime tells once.
+const QUIET: &str = "actix_server=warn,async_nats=off";
 
 impl Config {
     /// What is wrong with `level`.

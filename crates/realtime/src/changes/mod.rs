@@ -1,9 +1,10 @@
 //! Row changes: who subscribes to which tables, and what of it they see.
 //!
 //! - [`wanted`], [`filter`]: what a client asks for, pure; [`registry`]: who asked, in memory.
-//! - [`dispatch`]: from changes to frames; [`known`]: what is remembered of the catalogue for it.
+//! - [`dispatch`]: from changes to frames: [`cases`] that concern somebody, [`judging`] and [`inquiry`] of what they may see, [`sending`];
+//!   [`known`]: what is remembered of the catalogue for it; [`sight`]: which changes others can see already.
 //! - [`compare`], [`policy`]: filters and policies as far as they can be judged here ([`expression`]: cut into tokens;
-//!   [`reading`]: as a [`condition`]); [`inquiry`], [`survey`]: what they leave open is asked of the database, when [`sight`] says that it can.
+//!   [`reading`]: as a [`condition`]); [`survey`]: what they leave open, as questions to the database.
 //! - [`payload`], [`value`]: a change as JSON; [`letter`]: its frames; [`kind`], [`literal`]: types and their texts; [`inspect`]: values in
 //!   upstream's messages.
 //! - [`courier`]: the task that carries changes; [`past`]: those of the last while, for clients that come back.
@@ -22,7 +23,7 @@ mod courier;
 mod dispatch;
 mod expression;
 mod filter;
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod inquiry;
 mod inspect;

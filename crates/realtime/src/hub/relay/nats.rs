@@ -16,6 +16,7 @@ use std::time::Duration;
 use async_nats::{Client, ConnectOptions, Event, ServerAddr, Subscriber};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use futures_util::StreamExt;
+use percent_encoding::percent_decode_str;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -63,6 +64,7 @@ impl Way for Nats {
     async fn open(self, own: u64) -> Result<(Publisher, Listening), String> {
         let servers = self.url.split(',').map(|url| ServerAddr::from_str(url.trim()));
         let servers = servers.collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
+        let login = servers.iter().find_map(Login::of);
         // One word that it is connected says as much as two.
         let (events, connected) = mpsc::channel(1);
         let told = Told::default();
@@ -79,10 +81,34 @@ impl Way for Nats {
                 }
                 std::future::ready(())
             });
+        let options = match login {
+            Some(Login::Password(user, password)) => options.user_and_password(user, password),
+            Some(Login::Token(token)) => options.token(token),
+            None => options,
+        };
         let client = options.connect(servers).await.map_err(|error| error.to_string())?;
         let subscriber = client.subscribe(self.subject.clone()).await.map_err(|error| error.to_string())?;
         let publisher = Publisher { client, subject: self.subject, own, number: 0, pieces: None };
         Ok((publisher, Listening { subscriber, connected, own, senders: HashMap::new() }))
+    }
+}
+
+/// Who we are for NATS; its client reads nothing of that from an address.
+#[derive(Debug, PartialEq, Eq)]
+enum Login {
+    Password(String, String),
+    Token(String),
+}
+
+impl Login {
+    /// What an address says before its `@`: user and password, or a token alone.
+    fn of(server: &ServerAddr) -> Option<Self> {
+        let plain = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+        let user = plain(server.username()?);
+        Some(match server.password() {
+            Some(password) => Self::Password(user, plain(password)),
+            None => Self::Token(user),
+        })
     }
 }
 
@@ -224,7 +250,18 @@ fn take(senders: &mut HashMap<u64, Sender>, own: u64, mut message: Bytes) -> Opt
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
+
+    #[test]
+    fn who_we_are_is_in_the_address() {
+        let login = |url: &str| Login::of(&url.parse().unwrap());
+        let password = Login::Password("basalt".to_owned(), "a@b,c".to_owned());
+        assert_eq!(login("nats://basalt:a%40b%2Cc@host:4222"), Some(password));
+        assert_eq!(login("nats://t0ken@host"), Some(Login::Token("t0ken".to_owned())));
+        assert_eq!(login("nats://host:4222"), None);
+    }
 
     #[test]
     fn pieces_are_put_together_and_gaps_are_seen() {
