@@ -1,6 +1,6 @@
 //! The door to Postgres. Nothing else in the workspace opens a connection to it.
 //!
-//! - [`Target`]: where and as whom.
+//! - [`Target`]: where and as whom; [`is_shared`]: whether a pooler lends connections out between transactions.
 //! - [`Pool`]: bounded connections of one login role. The data API's logs in as `authenticator`,
 //!   which can become API roles and nothing else; each service's own logs in as its schema's owner.
 //! - [`Session`]: a connection for the service's own statements, in a transaction or not; rows in bulk from another.
@@ -29,6 +29,7 @@ mod pool;
 mod quote;
 mod replication;
 mod session;
+mod sharing;
 mod statements;
 mod survey;
 mod tandem;
@@ -48,6 +49,7 @@ pub use pool::{Pool, PoolOptions, PoolStatus};
 pub use quote::{ident, literal, push_ident};
 pub use replication::{Lsn, Replication, SlotKind, Streamed};
 pub use session::{Param, Session};
+pub use sharing::is_shared;
 pub use survey::{Answer, Question};
 pub use tandem::Abreast;
 pub use target::Target;

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use kernel::Secret;
 use tokio_postgres::Config;
-use tokio_postgres::config::Host;
+use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::Error;
-use crate::tls::{Trust, connector};
+use crate::tls::{Trust, connector, system_file};
 
 /// An address, a database and a login role.
 #[derive(Clone, PartialEq, Eq)]
@@ -131,6 +131,46 @@ impl Target {
         }
     }
 
+    /// What tells Postgres's own programs (pg_dump) to go here, as this server would: variables of the environment, for
+    /// arguments are shown in the list of processes. The caller keeps other variables that begin with `PG` from them.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Target`] if the system's certificate authorities are asked for and nowhere to be found.
+    pub fn variables(&self) -> Result<Vec<(&'static str, Secret)>, Error> {
+        let hosts = self.config.get_hosts().iter().map(|host| match host {
+            Host::Tcp(name) => name.clone(),
+            Host::Unix(directory) => directory.display().to_string(),
+        });
+        let joined = |parts: Vec<String>| Secret::new(parts.join(","));
+        let addresses = self.config.get_hostaddrs().iter().map(ToString::to_string);
+        let ports = self.config.get_ports().iter().map(ToString::to_string);
+        let mut variables = vec![
+            ("PGHOST", joined(hosts.collect())),
+            ("PGHOSTADDR", joined(addresses.collect())),
+            ("PGPORT", joined(ports.collect())),
+            ("PGUSER", Secret::new(self.user())),
+            ("PGDATABASE", Secret::new(self.database())),
+            ("PGPASSWORD", self.password().unwrap_or_default()),
+            ("PGOPTIONS", Secret::new(self.config.get_options().unwrap_or_default())),
+        ];
+        let authorities = match &self.trust {
+            Trust::Anybody => None,
+            Trust::System => Some(system_file()?),
+            Trust::File(path) => Some(path.clone()),
+        };
+        let mode = match (&authorities, self.config.get_ssl_mode()) {
+            (Some(_), _) => "verify-full",
+            (None, SslMode::Disable) => "disable",
+            (None, SslMode::Require) => "require",
+            (None, _) => "prefer",
+        };
+        variables.push(("PGSSLMODE", Secret::new(mode)));
+        variables.extend(authorities.map(|path| ("PGSSLROOTCERT", Secret::new(path))));
+        variables.retain(|(_, value)| !value.expose().is_empty());
+        Ok(variables)
+    }
+
     pub(crate) fn config(&self) -> &Config {
         &self.config
     }
@@ -168,6 +208,42 @@ mod tests {
     fn what_is_needed_must_be_named() {
         assert!(matches!(Target::parse("postgresql:///app"), Err(Error::Target(_))));
         assert!(matches!(Target::parse("postgresql://host/app"), Err(Error::Target(_))));
+    }
+
+    #[test]
+    fn programs_go_where_we_go() {
+        let check = |text: &str, expected: &[(&str, &str)]| {
+            let variables = Target::parse(text).unwrap().variables().unwrap();
+            let found: Vec<_> = variables.iter().map(|(name, value)| (*name, value.expose())).collect();
+            assert_eq!(found, expected, "{text}");
+        };
+        check(
+            "postgresql://postgres.ref:p%40s/s?@h:6543/d?sslmode=require",
+            &[
+                ("PGHOST", "h"),
+                ("PGPORT", "6543"),
+                ("PGUSER", "postgres.ref"),
+                ("PGDATABASE", "d"),
+                ("PGPASSWORD", "p@s/s?"),
+                ("PGSSLMODE", "require"),
+            ],
+        );
+        check(
+            "host=a,/run port=1,2 user=u password='it\\'s' sslmode=verify-full sslrootcert=/ca.pem",
+            &[
+                ("PGHOST", "a,/run"),
+                ("PGPORT", "1,2"),
+                ("PGUSER", "u"),
+                ("PGDATABASE", "u"),
+                ("PGPASSWORD", "it's"),
+                ("PGSSLMODE", "verify-full"),
+                ("PGSSLROOTCERT", "/ca.pem"),
+            ],
+        );
+        check(
+            "postgresql://u@/d?host=/run&sslmode=disable",
+            &[("PGHOST", "/run"), ("PGUSER", "u"), ("PGDATABASE", "d"), ("PGSSLMODE", "disable")],
+        );
     }
 
     #[test]

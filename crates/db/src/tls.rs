@@ -43,6 +43,19 @@ impl Trust {
         // The separator behind the value goes with it, or else the one before.
         let (from, to) = if end < kept.len() { (start, end + 1) } else { (start.saturating_sub(1), end) };
         kept.replace_range(from..to, "");
+        // libpq's word for the authorities of the system, by which it always verifies.
+        if file == "system" {
+            if !kept.contains("sslmode=") {
+                let mark = match (kept.contains("://"), kept.contains('?')) {
+                    (false, _) => ' ',
+                    (true, false) => '?',
+                    (true, true) => '&',
+                };
+                kept.push(mark);
+                kept.push_str("sslmode=require");
+            }
+            return (kept, Self::System);
+        }
         // libpq too verifies under `require` once it is told whom to trust.
         let verify = verify || kept.contains("sslmode=require");
         (kept, if verify { Self::File(file) } else { Self::Anybody })
@@ -64,6 +77,22 @@ pub(crate) fn connector(trust: &Trust) -> Result<MakeRustlsConnect, Error> {
         Trust::File(path) => builder.with_root_certificates(file(path)?).with_no_client_auth(),
     };
     Ok(MakeRustlsConnect::new(config))
+}
+
+/// Where systems keep their authorities: Debian, Fedora, SUSE, Alpine.
+const SYSTEM_FILES: [&str; 4] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
+
+/// The system's authorities as a file, for programs that want one.
+pub(crate) fn system_file() -> Result<String, Error> {
+    let file = SYSTEM_FILES.iter().find(|file| std::path::Path::new(file).is_file());
+    let none =
+        || Error::Target("the system has no certificate authorities: name a file in sslrootcert".to_owned());
+    file.map(|file| (*file).to_owned()).ok_or_else(none)
 }
 
 fn system() -> RootCertStore {
@@ -151,6 +180,7 @@ mod tests {
             "postgresql://a@b/c?sslmode=prefer",
             Trust::Anybody,
         );
+        check("postgresql://a@b/c?sslrootcert=system", "postgresql://a@b/c?sslmode=require", Trust::System);
         check(
             "host=b user=a sslmode=verify-ca sslrootcert=/etc/ca.pem",
             "host=b user=a sslmode=require",

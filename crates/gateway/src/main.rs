@@ -7,15 +7,14 @@
 //! routes     which prefix is whose              database   our own Postgres, or another
 //! project/   migrations and seeds of a folder   import/   a live Supabase taken over
 //! edge/      what every request passes          rotation   signing keys changed and taken over
-//! api_keys   keys of applications changed       log_file   the log that is kept
+//! further_keys/ keys of applications changed     log_file   the log that is kept
 //! typegen/   types for client programs          advice/    what to change in a database
 //! reload     new settings for a server          lint/      what is wrong inside functions
-//! difference/ what makes one schema another
+//! difference/ what makes one schema another         pg_dump  which one, and how it is run
 //! health metrics supervisor banner installation certificate
 //! ```
 
 mod advice;
-mod api_keys;
 mod banner;
 mod boot;
 mod certificate;
@@ -24,6 +23,7 @@ mod connections;
 mod database;
 mod difference;
 mod edge;
+mod further_keys;
 mod given;
 mod health;
 mod import;
@@ -32,11 +32,11 @@ mod keys;
 mod lint;
 mod log_file;
 mod metrics;
+mod pg_dump;
 mod project;
 mod reload;
 mod rotation;
 mod routes;
-mod s3_keys;
 mod secrets;
 mod server;
 mod settings;

@@ -8,14 +8,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use chrono::{DateTime, SecondsFormat};
 use jwt::{Algorithm, ApiKeys, LiveKeys, RingError, State, generate};
 use kernel::Task;
 use serde::Serialize;
 use storage::S3Credentials;
 
+use crate::further_keys::{moment, s3};
 use crate::keys;
-use crate::s3_keys;
 use crate::secrets::Secrets;
 use crate::settings::Settings;
 
@@ -69,10 +68,6 @@ pub(crate) fn list(settings: &Settings, secrets: &Secrets) -> anyhow::Result<Vec
         since: None,
     });
     Ok(shown)
-}
-
-fn moment(seconds: i64) -> Option<String> {
-    Some(DateTime::from_timestamp(seconds, 0)?.to_rfc3339_opts(SecondsFormat::Secs, true))
 }
 
 /// What the operator wants done.
@@ -184,7 +179,7 @@ pub(crate) fn watcher(settings: &Settings, data_dir: &Path, live: &Live) -> Task
 fn read(settings: &Settings, data_dir: &Path) -> anyhow::Result<(jwt::KeySet, ApiKeys, S3Credentials)> {
     let secrets = Secrets::existing(data_dir)?.context("they are gone")?.with_settings(settings)?;
     let signing = keys::signing(settings, Some(&secrets))?;
-    Ok((signing, keys::api_keys(settings, Some(&secrets))?, s3_keys::credentials(&secrets)?))
+    Ok((signing, keys::api_keys(settings, Some(&secrets))?, s3::credentials(&secrets)?))
 }
 
 #[cfg(test)]

@@ -39,7 +39,7 @@ describe('import of a hosted project', { timeout: 300_000 }, () => {
     (bouncer ? `postgresql://postgres.${REF}:any@127.0.0.1:${bouncer.port}/postgres` : live.keys.DB_URL)
   const run = async (words = [], until = null, env = {}) => {
     const dump = PG_DUMP && !words.includes('--pg-dump') ? ['--pg-dump', PG_DUMP] : []
-    const child = spawn(basaltBinary(), ['import', '-o', 'json', ...words, ...dump, '--data-dir', basalt.dataDir], {
+    const child = spawn(basaltBinary(), ['import', '--verbose', '-o', 'json', ...words, ...dump, '--data-dir', basalt.dataDir], {
       cwd: basalt.root,
       env: cleanEnvironment({
         ...basalt.env,

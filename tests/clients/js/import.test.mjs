@@ -49,7 +49,7 @@ describe('basalt import', { timeout: LARGE ? 1_800_000 : 300_000 }, () => {
   })
   // Runs it to its end, or kills it when it says something like `until`.
   const run = async (words = [], until = null) => {
-    const child = spawn(basaltBinary(), ['import', '-o', 'json', ...words, '--data-dir', basalt.dataDir], {
+    const child = spawn(basaltBinary(), ['import', '--verbose', '-o', 'json', ...words, '--data-dir', basalt.dataDir], {
       env: cleanEnvironment(environment()), cwd: basalt.root,
     })
     let [out, err] = ['', '']

@@ -8,6 +8,7 @@ use kernel::{Clock, Secret};
 use serde_json::json;
 
 use super::api::reachable;
+use super::terminal::step;
 use super::{Failure, Format, Place, note, print, wait};
 use crate::import::{self, Here, Move, Storage};
 use crate::secrets::Secrets;
@@ -18,6 +19,8 @@ use crate::settings;
 #[command(after_help = AFTER_HELP)]
 pub(super) struct Import {
     /// URL of the source's database, as the role `postgres` or a superuser: the direct one, or a pooler in session mode.
+    /// `?sslmode=verify-full` (with `&sslrootcert=FILE`, if the source's certificate is signed by an authority of its own) asks
+    /// who answers.
     #[arg(long, value_name = "URL", env = "BASALT_IMPORT_DATABASE_URL", hide_env_values = true)]
     database_url: String,
     /// URL of the source's API (https://….supabase.co): its files come too.
@@ -47,6 +50,9 @@ pub(super) struct Import {
     /// Throw away what this installation holds.
     #[arg(long)]
     replace: bool,
+    /// Tell every step in a line of its own, also where nobody watches.
+    #[arg(short, long)]
+    verbose: bool,
     #[command(flatten)]
     place: Place,
     /// For people or for programs.
@@ -88,7 +94,6 @@ impl Import {
         let source = Target::parse(&self.database_url)?.with_application_name("basalt import");
         let plan = Move {
             source,
-            url: Secret::new(&self.database_url),
             administrator: installation.database.administrator()?,
             storage,
             here: Here { url: format!("http://{}/storage/v1", reachable(*address)), key: secret_key },
@@ -102,8 +107,12 @@ impl Import {
             cut_over: self.cut_over,
             replace: self.replace,
         };
-        let mut report =
-            wait(async { import::run(&plan, &mut |text| note(text)).await.map_err(Failure::Failed) })?;
+        let mut tell = |text: &str| if self.verbose { note(text) } else { step(text) };
+        let report = wait(async { import::run(&plan, &mut tell).await.map_err(Failure::Failed) });
+        if !self.verbose {
+            step("");
+        }
+        let mut report = report?;
         // Not before: an installation that an import is refused to keeps its secret.
         if let (Some(secret), false) = (&jwt_secret, self.dry_run) {
             take_over_secret(&self.place, secret)?;

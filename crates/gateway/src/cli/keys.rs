@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::s3_keys::S3;
 use super::{Common, Failure, Format, print, wait};
-use crate::api_keys::{self, Use};
+use crate::further_keys::api::{self, Use};
 use crate::installation::Place as Where;
 use crate::rotation::{self, Change};
 use crate::secrets::{self, Secrets};
@@ -186,12 +186,10 @@ impl Api {
         match self {
             Self::List(common) => common.list_api(),
             Self::Create(Create { name, usage, common }) => {
-                common.change_api(api_keys::Change::Create { name, usage: usage.into() })
+                common.change_api(api::Change::Create { name, usage: usage.into() })
             }
-            Self::Rotate(Rotate { usage, common }) => {
-                common.change_api(api_keys::Change::Rotate(usage.into()))
-            }
-            Self::Revoke(RevokeApi { id, common }) => common.change_api(api_keys::Change::Revoke(id)),
+            Self::Rotate(Rotate { usage, common }) => common.change_api(api::Change::Rotate(usage.into())),
+            Self::Revoke(RevokeApi { id, common }) => common.change_api(api::Change::Revoke(id)),
         }
     }
 }
@@ -235,9 +233,9 @@ impl Password {
 }
 
 impl Common {
-    fn change_api(&self, change: api_keys::Change) -> Result<(), Failure> {
+    fn change_api(&self, change: api::Change) -> Result<(), Failure> {
         let settings = self.place.load()?.settings;
-        let changed = api_keys::change(&settings, &self.place.data_dir, change, Clock::system().unix());
+        let changed = api::change(&settings, &self.place.data_dir, change, Clock::system().unix());
         let changed = changed.map_err(Failure::Failed)?;
         let changed = changed.ok_or_else(|| Failure::NoInstallation(self.place.data_dir.clone()))?;
         match (self.output, &changed.key) {
@@ -256,7 +254,7 @@ impl Common {
         let settings = self.place.load()?.settings;
         let secrets = Secrets::existing(&self.place.data_dir)?;
         let secrets = secrets.ok_or_else(|| Failure::NoInstallation(self.place.data_dir.clone()))?;
-        let keys = api_keys::list(&secrets.with_settings(&settings)?);
+        let keys = api::list(&secrets.with_settings(&settings)?);
         match self.output {
             Format::Json => print(&format!("{:#}", json!({ "keys": keys }))),
             Format::Pretty => keys.iter().try_for_each(|key| {

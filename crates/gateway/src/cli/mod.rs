@@ -7,6 +7,7 @@ mod completion;
 mod config;
 mod db;
 mod dev;
+mod failure;
 mod figures;
 mod generate;
 mod impersonate;
@@ -15,6 +16,7 @@ mod keys;
 mod lint;
 mod logs;
 mod mail;
+mod place;
 mod s3_keys;
 mod schema;
 mod secrets;
@@ -22,41 +24,18 @@ mod serve;
 mod sessions;
 mod status;
 mod storage;
+mod terminal;
 mod users;
 
 pub(crate) use api::escaped;
 
-use std::collections::BTreeMap;
-use std::fmt::Display;
-use std::io::{IsTerminal, Read, Write, stderr, stdin, stdout};
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use ::db::{Pool, Session};
-use anyhow::Context;
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
-
-use crate::database::one_connection;
-use crate::installation::Installation;
-use crate::project;
-use crate::secrets::Secrets;
-use crate::settings::{self, Loaded, Problem, ProjectFile, Request, Settings};
-
-/// How a command ends. Wrong usage ends with 2, which is clap's.
-#[derive(Debug)]
-enum Failure {
-    /// Something went wrong: 1.
-    Failed(anyhow::Error),
-    /// Settings that cannot be used: 3.
-    Settings(Vec<Problem>),
-    /// There is no installation in the data directory: 4.
-    NoInstallation(PathBuf),
-    /// The server runs with other secrets than the settings here give: 3.
-    OtherSecrets(Vec<String>),
-    /// The server does not answer where it should: 5.
-    NotRunning(String),
-}
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use failure::Failure;
+use place::{Common, Place};
+use terminal::{confirm, from_stdin, note, print, progress};
 
 /// A Supabase-compatible backend in one program.
 ///
@@ -131,101 +110,6 @@ enum Format {
     Json,
 }
 
-/// Which installation, and its settings: the same for every command.
-#[derive(Args, Clone, Debug)]
-struct Place {
-    /// Where everything lies [default: that of the project folder around us, else ./basalt-data].
-    #[arg(long, value_name = "DIR", env = "BASALT_DATA_DIR", default_value_os_t = data_dir(), hide_default_value = true)]
-    data_dir: PathBuf,
-    /// Settings file [default: basalt.toml in the data directory, if there is one].
-    #[arg(long, value_name = "FILE", env = "BASALT_CONFIG")]
-    config: Option<PathBuf>,
-    /// File of variables, `NAME=value` a line, such as the `.env` of self-hosted Supabase; those of the environment count
-    /// more.
-    #[arg(long, value_name = "FILE", env = "BASALT_ENV_FILE")]
-    env_file: Option<PathBuf>,
-}
-
-/// What commands that print data have in common.
-#[derive(Args)]
-struct Common {
-    #[command(flatten)]
-    place: Place,
-    /// For people or for programs.
-    #[arg(short, long, value_name = "FORMAT", default_value = "pretty")]
-    output: Format,
-}
-
-impl Place {
-    fn request(&self) -> Result<Request, Failure> {
-        let environment = self.environment()?;
-        Ok(Request {
-            data_dir: self.data_dir.clone(),
-            config: self.config.clone(),
-            project: self.project(&environment),
-            environment,
-            flags: Vec::new(),
-        })
-    }
-
-    /// The variables of this process, and of the file that was named.
-    fn environment(&self) -> Result<BTreeMap<String, String>, Failure> {
-        let mut environment = settings::environment();
-        if let Some(file) = &self.env_file {
-            let text =
-                std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()));
-            for (name, value) in project::folder::variables(&text.map_err(Failure::Failed)?) {
-                environment.entry(name).or_insert(value);
-            }
-        }
-        Ok(environment)
-    }
-
-    /// The settings of the project folder that the data lies in.
-    fn project(&self, environment: &BTreeMap<String, String>) -> Option<ProjectFile> {
-        let project = project::folder::around(&self.data_dir)?;
-        let variables = project.environment(environment.clone()).ok()?;
-        // As the last start had it: known keys are for a server that nobody else reaches.
-        let last = Installation::last(&self.data_dir).ok().flatten();
-        let is_local = last.is_none_or(|last| last.is_local());
-        Some(project.file(&variables, is_local))
-    }
-
-    /// The installation's last start.
-    fn installation(&self) -> Result<Installation, Failure> {
-        Installation::last(&self.data_dir)?.ok_or_else(|| Failure::NoInstallation(self.data_dir.clone()))
-    }
-
-    /// The database of the running server, as its superuser.
-    fn administrator(&self) -> Result<Pool, Failure> {
-        Ok(Pool::new(&self.installation()?.database.administrator()?, one_connection()))
-    }
-
-    /// The secrets as the settings have them, if a server that runs has the same.
-    fn secrets(&self, settings: &Settings, installation: &Installation) -> Result<Secrets, Failure> {
-        let none = || Failure::NoInstallation(self.data_dir.clone());
-        let secrets = Secrets::existing(&self.data_dir)?.ok_or_else(none)?.with_settings(settings)?;
-        let differing = installation.given.differing(settings);
-        // What a server that is gone was told counts no more.
-        if differing.is_empty() || figures::connect(installation).is_none() {
-            Ok(secrets)
-        } else {
-            Err(Failure::OtherSecrets(differing))
-        }
-    }
-
-    /// The database of the running server, as the role that developers work as.
-    async fn developer(&self) -> Result<Session, Failure> {
-        let target = self.installation()?.database.developer()?;
-        let session = Pool::new(&target, one_connection()).session().await;
-        session.context("the database does not answer; does the server run?").map_err(Failure::Failed)
-    }
-
-    fn load(&self) -> Result<Loaded, Failure> {
-        settings::load(&self.request()?).map_err(Failure::Settings)
-    }
-}
-
 /// The command line. A command without examples of its own shows those of the command above that are about it.
 fn command() -> clap::Command {
     with_examples(Cli::command(), "basalt")
@@ -280,112 +164,10 @@ pub(crate) fn run() -> ExitCode {
     }
 }
 
-impl Failure {
-    fn tell(self) -> ExitCode {
-        let (code, text) = match self {
-            Self::Failed(error) => (1, format!("error: {error:#}")),
-            Self::Settings(problems) => {
-                let lines: Vec<_> = problems.iter().map(|problem| format!("  {problem}")).collect();
-                (3, format!("error: the settings cannot be used:\n{}", lines.join("\n")))
-            }
-            Self::OtherSecrets(names) => (
-                3,
-                format!(
-                    "error: the running server was started with another {}: run this with the environment that it has (--env-file FILE), \
-                     or put secrets into a file of settings that both read",
-                    names.join(", ")
-                ),
-            ),
-            Self::NoInstallation(data_dir) => (
-                4,
-                format!(
-                    "error: there is no installation in {}; `basalt serve` makes one",
-                    data_dir.display()
-                ),
-            ),
-            Self::NotRunning(url) => {
-                (5, format!("error: nothing answers at {url}; `basalt serve` starts the server"))
-            }
-        };
-        // With nobody to tell, the code still does.
-        let _ = writeln!(stderr(), "{text}");
-        ExitCode::from(code)
-    }
-}
-
-impl<E: std::error::Error + Send + Sync + 'static> From<E> for Failure {
-    fn from(error: E) -> Self {
-        Self::Failed(error.into())
-    }
-}
-
-/// The data directory that is meant where none is named.
-fn data_dir() -> PathBuf {
-    let here = std::env::current_dir().ok();
-    here.and_then(|here| project::folder::standing_data_dir(&here)).unwrap_or_else(|| "./basalt-data".into())
-}
-
 /// Waits for what a command does with the database.
 fn wait<T, E: Into<Failure>>(work: impl Future<Output = Result<T, E>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(work).map_err(Into::into)
-}
-
-/// Tells a person something beside the result.
-fn note(text: &str) {
-    let _ = writeln!(stderr(), "{text}");
-}
-
-/// Asks a person before something is lost; a program has to say `--yes`.
-fn confirm(what: &str, yes: bool) -> Result<(), Failure> {
-    if yes {
-        return Ok(());
-    }
-    if !stdin().is_terminal() {
-        return Err(Failure::Failed(anyhow::anyhow!("this would {what}; to do so: --yes")));
-    }
-    let mut out = stderr();
-    write!(out, "This will {what}. Go on? [y/N] ").and_then(|()| out.flush())?;
-    let mut answer = String::new();
-    stdin().read_line(&mut answer)?;
-    if answer.trim().eq_ignore_ascii_case("y") {
-        Ok(())
-    } else {
-        Err(Failure::Failed(anyhow::anyhow!("left as it is")))
-    }
-}
-
-/// What comes from standard input, without a line break at its end; a person is told what is waited for.
-fn from_stdin(what: &str) -> Result<String, Failure> {
-    if stdin().is_terminal() {
-        let _ = writeln!(stderr(), "{what}, then Ctrl-D:");
-    }
-    let mut text = String::new();
-    stdin().read_to_string(&mut text)?;
-    if text.ends_with('\n') {
-        text.pop();
-        if text.ends_with('\r') {
-            text.pop();
-        }
-    }
-    Ok(text)
-}
-
-/// Tells a person how far long work is.
-fn progress<N: Display + PartialEq>(what: &str, done: N, of: N) {
-    let mut out = stderr();
-    if out.is_terminal() {
-        let end = if done == of { "\n" } else { "" };
-        let _ = write!(out, "\r{what}: {done} of {of}{end}").and_then(|()| out.flush());
-    }
-}
-
-/// Prints to standard output; a reader that went away is content.
-fn print(text: &impl Display) -> Result<(), Failure> {
-    match writeln!(stdout(), "{text}") {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
-    }
 }
 
 /// An address: `127.0.0.1:8000`, `:8000` for all of them, `localhost:8000`, `8000`.

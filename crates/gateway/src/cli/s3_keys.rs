@@ -6,7 +6,7 @@ use kernel::units::Span;
 use serde_json::json;
 
 use super::{Common, Failure, Format, print};
-use crate::s3_keys::{self, Change, Grant};
+use crate::further_keys::s3::{self, Change, Grant};
 use crate::secrets::Secrets;
 
 #[derive(Subcommand)]
@@ -72,7 +72,7 @@ impl S3 {
 impl Common {
     fn change_s3(&self, change: Change, now: i64) -> Result<(), Failure> {
         let settings = self.place.load()?.settings;
-        let changed = s3_keys::change(&settings, &self.place.data_dir, change, now);
+        let changed = s3::change(&settings, &self.place.data_dir, change, now);
         let changed = changed.map_err(Failure::Failed)?;
         let changed = changed.ok_or_else(|| Failure::NoInstallation(self.place.data_dir.clone()))?;
         let access_key = changed.access_key.expose();
@@ -94,7 +94,7 @@ impl Common {
         let settings = self.place.load()?.settings;
         let secrets = Secrets::existing(&self.place.data_dir)?;
         let secrets = secrets.ok_or_else(|| Failure::NoInstallation(self.place.data_dir.clone()))?;
-        let keys = s3_keys::list(&secrets.with_settings(&settings)?);
+        let keys = s3::list(&secrets.with_settings(&settings)?);
         match self.output {
             Format::Json => print(&format!("{:#}", json!({ "keys": keys }))),
             Format::Pretty => keys.iter().try_for_each(|key| {

@@ -11,7 +11,6 @@ use super::import::programs;
 use super::{Failure, Format, confirm, note, print, progress};
 use crate::difference::shadow::Shadow;
 use crate::difference::{self, Difference};
-use crate::import;
 use crate::project::apply;
 use crate::project::folder::Migration;
 use crate::project::{history, plan};
@@ -237,5 +236,5 @@ async fn pg_dump(target: &Target) -> Result<std::path::PathBuf, Failure> {
     const SQL: &str = "select current_setting('server_version_num')::int / 10000";
     let version: i32 = target.place.developer().await?.query_one(SQL, &[]).await?.try_get(0)?;
     let bin_dir = target.place.load()?.settings.database.bin_dir;
-    import::pg_dump(version, &programs(&bin_dir)).await.map_err(Failure::Failed)
+    crate::pg_dump::program(version, &programs(&bin_dir)).await.map_err(Failure::Failed)
 }

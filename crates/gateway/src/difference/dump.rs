@@ -2,12 +2,11 @@
 
 use std::path::Path;
 
-use anyhow::{Context, bail};
 use db::Target;
-use tokio::process::Command;
 
 use super::spelling::settled;
 use crate::advice::PLATFORM;
+use crate::pg_dump;
 use crate::project::split::statements;
 
 /// An object, or something about one.
@@ -64,7 +63,7 @@ impl Entry {
 }
 
 /// The entries of a database that are compared, in an order in which they can be made.
-pub(super) async fn take(target: &Target, pg_dump: &Path, schemas: &[String]) -> anyhow::Result<Vec<Entry>> {
+pub(super) async fn take(target: &Target, program: &Path, schemas: &[String]) -> anyhow::Result<Vec<Entry>> {
     const QUIETLY: [&str; 6] = [
         "--schema-only",
         "--no-owner",
@@ -73,20 +72,9 @@ pub(super) async fn take(target: &Target, pg_dump: &Path, schemas: &[String]) ->
         "--no-tablespaces",
         "--no-table-access-method",
     ];
-    let place = target.place();
-    let (host, port) = place.rsplit_once(':').unwrap_or((&place, "5432"));
-    let mut command = Command::new(pg_dump);
-    command.args(QUIETLY).args(["--host", host, "--port", port, "--username", target.user()]);
-    command.args(["--dbname", target.database(), "--no-password", "--exclude-table=realtime.messages_*"]);
-    if let Some(password) = target.password() {
-        // Arguments are shown in the list of processes.
-        command.env("PGPASSWORD", password.expose());
-    }
-    let output = command.kill_on_drop(true).output().await.context("pg_dump")?;
-    if !output.status.success() {
-        bail!("pg_dump: {}", String::from_utf8_lossy(&output.stderr).trim());
-    }
-    let text = settled(&String::from_utf8(output.stdout).context("pg_dump")?);
+    let mut command = pg_dump::to(program, target)?;
+    command.args(QUIETLY).arg("--exclude-table=realtime.messages_*");
+    let text = settled(&pg_dump::written(command).await?);
     Ok(entries(&text).into_iter().filter(|entry| entry.is_wanted(schemas)).collect())
 }
 

@@ -1,16 +1,15 @@
 //! The project's own schemas, as pg_dump writes them: first what rows need, later what needs rows.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
-use db::{Session, ident};
-use kernel::Secret;
+use anyhow::Context;
+use db::{Session, Target, ident};
 use sha2::{Digest, Sha256};
-use tokio::process::Command;
 
 use super::clean::cleaned;
 use super::source::{Facts, Hook};
 use super::state;
+use crate::pg_dump;
 
 /// What takes away what a project has made.
 const RESET: &str = include_str!("../project/reset.sql");
@@ -25,7 +24,7 @@ pub(super) struct Dump {
 
 /// Who takes it, and whom it is for.
 pub(super) struct Taking<'a> {
-    pub(super) url: &'a Secret,
+    pub(super) source: &'a Target,
     /// Where `pg_dump` may be.
     pub(super) programs: &'a [PathBuf],
     /// Major version of our own server.
@@ -39,9 +38,9 @@ pub(super) async fn take(taking: &Taking<'_>, facts: &Facts) -> anyhow::Result<D
     if facts.schemas.is_empty() {
         return Ok(Dump { before: Vec::new(), after: Vec::new() });
     }
-    let program = program(facts.version, taking.programs).await?;
-    let before = section(&program, taking.url, facts, "pre-data").await?;
-    let after = section(&program, taking.url, facts, "post-data").await?;
+    let program = pg_dump::program(facts.version, taking.programs).await?;
+    let before = section(&program, taking.source, facts, "pre-data").await?;
+    let after = section(&program, taking.source, facts, "post-data").await?;
     let cleaned = |text: &str| cleaned(text, taking.version, taking.missing);
     Ok(Dump { before: cleaned(&before), after: cleaned(&after) })
 }
@@ -53,89 +52,17 @@ impl Dump {
     }
 }
 
-/// The newest pg_dump: an older one than the source cannot read it.
-pub(crate) async fn program(version: i32, programs: &[PathBuf]) -> anyhow::Result<PathBuf> {
-    let mut newest: Option<(i32, PathBuf)> = None;
-    for program in programs.iter().filter(|program| program.is_file()) {
-        let Ok(output) = Command::new(program).arg("--version").output().await else { continue };
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let major = text.split_whitespace().find_map(|word| word.split('.').next()?.parse().ok());
-        if let Some(major) = major
-            && newest.as_ref().is_none_or(|(best, _)| *best < major)
-        {
-            newest = Some((major, program.clone()));
-        }
-    }
-    match newest {
-        Some((major, program)) if major >= version => Ok(program),
-        Some((major, _)) => bail!(
-            "the source runs Postgres {version}, and pg_dump here is of {major}: an older one cannot read it. Install \
-             postgresql-client-{version} (for Debian and Ubuntu it is on apt.postgresql.org), or name its pg_dump with \
-             --pg-dump. This server may stay as old as it is"
-        ),
-        None => {
-            bail!("no pg_dump was found: install postgresql-client-{version}, or name one with --pg-dump")
-        }
-    }
-}
-
-async fn section(program: &PathBuf, url: &Secret, facts: &Facts, section: &str) -> anyhow::Result<String> {
-    let (place, password) = without_password(url)?;
-    let mut command = Command::new(program);
+async fn section(program: &Path, source: &Target, facts: &Facts, section: &str) -> anyhow::Result<String> {
+    let mut command = pg_dump::to(program, source)?;
     command.args(["--no-publications", "--no-subscriptions", "--no-security-labels", "--no-tablespaces"]);
-    command.arg(format!("--section={section}")).arg("--dbname").arg(place);
+    command.arg(format!("--section={section}"));
     for schema in &facts.schemas {
         command.arg("--schema").arg(ident(schema));
     }
     for (schema, table) in &facts.foreign_tables {
         command.arg("--exclude-table").arg(format!("{}.{}", ident(schema), ident(table)));
     }
-    if let Some(password) = password {
-        // Arguments are shown in the list of processes.
-        command.env("PGPASSWORD", password.expose());
-    }
-    let output = command.kill_on_drop(true).output().await.context("pg_dump")?;
-    if !output.status.success() {
-        bail!("pg_dump: {}", String::from_utf8_lossy(&output.stderr).trim());
-    }
-    String::from_utf8(output.stdout).context("pg_dump")
-}
-
-/// The place to name in arguments, which the list of processes shows, and the password. By hand: URLs of libpq may have no
-/// host, or several.
-fn without_password(url: &Secret) -> anyhow::Result<(String, Option<Secret>)> {
-    let Some((scheme, rest)) = url.expose().split_once("://") else {
-        bail!("the source is to be named by a URL")
-    };
-    let decoded = |text: &str| -> anyhow::Result<Secret> {
-        let text = percent_encoding::percent_decode_str(text).decode_utf8();
-        Ok(Secret::new(text.context("the password of the URL")?.into_owned()))
-    };
-    let (authority, tail) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-    let mut password = None;
-    let authority = match authority.rsplit_once('@') {
-        Some((user, hosts)) => {
-            let (user, given) = user.split_once(':').unwrap_or((user, ""));
-            if !given.is_empty() {
-                password = Some(decoded(given)?);
-            }
-            format!("{user}@{hosts}")
-        }
-        None => authority.to_owned(),
-    };
-    let (path, query) = tail.split_once('?').unwrap_or((tail, ""));
-    let mut place = format!("{scheme}://{authority}{path}");
-    let mut others = Vec::new();
-    for part in query.split('&').filter(|part| !part.is_empty()) {
-        match part.strip_prefix("password=") {
-            Some(given) => password = Some(decoded(given)?),
-            None => others.push(part),
-        }
-    }
-    if !others.is_empty() {
-        place = format!("{place}?{}", others.join("&"));
-    }
-    Ok((place, password))
+    pg_dump::written(command).await
 }
 
 /// Takes away what is here, if it is other than what comes. Whether this is the first time or not: what is half there is
@@ -206,29 +133,4 @@ pub(super) async fn apply_after(here: &mut Session, dump: &Dump) -> anyhow::Resu
 
 fn digest(statements: &[String]) -> String {
     hex::encode(Sha256::digest(statements.join(";\n")))
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use super::*;
-
-    #[test]
-    fn a_password_is_no_argument() {
-        let check = |url: &str, place: &str, password: Option<&str>| {
-            let (found, secret) = without_password(&Secret::new(url)).unwrap();
-            assert_eq!((found.as_str(), secret.as_ref().map(Secret::expose)), (place, password));
-        };
-        check("postgresql://u:p%40s@h:1/d", "postgresql://u@h:1/d", Some("p@s"));
-        check("postgresql://u@/d?host=/run", "postgresql://u@/d?host=/run", None);
-        check("postgresql://u:p:q@a:1,b:2/d", "postgresql://u@a:1,b:2/d", Some("p:q"));
-        check("postgresql://h/d", "postgresql://h/d", None);
-        check(
-            "postgresql://u@h/d?password=p%26x&sslmode=require",
-            "postgresql://u@h/d?sslmode=require",
-            Some("p&x"),
-        );
-        assert!(without_password(&Secret::new("host=h password=p")).is_err());
-    }
 }

@@ -24,17 +24,36 @@ const TRIGGERS: &str = "
        and (p.pronamespace::pg_catalog.regnamespace::text <> all ($1) or owner.rolname = 'postgres')
      order by 1, 2, 3";
 
+/// Tables in the publication of realtime: schema, name, and what of them is published, as `alter publication` has it.
 const PUBLISHED: &str = "
-    select schemaname::text, tablename::text
+    select t.schemaname::text, t.tablename::text,
+           coalesce(' (' || (select pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ' order by a.attnum)
+                               from pg_catalog.pg_attribute a
+                              where a.attrelid = r.prrelid and a.attnum = any (r.prattrs::int2[])) || ')', '')
+           || coalesce(' where (' || pg_catalog.pg_get_expr(r.prqual, r.prrelid) || ')', '')
+      from pg_catalog.pg_publication_tables t
+      join pg_catalog.pg_publication p on p.pubname = t.pubname
+      join pg_catalog.pg_namespace n on n.nspname = t.schemaname
+      join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = t.tablename
+      left join pg_catalog.pg_publication_rel r on r.prpubid = p.oid and r.prrelid = c.oid
+     where t.pubname = 'supabase_realtime' and t.schemaname = any ($1)
+     order by 1, 2";
+
+/// The same of a server that knows only whole tables.
+const PUBLISHED_WHOLE: &str = "
+    select schemaname::text, tablename::text, ''
       from pg_catalog.pg_publication_tables
      where pubname = 'supabase_realtime' and schemaname = any ($1)
      order by 1, 2";
+
+/// Since when parts of tables can be published.
+const KNOWS_PARTS: i32 = 15;
 
 /// Functions of the developer in schemas of the platform: signature, definition, and who else may call each.
 const ROUTINES: &str = "
     select n.nspname::text, p.oid::pg_catalog.regprocedure::text, pg_catalog.pg_get_functiondef(p.oid),
            p.proacl is not null,
-           array(select case when a.grantee = 0 then 'public' else a.grantee::pg_catalog.regrole::text end
+           array(select case when a.grantee = 0 then 'public' else pg_catalog.pg_get_userbyid(a.grantee)::text end
                    from pg_catalog.aclexplode(p.proacl) a where a.privilege_type = 'EXECUTE' order by 1)
       from pg_catalog.pg_proc p
       join pg_catalog.pg_namespace n on n.oid = p.pronamespace
@@ -65,8 +84,8 @@ pub(super) async fn routines(source: &mut Session, here: &mut Session, is_last: 
             let mut sql = format!("{definition};\nalter {kind} {signature} owner to postgres;\n");
             if row.try_get(3)? {
                 sql.push_str(&format!("revoke all on {kind} {signature} from public;\n"));
-                for role in row.try_get::<_, Vec<String>>(4)? {
-                    sql.push_str(&format!("grant execute on {kind} {signature} to {role};\n"));
+                for role in present(here, &row.try_get::<_, Vec<String>>(4)?).await? {
+                    sql.push_str(&format!("grant execute on {kind} {signature} to {};\n", grantee(&role)));
                 }
             }
             here.batch(&sql).await
@@ -120,10 +139,14 @@ pub(super) async fn bring(
             ));
             continue;
         }
-        let roles: Vec<_> = roles
-            .iter()
-            .map(|role| if role == "public" { "public".to_owned() } else { ident(role) })
-            .collect();
+        let roles = present(here, &roles).await?;
+        if roles.is_empty() {
+            notes.push(format!(
+                "the policy {name} on {schema}.{table} was not taken over: its roles are not here"
+            ));
+            continue;
+        }
+        let roles: Vec<_> = roles.iter().map(|role| grantee(role)).collect();
         sql.push_str(&format!(
             "create policy {} on {on} as {permissive} for {command} to {}",
             ident(&name),
@@ -153,17 +176,20 @@ pub(super) async fn bring(
         };
         sql.push_str(&format!("alter table {on} {state} trigger {};\n", ident(&name)));
     }
-    let pair =
-        |row: &db::Row| -> Result<(String, String), db::Error> { Ok((row.try_get(0)?, row.try_get(1)?)) };
+    let read = |row: &db::Row| -> Result<(String, String, String), db::Error> {
+        Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))
+    };
     let published = here.query(PUBLISHED, &[&facts.schemas]).await?;
-    let published = published.iter().map(pair).collect::<Result<Vec<_>, _>>()?;
-    let wanted = source.query(PUBLISHED, &[&facts.schemas]).await?;
-    let wanted = wanted.iter().map(pair).collect::<Result<Vec<_>, _>>()?;
-    let changes = [("add", &wanted, &published), ("drop", &published, &wanted)];
+    let published = published.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    let known = if facts.version < KNOWS_PARTS { PUBLISHED_WHOLE } else { PUBLISHED };
+    let wanted = source.query(known, &[&facts.schemas]).await?;
+    let wanted = wanted.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    let changes = [("drop", &published, &wanted), ("add", &wanted, &published)];
     for (change, these, those) in changes {
-        for (schema, table) in these.iter().filter(|table| !those.contains(table)) {
+        for (schema, table, part) in these.iter().filter(|table| !those.contains(table)) {
             let on = format!("{}.{}", ident(schema), ident(table));
-            sql.push_str(&format!("alter publication supabase_realtime {change} table {on};\n"));
+            let part = if change == "add" { part.as_str() } else { "" };
+            sql.push_str(&format!("alter publication supabase_realtime {change} table {on}{part};\n"));
         }
     }
     here.batch("begin; set local search_path = '';").await?;
@@ -183,6 +209,19 @@ pub(super) async fn missing<'a>(here: &mut Session, hooks: &'a [Hook]) -> Result
         }
     }
     Ok(missing)
+}
+
+/// Those of `roles` that are here, and everybody.
+async fn present(here: &mut Session, roles: &[String]) -> Result<Vec<String>, db::Error> {
+    const SQL: &str = "
+        select wanted from unnest($1::text[]) wanted
+         where wanted = 'public' or wanted in (select rolname::text from pg_catalog.pg_roles)";
+    here.query(SQL, &[&roles]).await?.iter().map(|row| Ok(row.try_get(0)?)).collect()
+}
+
+/// No role can be called `public`.
+fn grantee(role: &str) -> String {
+    if role == "public" { role.to_owned() } else { ident(role) }
 }
 
 async fn is_table(here: &mut Session, path: &str) -> Result<bool, db::Error> {

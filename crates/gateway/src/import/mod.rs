@@ -3,7 +3,8 @@
 //! What is the source's is read over its database URL and, for files, its storage API. Nothing is written there. Run it as
 //! often as you like: every step looks at both sides first and does what is missing, table by table and file by file, so
 //! that a run that was killed goes on, and a run after some days brings what has changed since. What it says at the end was
-//! compared: rows by count and by a checksum over every column, files by size and MD5.
+//! compared: rows by count and by a checksum over every column, files by size and MD5; at the cut-over with the source as it is
+//! then, not as it was when the run began.
 //!
 //! ```text
 //! source     what there is, and what of it has no place here      tables    rows, compared and copied
@@ -16,7 +17,11 @@
 //!
 //! The tables of auth and storage are ours and stay ours: of theirs the rows come, by the columns that both have. All is
 //! written as the superuser, with triggers at rest, and each table in one transaction. Refused: an installation that is in
-//! use already, a source that is another than last time, and a source that has been cut over.
+//! use already, a source that is another than last time, one that has been cut over, and one behind a pooler in transaction
+//! mode, where pg_dump would leave its settings in connections of the project's applications.
+//!
+//! The source is believed as far as a dump is believed that a superuser restores: what it defines runs here. It is not let
+//! out of that: its names are quoted, its files can reach no other URL, its roles get no right over the machine.
 
 mod clean;
 mod dump;
@@ -29,14 +34,11 @@ mod source;
 mod state;
 mod tables;
 
-pub(crate) use dump::program as pg_dump;
-
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use db::{Pool, PoolOptions, Session, Target};
 use dump::Taking;
-use kernel::Secret;
 pub(crate) use objects::{Here, Storage};
 pub(crate) use report::Report;
 
@@ -44,8 +46,6 @@ pub(crate) use report::Report;
 pub(crate) struct Move {
     /// The source's database.
     pub(crate) source: Target,
-    /// Its URL, for pg_dump.
-    pub(crate) url: Secret,
     /// Our own, as its superuser.
     pub(crate) administrator: Target,
     /// The source's files, if they are to come too.
@@ -77,6 +77,7 @@ pub(crate) async fn run(plan: &Move, tell: &mut dyn FnMut(&str)) -> anyhow::Resu
     let here_pool = Pool::new(&plan.administrator, one());
     let guard = Pool::new(&plan.administrator, one());
     let mut report = Report::default();
+    source::not_shared(&plan.source).await?;
     let mut source = source::open(&source_pool).await.context("the source")?;
     let mut here = here_pool.session().await.context("the database of this installation")?;
     let mut alone = guard.session().await.context("the database of this installation")?;
@@ -98,8 +99,12 @@ pub(crate) async fn run(plan: &Move, tell: &mut dyn FnMut(&str)) -> anyhow::Resu
     let hooks = managed::missing(&mut here, &facts.hooks).await?;
     report.notes.extend(hooks.iter().map(|hook| hook.left()));
     let version = here.query_one("select current_setting('server_version_num')::int / 10000", &[]).await?;
-    let taking =
-        Taking { url: &plan.url, programs: &plan.programs, version: version.try_get(0)?, missing: &hooks };
+    let taking = Taking {
+        source: &plan.source,
+        programs: &plan.programs,
+        version: version.try_get(0)?,
+        missing: &hooks,
+    };
     let dump = dump::take(&taking, &facts).await?;
     if plan.dry_run {
         report.tables = tables::compare(&mut source, &mut here, &facts).await?;
@@ -135,6 +140,14 @@ pub(crate) async fn run(plan: &Move, tell: &mut dyn FnMut(&str)) -> anyhow::Resu
     }
     let mut here = here_pool.session().await?;
     tell("comparing");
+    if plan.cut_over {
+        // What was written there in the meantime would be lost.
+        drop(source);
+        source = source::open(&source_pool).await.context("the source")?;
+        if let Some(files) = &mut report.objects {
+            objects::count(&mut source, &mut here, files).await?;
+        }
+    }
     report.verify(&tables::compare(&mut source, &mut here, &facts).await?);
     if plan.cut_over && report.is_equal() {
         state::close(&mut here).await?;

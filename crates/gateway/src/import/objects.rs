@@ -2,13 +2,14 @@
 //! rule of a file's way to disk holds. Afterwards the row here gets what only the source knows: id, owner, times, and
 //! what users said about the file.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use db::Session;
 use futures_util::{StreamExt, stream};
 use kernel::Secret;
+use reqwest::redirect::Policy;
 use reqwest::{Body, Client};
 use serde::Serialize;
 use serde_json::Value;
@@ -23,6 +24,8 @@ const AT_ONCE: usize = 8;
 const PAUSES: [Duration; 3] = [Duration::from_millis(200), Duration::from_secs(2), Duration::from_secs(8)];
 /// A source that sends nothing for so long does not answer.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// What our own storage says, in the body, where another try changes nothing: it cannot be, or is too large.
+const FOR_GOOD: [&str; 2] = ["400", "413"];
 /// Failures that are told; the others are counted.
 const TOLD: usize = 20;
 
@@ -43,7 +46,7 @@ pub(crate) struct Here {
 }
 
 /// How files stand.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub(crate) struct Compared {
     pub(crate) there: usize,
     /// Those of them that are here, and the same.
@@ -53,10 +56,28 @@ pub(crate) struct Compared {
     pub(crate) copied: usize,
     /// Here and no longer there.
     pub(crate) removed: usize,
+    /// The first of those that could not be copied or are not the same, each with the reason.
     pub(crate) failed: Vec<String>,
+    /// All of them.
+    pub(crate) failures: usize,
+    #[serde(skip)]
+    told: HashSet<(String, String)>,
     /// Files that the source lists and has not got itself. They take no part in the comparison.
     pub(crate) lost: Vec<String>,
     pub(crate) equal: bool,
+}
+
+impl Compared {
+    fn fail(&mut self, object: &Object, why: &str) {
+        // What failed when it was copied does not fail again when it is compared.
+        if !self.told.insert(object.key()) {
+            return;
+        }
+        self.failures += 1;
+        if self.failures <= TOLD {
+            self.failed.push(format!("{}: {why}", object.told()));
+        }
+    }
 }
 
 /// Brings them, and compares all.
@@ -71,6 +92,8 @@ pub(super) async fn bring(
         .no_proxy()
         .connect_timeout(Duration::from_secs(10))
         .read_timeout(PATIENCE)
+        // The key goes to nobody else, and nothing else is taken for a file.
+        .redirect(Policy::none())
         .build()?;
     // Files are older than limits that buckets got later. If this run is killed, the next finds other limits than the
     // source's and sets them right.
@@ -108,10 +131,9 @@ async fn bring_all(
         for (object, outcome) in missing.iter().zip(outcomes) {
             match outcome {
                 Ok(Copied::Here) => done.push(&object.0),
-                Ok(Copied::Lost) => compared.lost.push(format!("{}/{}", object.bucket(), object.name())),
-                Err(error) => {
-                    compared.failed.push(format!("{}/{}: {error:#}", object.bucket(), object.name()))
-                }
+                Ok(Copied::Lost) => compared.lost.push(object.told()),
+                Ok(Copied::Refused(why)) => compared.fail(object, &why),
+                Err(error) => compared.fail(object, &format!("{error:#}")),
             }
         }
         compared.copied += done.len();
@@ -120,13 +142,7 @@ async fn bring_all(
         tell(&format!("files: {} looked at, {} copied", compared.there, compared.copied));
     }
     compared.removed = remove_others(source, here, client, target).await?;
-    let failures = compared.failed.len();
-    if failures > TOLD {
-        compared.failed.truncate(TOLD);
-        compared.failed.push(format!("and {} more", failures - TOLD));
-    }
     count(source, here, &mut compared).await?;
-    compared.equal = failures == 0 && compared.here + compared.lost.len() == compared.there;
     Ok(compared)
 }
 
@@ -153,6 +169,8 @@ enum Copied {
     Here,
     /// The source does not have it.
     Lost,
+    /// Another try would end as this one.
+    Refused(String),
 }
 
 /// A row of `storage.objects`, whatever columns it has.
@@ -188,21 +206,39 @@ impl Object {
 
     /// Whether `own` is this very file.
     fn is(&self, own: Option<&Self>) -> bool {
-        own.is_some_and(|own| {
-            let same_content = match (self.md5(), own.md5()) {
-                (Some(there), Some(here)) => there == here,
-                _ => true,
-            };
-            same_content
-                && self.size().is_none_or(|size| own.size() == Some(size))
-                && self.text("id") == own.text("id")
-                && self.text("updated_at") == own.text("updated_at")
-        })
+        self.difference(own).is_none()
     }
 
-    fn path(&self) -> String {
+    /// Why `own` is not this very file.
+    fn difference(&self, own: Option<&Self>) -> Option<String> {
+        let Some(own) = own else { return Some("it is not here".to_owned()) };
+        let size = |size: Option<i64>| size.map_or("?".to_owned(), |size| size.to_string());
+        if self.size().is_some_and(|there| own.size() != Some(there)) {
+            let (there, own) = (size(self.size()), size(own.size()));
+            return Some(format!("its row at the source speaks of {there} bytes, and {own} came"));
+        }
+        match (self.md5(), own.md5()) {
+            (Some(there), Some(here)) if there != here => {
+                return Some("what came has another MD5 than its row at the source".to_owned());
+            }
+            _ => {}
+        }
+        let differs = ["id", "updated_at"].iter().any(|name| self.text(name) != own.text(name));
+        differs.then(|| "it is older or newer here".to_owned())
+    }
+
+    /// None if a URL cannot name it: a segment of dots means another place there, which may be no file at all.
+    fn path(&self) -> Option<String> {
+        let mut segments = self.name().split('/').chain([self.bucket()]);
+        if segments.any(|segment| matches!(segment, "." | "..")) {
+            return None;
+        }
         let name: Vec<_> = self.name().split('/').map(escaped).collect();
-        format!("{}/{}", escaped(self.bucket()), name.join("/"))
+        Some(format!("{}/{}", escaped(self.bucket()), name.join("/")))
+    }
+
+    fn told(&self) -> String {
+        format!("{}/{}", self.bucket(), self.name())
     }
 }
 
@@ -253,7 +289,9 @@ async fn copy_once(
     storage: &Storage,
     target: &Here,
 ) -> anyhow::Result<Copied> {
-    let path = object.path();
+    let Some(path) = object.path() else {
+        return Ok(Copied::Refused("no URL can name it".to_owned()));
+    };
     let from = client
         .get(format!("{}/object/authenticated/{path}", storage.url))
         .header("apikey", storage.key.expose())
@@ -293,7 +331,11 @@ async fn copy_once(
     }
     let status = answer.status();
     let body: Value = serde_json::from_slice(&answer.bytes().await?).unwrap_or_default();
-    bail!("{} ({status})", body["message"].as_str().unwrap_or("it was refused"))
+    let why = format!("{} ({status})", body["message"].as_str().unwrap_or("it was refused"));
+    if body["statusCode"].as_str().is_some_and(|code| FOR_GOOD.contains(&code)) {
+        return Ok(Copied::Refused(why));
+    }
+    bail!(why)
 }
 
 /// Puts what only the source knows into rows of ours.
@@ -329,25 +371,25 @@ async fn remove_others(
         after = last.key();
         let there = same_names(source, &own).await?;
         for object in own.iter().filter(|object| !there.contains(&object.key())) {
+            let Some(path) = object.path() else {
+                bail!("{} is here and no longer there, and no URL can name it", object.told());
+            };
             let answer = client
-                .delete(format!("{}/object/{}", target.url, object.path()))
+                .delete(format!("{}/object/{path}", target.url))
                 .header("apikey", target.key.expose())
                 .bearer_auth(target.key.expose())
                 .send()
                 .await
                 .map_err(reqwest::Error::without_url)?;
             if !answer.status().is_success() {
-                bail!("{}/{} could not be deleted: {}", object.bucket(), object.name(), answer.status());
+                bail!("{} could not be deleted: {}", object.told(), answer.status());
             }
             removed += 1;
         }
     }
 }
 
-async fn same_names(
-    source: &mut Session,
-    page: &[Object],
-) -> Result<std::collections::HashSet<(String, String)>, db::Error> {
+async fn same_names(source: &mut Session, page: &[Object]) -> Result<HashSet<(String, String)>, db::Error> {
     const SQL: &str = "
         select o.bucket_id, o.name from storage.objects o
           join unnest($1::text[], $2::text[]) as wanted (bucket_id, name)
@@ -359,18 +401,30 @@ async fn same_names(
 }
 
 /// Looks at all once more, when all has been done.
-async fn count(source: &mut Session, here: &mut Session, compared: &mut Compared) -> Result<(), db::Error> {
+pub(super) async fn count(
+    source: &mut Session,
+    here: &mut Session,
+    compared: &mut Compared,
+) -> Result<(), db::Error> {
     (compared.there, compared.here, compared.bytes) = (0, 0, 0);
     let mut after = (String::new(), String::new());
     loop {
         let there = page(source, &after).await?;
-        let Some(last) = there.last() else { return Ok(()) };
+        let Some(last) = there.last() else { break };
         after = last.key();
         let own = same(here, &there).await?;
-        let equal = there.iter().filter(|object| object.is(own.get(&object.key())));
-        let sizes: Vec<i64> = equal.map(|object| object.size().unwrap_or_default()).collect();
         compared.there += there.len();
-        compared.here += sizes.len();
-        compared.bytes += sizes.iter().sum::<i64>();
+        for object in &there {
+            match object.difference(own.get(&object.key())) {
+                None => {
+                    compared.here += 1;
+                    compared.bytes += object.size().unwrap_or_default();
+                }
+                Some(_) if compared.lost.contains(&object.told()) => {}
+                Some(why) => compared.fail(object, &why),
+            }
+        }
     }
+    compared.equal = compared.failures == 0 && compared.here + compared.lost.len() == compared.there;
+    Ok(())
 }

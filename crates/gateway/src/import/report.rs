@@ -77,6 +77,9 @@ impl Report {
             for failed in &objects.failed {
                 let _ = writeln!(text, "          {failed}");
             }
+            if objects.failures > objects.failed.len() {
+                let _ = writeln!(text, "          and {} more", objects.failures - objects.failed.len());
+            }
             for lost in &objects.lost {
                 let _ = writeln!(text, "          the source has lost {lost}");
             }

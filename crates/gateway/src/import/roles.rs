@@ -9,6 +9,10 @@ use super::source::{Facts, Role};
 const OURS: &[&str] =
     &["plpgsql", "supabase_vault", "pgsodium", "pg_graphql", "pg_net", "pg_cron", "pgmq", "pgjwt", "pg_tle"];
 
+/// Memberships that are power over the machine that this server runs on.
+const OVER_THE_MACHINE: &[&str] =
+    &["pg_execute_server_program", "pg_read_server_files", "pg_write_server_files"];
+
 /// Extensions that this server has no packages for.
 pub(super) async fn unavailable(here: &mut Session, facts: &Facts) -> Result<Vec<String>, db::Error> {
     let mut notes = Vec::new();
@@ -73,7 +77,11 @@ pub(super) async fn bring(here: &mut Session, facts: &Facts, dump: &Dump) -> any
         for (group, member) in granted.chain(role.members.iter().map(|member| (&role.name, member))) {
             let both =
                 "select count(*) = 2 from pg_catalog.pg_roles where rolname in ($1, $2) and not rolsuper";
-            if here.query_one(both, &[group, member]).await?.try_get(0)? {
+            if OVER_THE_MACHINE.contains(&group.as_str()) {
+                notes.push(format!(
+                    "the role {member} is no member of {group} here: grant it if it has to be"
+                ));
+            } else if here.query_one(both, &[group, member]).await?.try_get(0)? {
                 here.batch(&["grant ", &ident(group), " to ", &ident(member)].concat()).await?;
             }
         }

@@ -1,7 +1,7 @@
 //! The source: one transaction that reads and sees one state, and the facts about it.
 
 use anyhow::{Context, bail};
-use db::{Pool, Session};
+use db::{Pool, Session, Target};
 
 /// Rows look alike on servers that are set otherwise.
 pub(super) const ALIKE: &str = "
@@ -26,6 +26,7 @@ pub(super) const PLATFORM: &[&str] = &[
     "supabase_functions",
     "net",
     "cron",
+    "etl",
     "pgmq",
     "pgbouncer",
     "pgtle",
@@ -33,6 +34,19 @@ pub(super) const PLATFORM: &[&str] = &[
     "_analytics",
     "_supavisor",
 ];
+
+/// Refuses a pooler that lends out connections between transactions: pg_dump sets an empty search path for its session, which
+/// would be that of the project's applications next.
+pub(super) async fn not_shared(target: &Target) -> anyhow::Result<()> {
+    if db::is_shared(target).await.context("the source")? {
+        bail!(
+            "{} is a pooler in transaction mode: what is set while reading would reach the project's applications. Name \
+             the database itself, or the pooler's port in session mode (5432, where 6543 is that of transactions)",
+            target.place()
+        );
+    }
+    Ok(())
+}
 
 /// Begins the transaction. A role that would not see all rows is told so instead of being shown some.
 pub(super) async fn open(pool: &Pool) -> Result<Session, db::Error> {
@@ -58,7 +72,7 @@ pub(super) struct Facts {
     pub(super) roles: Vec<Role>,
     /// Tables of the project with row-level security on: schema and name.
     pub(super) protected: Vec<(String, String)>,
-    /// Triggers on tables of the project that call a function of the platform.
+    /// Triggers on tables of the project, or of the platform's own that are not its own, that call a function of the platform.
     pub(super) hooks: Vec<Hook>,
     /// Tables whose rows are elsewhere: schema and name.
     pub(super) foreign_tables: Vec<(String, String)>,
@@ -153,7 +167,10 @@ pub(super) async fn facts(source: &mut Session) -> anyhow::Result<Facts> {
           join pg_catalog.pg_namespace n on n.oid = c.relnamespace
           join pg_catalog.pg_proc p on p.oid = t.tgfoid
           join pg_catalog.pg_namespace f on f.oid = p.pronamespace
-         where not t.tgisinternal and n.nspname = any ($1) and f.nspname = any ($2)
+         where not t.tgisinternal
+           and (n.nspname = any ($1) and f.nspname = any ($2)
+                or n.nspname in ('auth', 'storage', 'realtime') and f.nspname = any ($2)
+                   and f.nspname not in ('auth', 'storage', 'realtime', 'extensions'))
          order by 2, 3, 1";
     // Values may be secrets.
     const SETTINGS: &str = "

@@ -2,7 +2,7 @@
 //! other is emptied and filled again, in one transaction.
 
 use anyhow::{Context, bail};
-use db::{Session, ident};
+use db::{Session, ident, literal};
 use serde::Serialize;
 
 use super::source::Facts;
@@ -180,7 +180,7 @@ async fn tables(source: &mut Session, here: &mut Session, facts: &Facts) -> anyh
     let read = |row: &db::Row| -> anyhow::Result<Table> {
         let (schema, name): (String, String) = (row.try_get(0)?, row.try_get(1)?);
         let kept = KEPT.iter().find(|(table, _)| schema == "auth" && name == *table);
-        let kept = kept.map(|(_, kept)| kept.replace("{ended}", &format!("'{}'", facts.ended)));
+        let kept = kept.map(|(_, kept)| kept.replace("{ended}", &literal(&facts.ended)));
         Ok(Table { schema, name, columns: row.try_get(2)?, is_here: true, kept })
     };
     let own = own.iter().map(read).collect::<anyhow::Result<Vec<_>>>()?;
@@ -202,6 +202,11 @@ async fn tables(source: &mut Session, here: &mut Session, facts: &Facts) -> anyh
     Ok(tables)
 }
 
+/// Tables of storage that say nothing of a project that its files do not say: prefixes are made of names, uploads that are
+/// under way stay there.
+const STORAGE_NOT: &[&str] =
+    &["objects", "migrations", "prefixes", "s3_multipart_uploads", "s3_multipart_uploads_parts"];
+
 /// What rows of the platform's tables say there that nothing here can hold.
 pub(super) async fn left_behind(source: &mut Session, here: &mut Session) -> anyhow::Result<Vec<String>> {
     const SQL: &str = "
@@ -210,13 +215,13 @@ pub(super) async fn left_behind(source: &mut Session, here: &mut Session) -> any
           join pg_catalog.pg_namespace n on n.oid = c.relnamespace
           join pg_catalog.pg_attribute a on a.attrelid = c.oid
          where c.relkind = 'r' and a.attnum > 0 and not a.attisdropped
-           and (n.nspname = 'auth' and c.relname <> all ($1) or n.nspname = 'storage' and c.relname = 'buckets')
+           and (n.nspname = 'auth' and c.relname <> all ($1) or n.nspname = 'storage' and c.relname <> all ($2))
          order by 1, 2, a.attnum";
     let read = |row: &db::Row| -> Result<(String, String, String), db::Error> {
         Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))
     };
-    let there = source.query(SQL, &[&AUTH_NOT]).await?;
-    let own = here.query(SQL, &[&AUTH_NOT]).await?;
+    let there = source.query(SQL, &[&AUTH_NOT, &STORAGE_NOT]).await?;
+    let own = here.query(SQL, &[&AUTH_NOT, &STORAGE_NOT]).await?;
     let own = own.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     let mut notes = Vec::new();
     let mut told: Vec<(String, String)> = Vec::new();

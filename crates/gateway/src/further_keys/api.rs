@@ -1,22 +1,15 @@
-//! The keys that applications present, changed by the operator while the server runs (it looks at the file of secrets
-//! every few seconds, `rotation`).
-//!
-//! One publishable and one secret key are the installation's own, which `basalt status` shows. Any number may be beside
-//! them, each with a name: of those the digest is kept, and the key is shown once, when it is made. Rotating makes a
-//! fresh one the installation's own; the one before goes on opening the door until it is revoked.
+//! The keys that applications present. One publishable and one secret key are the installation's own; of those beside them the
+//! digest is kept.
 
 use anyhow::bail;
-use chrono::{DateTime, SecondsFormat};
 use jwt::api_key::{self, Kind};
 use kernel::Secret;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
+use super::{BEFORE, is_name, keep, moment, revoke};
 use crate::secrets::Secrets;
 use crate::settings::Settings;
-
-/// Keys beside the installation's own, at most: each request is compared with all.
-const MOST: usize = 100;
 
 /// What a key may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,8 +94,6 @@ pub(crate) struct Changed {
 
 /// All keys that are accepted, but for the JWTs of `anon` and `service_role`.
 pub(crate) fn list(secrets: &Secrets) -> Vec<Shown> {
-    let moment =
-        |seconds| Some(DateTime::from_timestamp(seconds, 0)?.to_rfc3339_opts(SecondsFormat::Secs, true));
     let own = |usage: Use, key: &Secret| Shown {
         id: usage.id().to_owned(),
         name: "default".to_owned(),
@@ -139,11 +130,11 @@ pub(crate) fn change(
 fn apply(settings: &Settings, secrets: &mut Secrets, change: Change, now: i64) -> anyhow::Result<Changed> {
     match change {
         Change::Create { name, usage } => {
-            if !(1..=100).contains(&name.chars().count()) || name.chars().any(char::is_control) {
+            if !is_name(&name) {
                 bail!("a key needs a name of 1 to 100 characters");
             }
             let key = fresh(usage)?;
-            let id = keep(secrets, name, usage, &key, now)?;
+            let id = add(secrets, name, usage, &key, now)?;
             Ok(Changed { id, key: Some(key) })
         }
         Change::Rotate(usage) => {
@@ -154,7 +145,7 @@ fn apply(settings: &Settings, secrets: &mut Secrets, change: Change, now: i64) -
             if !setting.is_empty() {
                 bail!("keys.{}_key is set, so the key is changed there", usage.id());
             }
-            keep(secrets, "before the last rotation".to_owned(), usage, &own, now)?;
+            add(secrets, BEFORE.to_owned(), usage, &own, now)?;
             let key = fresh(usage)?;
             match usage {
                 Use::Publishable => secrets.publishable_key = key.clone(),
@@ -166,29 +157,16 @@ fn apply(settings: &Settings, secrets: &mut Secrets, change: Change, now: i64) -
             if [Use::Publishable, Use::Secret].iter().any(|usage| usage.id() == id) {
                 bail!("this is the installation's own key: rotate it, then revoke the one before");
             }
-            let before = secrets.api_keys.len();
-            secrets.api_keys.retain(|key| key.id != id);
-            if secrets.api_keys.len() == before {
-                bail!("there is no key {id}");
-            }
+            revoke(&mut secrets.api_keys, &id, |key| key.id == id)?;
             Ok(Changed { id, key: None })
         }
     }
 }
 
-fn keep(secrets: &mut Secrets, name: String, usage: Use, key: &Secret, now: i64) -> anyhow::Result<String> {
-    if secrets.api_keys.len() >= MOST {
-        bail!("there are {MOST} keys already; revoke some");
-    }
+fn add(secrets: &mut Secrets, name: String, usage: Use, key: &Secret, now: i64) -> anyhow::Result<String> {
     let id = hex::encode(jwt::generate::bytes::<4>()?);
-    secrets.api_keys.push(ApiKey {
-        id: id.clone(),
-        name,
-        usage,
-        begins: beginning(key),
-        digest: api_key::digest_of(key),
-        created_at: now,
-    });
+    let (begins, digest) = (beginning(key), api_key::digest_of(key));
+    keep(&mut secrets.api_keys, ApiKey { id: id.clone(), name, usage, begins, digest, created_at: now })?;
     Ok(id)
 }
 

@@ -1,23 +1,16 @@
-//! Pairs of keys of the S3 protocol, changed by the operator while the server runs (it looks at the file of secrets every
-//! few seconds, `rotation`).
-//!
-//! One pair is the installation's own, which `basalt status` shows. Any number may be beside it, each with a name, shown
-//! once, when it is made. A signature is checked with the secret itself, so that is kept, where the installation's own
-//! secrets are. Rotating makes a fresh pair the installation's own; the one before goes on until it is revoked.
+//! Pairs of keys of the S3 protocol. A signature is checked with the secret itself, so that is kept, where the installation's
+//! own secrets are.
 
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use chrono::{DateTime, SecondsFormat};
 use kernel::{RoleName, Secret};
 use serde::{Deserialize, Serialize};
 use storage::{S3Credentials, S3Pair};
 
+use super::{BEFORE, is_name, keep, moment, revoke};
 use crate::secrets::Secrets;
 use crate::settings::Settings;
-
-/// Pairs beside the installation's own, at most: each request is compared with all.
-const MOST: usize = 100;
 
 /// The role that policies do not bind.
 const SERVICE_ROLE: &str = "service_role";
@@ -99,8 +92,6 @@ pub(crate) struct Changed {
 
 /// All pairs that are accepted, or were until they expired.
 pub(crate) fn list(secrets: &Secrets) -> Vec<Shown> {
-    let moment =
-        |seconds| Some(DateTime::from_timestamp(seconds, 0)?.to_rfc3339_opts(SecondsFormat::Secs, true));
     let show = |access_key: &Secret, grant: &Grant, created_at: Option<i64>| Shown {
         access_key: access_key.expose().to_owned(),
         name: grant.name.clone(),
@@ -156,10 +147,9 @@ fn apply(settings: &Settings, secrets: &mut Secrets, change: Change, now: i64) -
         Change::Create(grant) => {
             check(&grant)?;
             let (access_key, secret) = fresh()?;
-            keep(
-                secrets,
-                S3Key { access_key: access_key.clone(), secret: secret.clone(), grant, created_at: now },
-            )?;
+            let key =
+                S3Key { access_key: access_key.clone(), secret: secret.clone(), grant, created_at: now };
+            keep(&mut secrets.s3_keys, key)?;
             Ok(Changed { access_key, secret: Some(secret) })
         }
         Change::Rotate => {
@@ -173,10 +163,10 @@ fn apply(settings: &Settings, secrets: &mut Secrets, change: Change, now: i64) -
             let before = S3Key {
                 access_key: std::mem::replace(&mut secrets.s3_access_key_id, access_key.clone()),
                 secret: std::mem::replace(&mut secrets.s3_access_key_secret, secret.clone()),
-                grant: Grant::full("before the last rotation"),
+                grant: Grant::full(BEFORE),
                 created_at: now,
             };
-            keep(secrets, before)?;
+            keep(&mut secrets.s3_keys, before)?;
             Ok(Changed { access_key, secret: Some(secret) })
         }
         Change::Revoke(access_key) => {
@@ -184,20 +174,14 @@ fn apply(settings: &Settings, secrets: &mut Secrets, change: Change, now: i64) -
             if own.iter().any(|own| own.expose() == access_key) {
                 bail!("this is the installation's own pair: rotate it, then revoke the one before");
             }
-            let before = secrets.s3_keys.len();
-            secrets.s3_keys.retain(|key| key.access_key.expose() != access_key);
-            if secrets.s3_keys.len() == before {
-                bail!("there is no pair {access_key}");
-            }
+            revoke(&mut secrets.s3_keys, &access_key, |key| key.access_key.expose() == access_key)?;
             Ok(Changed { access_key: Secret::new(access_key), secret: None })
         }
     }
 }
 
 fn check(grant: &Grant) -> anyhow::Result<()> {
-    let is_text =
-        |text: &str| (1..=100).contains(&text.chars().count()) && !text.chars().any(char::is_control);
-    if !is_text(&grant.name) {
+    if !is_name(&grant.name) {
         bail!("a pair needs a name of 1 to 100 characters");
     }
     if RoleName::parse(&grant.role).is_none() {
@@ -208,18 +192,10 @@ fn check(grant: &Grant) -> anyhow::Result<()> {
             "policies do not bind {SERVICE_ROLE}: name the role in which the user is to act, authenticated for one"
         );
     }
-    match [&grant.user, &grant.bucket].into_iter().flatten().all(|text| is_text(text)) {
+    match [&grant.user, &grant.bucket].into_iter().flatten().all(|text| is_name(text)) {
         true => Ok(()),
         false => bail!("a user and a bucket have names of 1 to 100 characters"),
     }
-}
-
-fn keep(secrets: &mut Secrets, key: S3Key) -> anyhow::Result<()> {
-    if secrets.s3_keys.len() >= MOST {
-        bail!("there are {MOST} pairs already; revoke some");
-    }
-    secrets.s3_keys.push(key);
-    Ok(())
 }
 
 /// As those of the installation: 32 and 64 hexadecimal digits, as upstream's have.
