@@ -53,7 +53,7 @@ export class PgBouncer extends Running {
       `postgres = host=127.0.0.1 port=${dbPort} dbname=postgres user=${user} password='${password}'`,
       '[pgbouncer]',
       'listen_addr = 127.0.0.1', `listen_port = ${port}`, 'unix_socket_dir =',
-      'auth_type = any', `pool_mode = ${mode}`, `default_pool_size = ${connections}`,
+      'auth_type = any', 'server_tls_sslmode = prefer', `pool_mode = ${mode}`, `default_pool_size = ${connections}`,
       ...(process.getuid() === 0 ? ['user = postgres'] : []), // it refuses to stay root
     ].join('\n'))
     chmodSync(file, 0o644)

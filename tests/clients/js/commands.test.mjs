@@ -260,7 +260,12 @@ describe('the command line', () => {
     assert.equal(wrong.status, 3, wrong.stderr)
     assert.equal(spawnAt(['users', 'list', '--data-dir', path.join(basalt.root, 'nothing')], basalt.env).status, 4)
     await basalt.stop()
-    refused(['users', 'list'], 5, /nothing answers/)
+    for (const words of [
+      ['users', 'list'], ['buckets', 'list'], ['storage', 'ls'], ['secrets', 'list'], ['sessions', 'list', 'ada@example.com'], ['mail', 'list'],
+      ['keys', 'password', 'postgres'], ['db', 'advisors'], ['db', 'lint'], ['gen', 'types', 'typescript'],
+      ['import', '--database-url', 'postgresql://u@127.0.0.1:1/d'],
+    ]) refused(words, 5, /nothing answers/)
+    assert.equal(JSON.parse(run(['status', '-o', 'json'])).API_URL, basalt.url, 'what is known is shown all the same')
     assert.match(run(['logs', '-n', '1']), /\w/, 'the log can be read while the server is down')
   })
 })

@@ -155,8 +155,9 @@ describe('schemas that are compared', () => {
 
     // Back: the folder is ahead of the database.
     run(['reset', '--yes', '--version', '20240101000000'])
-    assert.deepEqual(diff().left, ['type shop.colour'], 'words cannot be taken from an enumeration')
-    assert.match(run(['diff']).stderr, /type shop\.colour differs in a way that is not written here/)
+    const back = diff()
+    assert.deepEqual(back.left, [])
+    assert.ok(back.statements.some((sql) => /DROP TYPE "shop"\."colour before"/.test(sql)), 'another enumeration takes its place')
   })
 
   test('of one schema alone', async () => {
@@ -180,8 +181,11 @@ describe('schemas that are compared', () => {
   test('what cannot be written is named, what does not run is not written', async () => {
     write('20240101000000_first.sql', FIRST)
     run(['push'])
-    await basalt.sql('alter domain shop.price set default 1')
-    assert.deepEqual(diff().left, ['domain shop.price'])
+    await basalt.sql('create type shop.span as range (subtype = int)')
+    write('20240101000001_span.sql', 'create type shop.span as range (subtype = float8)')
+    const named = attempt(['diff'])
+    assert.match(named.stderr, /type shop\.span differs in a way that is not written here/)
+    assert.deepEqual(diff().left, ['type shop.span'])
     write('20240102000000_wrong.sql', 'select 1/0')
     const wrong = attempt(['diff', '-f', 'nothing'])
     assert.equal(wrong.status, 1)

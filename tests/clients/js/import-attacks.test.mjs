@@ -87,7 +87,7 @@ describe('import from a source that lies', { timeout: 300_000 }, () => {
       const bouncer = await PgBouncer.start({ dbPort: live.dbPort, user: 'postgres', password: PASSWORD, connections: 3, mode })
       try {
         const done = await run(['--dry-run'], { source: url('', '127.0.0.1', bouncer.port, user) })
-        const client = new pg.Client({ connectionString: url('', '127.0.0.1', bouncer.port, user) })
+        const client = new pg.Client({ host: '127.0.0.1', port: bouncer.port, user, password: PASSWORD, database: 'postgres' })
         await client.connect()
         const { rows } = await client.query('show search_path')
         await client.end()

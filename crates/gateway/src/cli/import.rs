@@ -74,7 +74,7 @@ source first. As flags, secrets would show in the list of processes.";
 impl Import {
     pub(super) fn run(self) -> Result<(), Failure> {
         let loaded = self.place.load()?;
-        let installation = self.place.installation()?;
+        let installation = self.place.running()?;
         let secrets = self.place.secrets(&loaded.settings, &installation)?;
         let fail = |text: String| Failure::Failed(anyhow::anyhow!(text));
         let address =

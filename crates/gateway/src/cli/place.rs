@@ -79,9 +79,18 @@ impl Place {
         Installation::last(&self.data_dir)?.ok_or_else(|| Failure::NoInstallation(self.data_dir.clone()))
     }
 
+    /// The last start of a server that runs.
+    pub(super) fn running(&self) -> Result<Installation, Failure> {
+        let installation = self.installation()?;
+        match figures::connect(&installation) {
+            Some(_) => Ok(installation),
+            None => Err(Failure::NotRunning(installation.api_url)),
+        }
+    }
+
     /// The database of the running server, as its superuser.
     pub(super) fn administrator(&self) -> Result<Pool, Failure> {
-        Ok(Pool::new(&self.installation()?.database.administrator()?, one_connection()))
+        Ok(Pool::new(&self.running()?.database.administrator()?, one_connection()))
     }
 
     /// The secrets as the settings have them, if a server that runs has the same.
@@ -103,9 +112,9 @@ impl Place {
 
     /// The database of the running server, as the role that developers work as.
     pub(super) async fn developer(&self) -> Result<Session, Failure> {
-        let target = self.installation()?.database.developer()?;
+        let target = self.running()?.database.developer()?;
         let session = Pool::new(&target, one_connection()).session().await;
-        session.context("the database does not answer; does the server run?").map_err(Failure::Failed)
+        session.context("the database does not answer").map_err(Failure::Failed)
     }
 
     pub(super) fn load(&self) -> Result<Loaded, Failure> {

@@ -181,7 +181,7 @@ async fn to_the_database(
     local: &[Migration],
     schemas: &[String],
 ) -> Result<Difference, Failure> {
-    let real = target.place.installation()?.database.administrator()?;
+    let real = target.place.running()?.database.administrator()?;
     let pg_dump = pg_dump(target).await?;
     let work = async |shadow: &Shadow| {
         replay(shadow, local).await?;
@@ -219,7 +219,7 @@ async fn with_shadow<T>(
     work: impl AsyncFnOnce(&Shadow) -> anyhow::Result<T>,
 ) -> Result<T, Failure> {
     let settings = target.place.load()?.settings;
-    let place = target.place.installation()?.database;
+    let place = target.place.running()?.database;
     let shadow = Shadow::create(&place, &settings).await.map_err(Failure::Failed)?;
     let done = tokio::select! {
         done = work(&shadow) => done,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use db::ident;
 
 use super::tables::{Column, Table};
-use super::undo::{first_identifier, first_name};
+use super::undo::first_name;
 use crate::project::split::statements;
 
 /// How to alter something.
@@ -202,67 +202,6 @@ pub(super) fn sequence(to: &str) -> Option<String> {
     })
 }
 
-/// A type. Words can be added to an enumeration, and attributes changed; what else changes is not said here.
-pub(super) fn of_type(from: &str, to: &str) -> Alteration {
-    let parts = |sql: &str| -> Option<(String, bool, Vec<String>)> {
-        let (head, body) = sql.split_once('(')?;
-        let lines = body.lines().map(|line| line.trim().trim_end_matches(',').to_owned());
-        let lines = lines.filter(|line| !line.is_empty() && line != ");").collect();
-        Some((first_name(head.strip_prefix("CREATE TYPE ")?).to_owned(), head.contains(" AS ENUM "), lines))
-    };
-    let unsaid = Alteration::default();
-    let (Some((name, is_enum, old)), Some((_, still_is, new))) = (parts(from), parts(to)) else {
-        return unsaid;
-    };
-    if is_enum != still_is || !from.contains(" AS ") || from.contains(" AS RANGE ") {
-        return unsaid;
-    }
-    let statements = if is_enum { words(&name, &old, &new) } else { Some(attributes(&name, &old, &new)) };
-    match statements {
-        Some(statements) => Alteration { statements, is_complete: true, is_noticed: false },
-        None => unsaid,
-    }
-}
-
-/// None if a word goes or moves.
-fn words(name: &str, old: &[String], new: &[String]) -> Option<Vec<String>> {
-    let kept: Vec<&String> = new.iter().filter(|word| old.contains(word)).collect();
-    if kept.iter().copied().ne(old) {
-        return None;
-    }
-    let mut statements = Vec::new();
-    for (at, word) in new.iter().enumerate().filter(|(_, word)| !old.contains(word)) {
-        // Those before it are there by then.
-        let place = match at.checked_sub(1).and_then(|before| new.get(before)) {
-            Some(before) => format!(" AFTER {before}"),
-            None => old.first().map(|first| format!(" BEFORE {first}")).unwrap_or_default(),
-        };
-        statements.push(format!("ALTER TYPE {name} ADD VALUE {word}{place};"));
-    }
-    Some(statements)
-}
-
-fn attributes(name: &str, old: &[String], new: &[String]) -> Vec<String> {
-    let find = |list: &[String], line: &str| {
-        list.iter().find(|other| first_identifier(other) == first_identifier(line)).cloned()
-    };
-    let gone = old.iter().filter(|line| find(new, line).is_none());
-    let mut statements: Vec<String> =
-        gone.map(|line| format!("ALTER TYPE {name} DROP ATTRIBUTE {};", first_identifier(line))).collect();
-    for line in new {
-        match find(old, line) {
-            None => statements.push(format!("ALTER TYPE {name} ADD ATTRIBUTE {line};")),
-            Some(before) if before != *line => {
-                let attribute = first_identifier(line);
-                let of_type = line.get(attribute.len()..).unwrap_or_default().trim();
-                statements.push(format!("ALTER TYPE {name} ALTER ATTRIBUTE {attribute} TYPE {of_type};"));
-            }
-            Some(_) => {}
-        }
-    }
-    statements
-}
-
 /// A function of which only the inside has changed is replaced: others use it.
 pub(super) fn function(from: &str, to: &str) -> Option<String> {
     let head = |sql: &str| sql.lines().next().map(str::to_owned);
@@ -350,29 +289,6 @@ mod tests {
         );
         let divided = "CREATE TABLE public.a (\n    id integer\n)\nPARTITION BY RANGE (id);";
         assert_eq!(of(plain, divided), None);
-    }
-
-    #[test]
-    fn words_are_added_to_an_enumeration_and_never_taken() {
-        let sql =
-            |words: &[&str]| format!("CREATE TYPE public.e AS ENUM (\n    {}\n);", words.join(",\n    "));
-        let check = |from: &[&str], to: &[&str], expected: Option<&[&str]>| {
-            let found = of_type(&sql(from), &sql(to));
-            assert_eq!(
-                found.is_complete.then_some(found.statements.iter().map(String::as_str).collect()),
-                expected.map(<[_]>::to_vec)
-            );
-        };
-        check(
-            &["'b'", "'d'"],
-            &["'a'", "'b'", "'c'", "'d'"],
-            Some(&[
-                "ALTER TYPE public.e ADD VALUE 'a' BEFORE 'b';",
-                "ALTER TYPE public.e ADD VALUE 'c' AFTER 'b';",
-            ]),
-        );
-        check(&["'a'", "'b'"], &["'b'"], None);
-        check(&["'a'", "'b'"], &["'b'", "'a'"], None);
     }
 
     #[test]

@@ -5,10 +5,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use db::ident;
+
 use super::State;
 use super::alter::{self, Alteration};
 use super::dump::Entry;
 use super::tables::{Name, Table};
+use super::types;
 use super::undo::{is_early, is_identity, table, undo};
 
 /// What to do, and what nobody knows how to.
@@ -17,6 +20,9 @@ pub(super) struct Plan {
     pub(super) statements: Vec<String>,
     pub(super) left: Vec<String>,
 }
+
+/// What is made anew where nothing is made with it.
+const REMADE: &[&str] = &["COLLATION", "OPERATOR", "TEXT SEARCH CONFIGURATION", "TEXT SEARCH DICTIONARY"];
 
 type Key<'a> = (&'a str, &'a str, &'a str);
 
@@ -66,7 +72,14 @@ impl<'a> Comparison<'a> {
                 continue;
             }
             match new.kind.as_str() {
-                "TYPE" => self.alter(key, new, alter::of_type(&old.sql, &new.sql)),
+                "TYPE" => match types::exchanged(self.from, self.to, old, new) {
+                    Some((statements, tables)) if !types::of_type(&old.sql, &new.sql).is_complete => {
+                        self.altered.insert(key, statements);
+                        noticed.extend(tables);
+                    }
+                    _ => self.alter(key, new, types::of_type(&old.sql, &new.sql)),
+                },
+                "DOMAIN" => self.alter(key, new, types::domain(&old.sql, &new.sql)),
                 "SEQUENCE" => {
                     match alter::sequence(&new.sql).filter(|_| is_identity(old) == is_identity(new)) {
                         Some(sql) => drop(self.altered.insert(key, vec![sql])),
@@ -82,6 +95,7 @@ impl<'a> Comparison<'a> {
                     self.altered.insert(key, vec![new.sql.clone()]);
                 }
                 "AGGREGATE" | "PUBLICATION" => drop(self.again.insert(key)),
+                kind if REMADE.contains(&kind) && self.is_unused(old) => drop(self.again.insert(key)),
                 _ if is_early(new) => {
                     if matches!(new.kind.as_str(), "VIEW" | "MATERIALIZED VIEW") {
                         noticed.insert(name);
@@ -145,6 +159,15 @@ impl<'a> Comparison<'a> {
             self.altered.remove(&key);
             self.again.insert(key);
         }
+    }
+
+    /// Whether nothing else speaks of it.
+    fn is_unused(&self, entry: &Entry) -> bool {
+        let full =
+            [format!("{}.{}", entry.schema, entry.name), format!("{}.{}", entry.schema, ident(&entry.name))];
+        let is_about = |other: &Entry| other.object == entry.name || other.key() == entry.key();
+        let mut others = self.from.entries.iter().filter(|other| !is_about(other));
+        !others.any(|other| full.iter().any(|name| other.sql.contains(name.as_str())))
     }
 
     fn is_gone(&self, entry: &Entry) -> bool {
@@ -319,8 +342,8 @@ mod tests {
 
     #[test]
     fn what_nobody_can_say_is_named() {
-        let domain = |check: &str| entry("DOMAIN", "d", &format!("CREATE DOMAIN public.d AS text {check};"));
-        let plan = plan(&state(vec![domain("")]), &state(vec![domain("NOT NULL")]));
+        let domain = |base: &str| entry("DOMAIN", "d", &format!("CREATE DOMAIN public.d AS {base};"));
+        let plan = plan(&state(vec![domain("text")]), &state(vec![domain("integer")]));
         assert_eq!((plan.statements.len(), plan.left), (0, vec!["domain public.d".to_owned()]));
     }
 }

@@ -78,7 +78,15 @@ pub(super) fn undo(entry: &Entry) -> Option<String> {
         }
         "TABLE" | "VIEW" | "MATERIALIZED VIEW" | "INDEX" | "STATISTICS" | "TYPE" | "DOMAIN"
         | "FOREIGN TABLE" => Some(format!("DROP {} {};", entry.kind, named())),
-        "SCHEMA" | "EXTENSION" | "PUBLICATION" => {
+        "COLLATION" | "TEXT SEARCH CONFIGURATION" | "TEXT SEARCH DICTIONARY" => {
+            Some(format!("DROP {} {};", entry.kind, named()))
+        }
+        "OPERATOR" => {
+            let operand = |side: &str| after(sql, side)?.split([',', '\n']).next();
+            let operands = ["    LEFTARG = ", "    RIGHTARG = "].map(|side| operand(side).unwrap_or("NONE"));
+            Some(format!("DROP OPERATOR {}.{} ({});", ident(&entry.schema), entry.name, operands.join(", ")))
+        }
+        "SCHEMA" | "EXTENSION" | "PUBLICATION" | "SERVER" | "FOREIGN DATA WRAPPER" => {
             Some(format!("DROP {} {};", entry.kind, ident(&entry.name)))
         }
         _ => None,
