@@ -261,7 +261,7 @@ describe('the command line', () => {
     assert.equal(spawnAt(['users', 'list', '--data-dir', path.join(basalt.root, 'nothing')], basalt.env).status, 4)
     await basalt.stop()
     for (const words of [
-      ['users', 'list'], ['buckets', 'list'], ['storage', 'ls'], ['secrets', 'list'], ['sessions', 'list', 'ada@example.com'], ['mail', 'list'],
+      ['users', 'list'], ['buckets', 'list'], ['storage', 'ls'], ['secrets', 'list'], ['sessions', 'list', 'ada@example.com'],
       ['keys', 'password', 'postgres'], ['db', 'advisors'], ['db', 'lint'], ['gen', 'types', 'typescript'],
       ['import', '--database-url', 'postgresql://u@127.0.0.1:1/d'],
     ]) refused(words, 5, /nothing answers/)

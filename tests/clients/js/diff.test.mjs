@@ -190,7 +190,7 @@ describe('schemas that are compared', () => {
     const wrong = attempt(['diff', '-f', 'nothing'])
     assert.equal(wrong.status, 1)
     assert.match(wrong.stderr, /in a shadow database: .*division by zero[\s\S]*20240102000000_wrong\.sql/)
-    assert.deepEqual(readdirSync(folder()).length, 2)
+    assert.deepEqual(readdirSync(folder()).length, 3)
   })
 
   test('pull takes a database over that others have changed', async () => {

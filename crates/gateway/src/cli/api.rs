@@ -6,18 +6,21 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
+use futures_util::stream;
 use kernel::Secret;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
+use reqwest::{Body, Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::Value;
 use tokio::fs::File;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::{Failure, Place};
 
 /// Longer answers are given up.
 const MAX_ANSWER: usize = 64 * 1024 * 1024;
+/// Bytes of a file that are read at once.
+const PIECE: usize = 256 * 1024;
 /// How long a call may take.
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// How long the transfer of one file may take.
@@ -87,7 +90,7 @@ impl Api {
 }
 
 impl Api {
-    /// Sends a file as the body of a request that replaces what is there. Returns its bytes.
+    /// Sends a file as the body of a request that replaces what is there. `moved` hears how many bytes went.
     ///
     /// # Errors
     ///
@@ -98,7 +101,8 @@ impl Api {
         from: &Path,
         media_type: &str,
         cache_control: Option<&str>,
-    ) -> Result<u64, Failure> {
+        moved: impl Fn(u64) + Send + Sync + 'static,
+    ) -> Result<(), Failure> {
         let file = File::open(from).await?;
         let length = file.metadata().await?.len();
         let mut request = self
@@ -108,20 +112,24 @@ impl Api {
             .header("apikey", self.key.expose())
             .header("content-type", media_type)
             .header("content-length", length)
-            .body(file);
+            .body(Body::wrap_stream(stream::try_unfold((file, moved), next)));
         if let Some(text) = cache_control {
             request = request.header("cache-control", text);
         }
-        self.answered(request).await?;
-        Ok(length)
+        self.answered(request).await.map(drop)
     }
 
-    /// Writes the body of an answer to a file, which appears when all of it is there. Returns its bytes.
+    /// Writes the body of an answer to a file, which appears when all of it is there. `moved` hears how many bytes came.
     ///
     /// # Errors
     ///
     /// As [`Api::send_file`].
-    pub(super) async fn receive_file(&self, path: &str, to: &Path) -> Result<u64, Failure> {
+    pub(super) async fn receive_file(
+        &self,
+        path: &str,
+        to: &Path,
+        moved: impl Fn(u64),
+    ) -> Result<(), Failure> {
         let request = self
             .client
             .get(format!("{}{path}", self.url))
@@ -133,14 +141,13 @@ impl Api {
         let draft = PathBuf::from(draft);
         let received = async {
             let mut file = File::create(&draft).await?;
-            let mut length = 0;
             while let Some(chunk) = response.chunk().await? {
-                length += chunk.len() as u64;
                 file.write_all(&chunk).await?;
+                moved(chunk.len() as u64);
             }
             file.sync_all().await?;
             tokio::fs::rename(&draft, to).await?;
-            Ok(length)
+            Ok(())
         };
         let received = received.await;
         if received.is_err() {
@@ -182,6 +189,18 @@ fn refusal(status: StatusCode, body: &Value) -> anyhow::Error {
         Some(text) => anyhow!("{text} ({})", status.as_u16()),
         None => anyhow!("the server answered {status}"),
     }
+}
+
+/// The next piece of a file.
+async fn next<M: Fn(u64)>((mut file, moved): (File, M)) -> std::io::Result<Option<(Vec<u8>, (File, M))>> {
+    let mut piece = vec![0; PIECE];
+    let length = file.read(&mut piece).await?;
+    if length == 0 {
+        return Ok(None);
+    }
+    piece.truncate(length);
+    moved(length as u64);
+    Ok(Some((piece, (file, moved))))
 }
 
 /// A text as a segment of a path or a value of a query.

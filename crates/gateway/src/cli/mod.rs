@@ -42,7 +42,7 @@ use terminal::{confirm, from_stdin, note, print, progress};
 /// Serves users and sessions (/auth/v1), your tables (/rest/v1), files (/storage/v1) and channels
 /// (/realtime/v1) over HTTP, on a Postgres of its own or on yours. Secrets are made at the first start; nothing needs to be configured to begin.
 #[derive(Parser)]
-#[command(name = "basalt", version, disable_version_flag = true, after_help = AFTER_HELP)]
+#[command(name = "basalt", version, after_help = AFTER_HELP)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

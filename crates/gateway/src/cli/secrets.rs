@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use anyhow::Context;
 use clap::{Args, Subcommand};
 use kernel::Secret;
 use serde_json::json;
@@ -163,7 +164,9 @@ impl RotateKey {
 
 impl Adopt {
     fn run(self) -> Result<(), Failure> {
-        let text = Secret::new(std::fs::read_to_string(&self.root_key)?);
+        let text = std::fs::read_to_string(&self.root_key);
+        let unread = || format!("cannot read {}", self.root_key.display());
+        let text = Secret::new(text.with_context(unread).map_err(Failure::Failed)?);
         let Some(root) = RootKey::parse(text.expose()) else {
             let path = self.root_key.display();
             return Err(Failure::Failed(anyhow::anyhow!("{path} does not hold 64 hex digits")));

@@ -9,9 +9,9 @@ use db::ident;
 
 use super::State;
 use super::alter::{self, Alteration};
+use super::column_types;
 use super::dump::Entry;
 use super::tables::{Name, Table};
-use super::types;
 use super::undo::{is_early, is_identity, table, undo};
 
 /// What to do, and what nobody knows how to.
@@ -72,14 +72,14 @@ impl<'a> Comparison<'a> {
                 continue;
             }
             match new.kind.as_str() {
-                "TYPE" => match types::exchanged(self.from, self.to, old, new) {
-                    Some((statements, tables)) if !types::of_type(&old.sql, &new.sql).is_complete => {
+                "TYPE" => match column_types::exchanged(self.from, self.to, old, new) {
+                    Some((statements, tables)) if !column_types::of_type(&old.sql, &new.sql).is_complete => {
                         self.altered.insert(key, statements);
                         noticed.extend(tables);
                     }
-                    _ => self.alter(key, new, types::of_type(&old.sql, &new.sql)),
+                    _ => self.alter(key, new, column_types::of_type(&old.sql, &new.sql)),
                 },
-                "DOMAIN" => self.alter(key, new, types::domain(&old.sql, &new.sql)),
+                "DOMAIN" => self.alter(key, new, column_types::domain(&old.sql, &new.sql)),
                 "SEQUENCE" => {
                     match alter::sequence(&new.sql).filter(|_| is_identity(old) == is_identity(new)) {
                         Some(sql) => drop(self.altered.insert(key, vec![sql])),

@@ -3,7 +3,7 @@
 //! ```text
 //! dump     pg_dump's text as entries, one per object: what they are called and how they are made
 //! tables   columns and checks of tables, which are altered and not made anew
-//! types    domains, enumerations and composite types, which columns have
+//! column_types  domains, enumerations and composite types, which columns have
 //! compare  two states into statements, pure; drops and inverse grants are in `undo`, alterations in `alter`
 //! spelling one text for what can be spelled in two ways
 //! shadow   a database that exists for the moment, with the platform's schemas
@@ -18,12 +18,12 @@
 //! belongs to the whole server.
 
 mod alter;
+mod column_types;
 mod compare;
 mod dump;
 pub(crate) mod shadow;
 mod spelling;
 mod tables;
-mod types;
 mod undo;
 
 use std::path::Path;

@@ -2,6 +2,8 @@
 
 use std::io::{IsTerminal, Write, stderr};
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, anyhow};
 use clap::Args;
@@ -31,23 +33,43 @@ pub(super) struct Copy {
     common: Common,
 }
 
+/// Bytes after which a file under way is told of.
+const TOLD_EVERY: u64 = 1024 * 1024;
+
 /// How far it is.
 #[derive(Default)]
 struct Progress {
     files: u64,
-    bytes: u64,
+    bytes: Arc<AtomicU64>,
 }
 
 impl Progress {
-    fn add(&mut self, bytes: u64, of: usize) {
-        self.files += 1;
-        self.bytes += bytes;
-        let mut out = stderr();
-        if out.is_terminal() {
-            let end = if self.files == of as u64 { "\n" } else { "" };
-            let _ = write!(out, "\r{} of {of} files, {} bytes{end}", self.files, self.bytes)
-                .and_then(|()| out.flush());
+    /// What hears of the bytes of a file under way.
+    fn moved(&self, of: usize) -> impl Fn(u64) + Send + Sync + 'static {
+        let (files, bytes) = (self.files, Arc::clone(&self.bytes));
+        move |length| {
+            let before = bytes.fetch_add(length, Ordering::Relaxed);
+            if before / TOLD_EVERY != (before + length) / TOLD_EVERY {
+                tell(files, of, before + length, "");
+            }
         }
+    }
+
+    fn add(&mut self, of: usize) {
+        self.files += 1;
+        let end = if self.files == of as u64 { "\n" } else { "" };
+        tell(self.files, of, self.bytes(), end);
+    }
+
+    fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+}
+
+fn tell(files: u64, of: usize, bytes: u64, end: &str) {
+    let mut out = stderr();
+    if out.is_terminal() {
+        let _ = write!(out, "\r{files} of {of} files, {bytes} bytes{end}").and_then(|()| out.flush());
     }
 }
 
@@ -60,7 +82,7 @@ impl Copy {
             (true, false) => self.down(&api, &mut progress).await?,
             _ => return Err(failed("one of the two must be on the server: ss:///bucket/path")),
         }
-        let Progress { files, bytes } = progress;
+        let (files, bytes) = (progress.files, progress.bytes());
         match self.common.output {
             Format::Json => print(&format!("{:#}", json!({ "files": files, "bytes": bytes }))),
             Format::Pretty => print(&format!("{files} files, {bytes} bytes copied")),
@@ -99,9 +121,9 @@ impl Copy {
     ) -> Result<(), Failure> {
         let media = self.content_type.as_deref().unwrap_or_else(|| media_type(from));
         let caching = self.cache_control.as_deref();
-        let sent = api.send_file(&to.url("object"), from, media, caching).await;
-        let bytes = sent.map_err(|failure| named(failure, &from.display().to_string()))?;
-        progress.add(bytes, of);
+        let sent = api.send_file(&to.url("object"), from, media, caching, progress.moved(of)).await;
+        sent.map_err(|failure| named(failure, &from.display().to_string()))?;
+        progress.add(of);
         Ok(())
     }
 
@@ -130,9 +152,9 @@ async fn get(api: &Api, from: &Remote, to: &Path, of: usize, progress: &mut Prog
     if let Some(directory) = to.parent() {
         std::fs::create_dir_all(directory)?;
     }
-    let received = api.receive_file(&from.url("object/authenticated"), to).await;
-    let bytes = received.map_err(|failure| named(failure, &from.to_string()))?;
-    progress.add(bytes, of);
+    let received = api.receive_file(&from.url("object/authenticated"), to, progress.moved(of)).await;
+    received.map_err(|failure| named(failure, &from.to_string()))?;
+    progress.add(of);
     Ok(())
 }
 

@@ -143,6 +143,7 @@ pub(super) fn exchanged(
     let array = format!("{name}[]");
     let has_it = |column: &&Column| column.of_type == name || column.of_type == array;
     let mut noticed = BTreeSet::new();
+    let mut taken = BTreeSet::new();
     let before = format!("{} before", old.name);
     let mut statements = vec![format!("ALTER TYPE {name} RENAME TO {};", ident(&before)), new.sql.clone()];
     for (place, table) in &state.tables.tables {
@@ -155,9 +156,13 @@ pub(super) fn exchanged(
         if columns.is_empty() {
             continue;
         }
-        if table.columns.iter().any(|column| column.is_generated) {
+        // What is computed from a column that takes another type is in its way.
+        let reads = |other: &&String| columns.iter().any(|column| other.contains(&column.name));
+        let mut computed = table.columns.iter().filter(|column| column.is_generated);
+        if computed.any(|column| column.default.as_ref().filter(reads).is_some()) {
             return None;
         }
+        taken.extend(columns.iter().map(|column| (place.clone(), column.name.clone())));
         noticed.insert(place.clone());
         let path = format!("{}.{}", ident(&place.0), ident(&place.1));
         let later = goal.tables.tables.get(place);
@@ -187,10 +192,9 @@ pub(super) fn exchanged(
         "TABLE" => !entry.sql.contains("\nPARTITION BY ") || !mentions(&entry.sql, name),
         // A column that one of them names keeps its type.
         "TRIGGER" | "RULE" => {
-            let of_column = entry.sql.contains(" UPDATE OF ") || entry.sql.contains(" WHEN (");
             let is_on =
                 |table: &Name| entry.schema == table.0 && entry.name.starts_with(&format!("{} ", table.1));
-            !(entry.kind == "RULE" || of_column) || !noticed.iter().any(is_on)
+            !taken.iter().any(|(table, column): &(Name, String)| is_on(table) && entry.sql.contains(column))
         }
         "ACL" | "COMMENT" => true,
         _ => entry.key() == old.key() || !mentions(&entry.sql, name),
