@@ -7,6 +7,8 @@ use anyhow::{Context, bail};
 use db::Target;
 use tokio::process::Command;
 
+use crate::settings;
+
 /// The newest pg_dump: an older one than the source cannot read it.
 pub(crate) async fn program(version: i32, programs: &[PathBuf]) -> anyhow::Result<PathBuf> {
     let mut newest: Option<(i32, PathBuf)> = None;
@@ -36,8 +38,7 @@ pub(crate) async fn program(version: i32, programs: &[PathBuf]) -> anyhow::Resul
 /// One that reads `target`, and nothing that the variables around us name.
 pub(crate) fn to(program: &Path, target: &Target) -> Result<Command, db::Error> {
     let mut command = Command::new(program);
-    let inherited = std::env::vars_os().map(|(name, _)| name);
-    for name in inherited.filter(|name| name.to_string_lossy().starts_with("PG")) {
+    for name in settings::environment().keys().filter(|name| name.starts_with("PG")) {
         command.env_remove(name);
     }
     command.envs(target.variables()?.iter().map(|(name, value)| (name, value.expose())));
