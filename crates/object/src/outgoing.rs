@@ -9,9 +9,10 @@ use bytes::{Bytes, BytesMut};
 use futures_util::stream::try_unfold;
 use futures_util::{Stream, StreamExt};
 use object_store::GetRange;
+use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::remote::Reading;
-use crate::{Error, PIECE, blocking};
+use crate::{Error, PIECE};
 
 /// A file that is open for reading. It can be read to its end even if it is removed meanwhile, unless it
 /// is at a server that breaks off.
@@ -103,7 +104,7 @@ impl Blob {
         (start <= end && end <= bytes.len()).then(|| bytes.slice(start..end))
     }
 
-    /// The bytes from `start` to before `end`, in pieces.
+    /// The bytes from `start` to before `end`, in pieces; each is read while the one before is sent.
     pub fn stream(&self, start: u64, end: u64) -> impl Stream<Item = Result<Bytes, Error>> + use<> {
         let file = match &self.source {
             Source::Disk(file) => Arc::clone(file),
@@ -115,20 +116,25 @@ impl Blob {
                 return pieces.left_stream();
             }
         };
-        let pieces = try_unfold(start, move |at| {
+        let pieces = try_unfold((start, None), move |(at, ahead)| {
             let file = Arc::clone(&file);
             async move {
-                let length = usize::try_from(end.saturating_sub(at)).unwrap_or(PIECE).min(PIECE);
-                if length == 0 {
-                    return Ok(None);
-                }
-                let bytes = blocking(move || read(&file, at, length)).await?;
+                let Some(reading) = ahead.or_else(|| begin(&file, at, end)) else { return Ok(None) };
+                let read = reading.await.map_err(|error| Error::Io(std::io::Error::other(error)));
+                let bytes: Bytes = read??;
                 let next = at + bytes.len() as u64;
-                Ok(Some((bytes, next)))
+                Ok(Some((bytes, (next, begin(&file, next, end)))))
             }
         });
         pieces.right_stream()
     }
+}
+
+/// Begins to read the piece at a place, if there is one, while somebody sends the piece before.
+fn begin(file: &Arc<File>, at: u64, end: u64) -> Option<JoinHandle<Result<Bytes, Error>>> {
+    let length = usize::try_from(end.saturating_sub(at)).unwrap_or(PIECE).min(PIECE);
+    let file = Arc::clone(file);
+    (length > 0).then(|| spawn_blocking(move || read(&file, at, length)))
 }
 
 fn read(file: &File, at: u64, length: usize) -> Result<Bytes, Error> {
