@@ -7,7 +7,10 @@ use tests::load::server::Basalt;
 
 use super::crowd::Crowd;
 
-const KILLS: usize = 10;
+const KILLS: usize = 5;
+
+/// Between two kills: a Postgres that ends more often within a minute is started later and later.
+const APART: usize = 62;
 
 /// How long a kill may take before it is given up.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -24,14 +27,17 @@ const TABLE: &str = "
 pub async fn of_postgres(basalt: &Basalt) {
     basalt.sql(TABLE);
     let crowd = Crowd::open(basalt, 1).await;
-    let wanted = json!({ "postgres_changes": [{ "event": "*", "schema": "public", "table": "bench_recovery" }] });
+    let wanted =
+        json!({ "postgres_changes": [{ "event": "*", "schema": "public", "table": "bench_recovery" }] });
     crowd.ask_to_join(0, "realtime:recovery", &wanted, None).await;
     crowd.wait("the subscription", || crowd.tally.subscribed.get() >= 1).await;
     let mut took = Vec::with_capacity(KILLS);
     for _ in 0..KILLS {
-        // A socket that says nothing is closed after a minute.
-        crowd.say(0, "phoenix", "heartbeat", &json!({})).await;
-        tokio::time::sleep(Duration::from_secs(2)).await;
+        for _ in 0..APART {
+            // A socket that says nothing is closed.
+            crowd.say(0, "phoenix", "heartbeat", &json!({})).await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
         let (before, killed_at) = (crowd.tally.delivered.get(), Instant::now());
         let kill = ["-KILL", &basalt.postmaster().to_string()];
         assert!(std::process::Command::new("kill").args(kill).status().unwrap().success());
