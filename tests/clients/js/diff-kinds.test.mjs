@@ -7,7 +7,7 @@ import { after, before, describe, test } from 'node:test'
 import { Basalt } from './harness.mjs'
 
 const SEED = Number(process.env.DIFF_SEED ?? 20260101)
-const ROUNDS = Number(process.env.ROUNDS ?? 3)
+const ROUNDS = Number(process.env.ROUNDS ?? 1)
 
 // What every form may lean on.
 const GROUND = `create schema x; create schema y;
