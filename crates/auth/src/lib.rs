@@ -73,7 +73,7 @@ use std::time::Duration;
 use actix_web::web::ServiceConfig;
 use arc_swap::ArcSwap;
 use jwt::LiveKeys;
-use kernel::{Clock, Health, Task};
+use kernel::{Clock, Health, Problem, Task};
 use tokio::sync::Notify;
 
 pub use crate::captcha::CaptchaSites;
@@ -81,9 +81,9 @@ pub use crate::config::{
     Captcha, CaptchaProvider, Config, CustomOAuth, DbEncryption, Email, EmailValidation,
     External as ExternalProvider, Hook, Hooks, HttpSms, Impersonation, Lockout, Messagebird, Mfa, MfaPhone,
     MfaTotp, MfaWebAuthn, Notification, Notifications, OAuthServer as OAuthServerConfig, Passkey,
-    PasswordHash, PasswordHibp, PasswordRequirements, Problem, RateLimits, Saml as SamlConfig, Scim,
-    Sessions, Sms, Smtp, SmtpTls, Template, Templates, Textlocal, Twilio, TwilioVerify, UrlPaths, Vonage,
-    Wallet, Web3, WebAuthn,
+    PasswordHash, PasswordHibp, PasswordRequirements, RateLimits, Saml as SamlConfig, Scim, Sessions, Sms,
+    Smtp, SmtpTls, Template, Templates, Textlocal, Twilio, TwilioVerify, UrlPaths, Vonage, Wallet, Web3,
+    WebAuthn,
 };
 pub use crate::error::{
     Code, Error, Expiry, External, HookFailure, OAuthServer, Saml, SecondFactor, Weakness,
@@ -138,7 +138,7 @@ pub struct Deps {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// Settings that cannot be used, each with what is wrong.
-    #[error("{}", .0.iter().map(|p| format!("auth.{}: {}", p.key, p.text)).collect::<Vec<_>>().join("; "))]
+    #[error("{}", kernel::setting::told("auth", .0))]
     Settings(Vec<Problem>),
     /// The HTTP client cannot be made.
     #[error("no HTTP client: {0}")]

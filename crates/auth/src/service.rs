@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 use chrono::{DateTime, Utc};
 use jwt::LiveKeys;
-use kernel::Clock;
+use kernel::{Clock, Problem};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::captcha::CaptchaSites;
-use crate::config::{Config, Problem};
+use crate::config::Config;
 use crate::hook::Hooks;
 use crate::mail::Texts;
 use crate::oidc::Issuers;

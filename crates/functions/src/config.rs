@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use kernel::Secret;
 use kernel::units::{Bytes, Span};
+use kernel::{Problem, Secret};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -72,15 +72,6 @@ impl Default for Config {
             run_as: String::new(),
         }
     }
-}
-
-/// What is wrong with a setting.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// The setting, below `functions`.
-    pub key: &'static str,
-    /// What is wrong.
-    pub text: String,
 }
 
 impl Config {

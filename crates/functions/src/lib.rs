@@ -28,12 +28,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web::ServiceConfig;
-use kernel::{Health, Secret, Task};
+use kernel::{Health, Problem, Secret, Task};
 use reqwest::Client;
 use reqwest::redirect::Policy;
 use url::Url;
 
-pub use config::{Config, Function, Problem};
+pub use config::{Config, Function};
 
 use crate::deno::{Account, Processes};
 use crate::folder::Folder;
@@ -58,7 +58,7 @@ pub struct Deps {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// Settings that cannot be used, each with what is wrong.
-    #[error("{}", .0.iter().map(|p| format!("functions.{}: {}", p.key, p.text)).collect::<Vec<_>>().join("; "))]
+    #[error("{}", kernel::setting::told("functions", .0))]
     Settings(Vec<Problem>),
     /// The account that functions are to run under.
     #[error("functions.run_as: {0}")]

@@ -5,7 +5,7 @@
 //! - [`error`]: what an error must be able to say before it may leave the process.
 //! - [`secret`], [`clock`], [`id`], [`units`]: values with rules.
 //! - [`answers`]: who must have heard of what was written before others do.
-//! - [`setting`]: what a server that runs does not take over.
+//! - [`setting`]: what is wrong with a setting; what a server that runs does not take over.
 //! - [`task`], [`health`]: background work and readiness, as values the gateway supervises.
 //!
 //! This crate opens no socket, reads no file and knows no other crate of the workspace. A type
@@ -32,5 +32,6 @@ pub use health::Health;
 pub use id::RequestId;
 pub use identity::{Claims, Credential, Identity, RoleName};
 pub use secret::Secret;
+pub use setting::Problem;
 pub use task::{Stop, Task};
 pub use token::TokenError;

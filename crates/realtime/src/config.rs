@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use kernel::Secret;
 use kernel::setting::keep;
 use kernel::units::{Bytes, Span};
+use kernel::{Problem, Secret};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -142,15 +142,6 @@ fn is_slot_name(name: &str) -> bool {
     (1..=40).contains(&name.len()) && name.bytes().all(fits)
 }
 
-/// A setting that cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// Its name below `realtime.`.
-    pub key: &'static str,
-    /// What is wrong.
-    pub text: &'static str,
-}
-
 impl Config {
     /// What cannot be used.
     #[must_use]
@@ -189,7 +180,7 @@ impl Config {
             (self.retention_days > 3650, "retention_days", "must be 3650 or less"),
         ];
         let found = checks.into_iter().filter(|(is_wrong, ..)| *is_wrong);
-        found.map(|(_, key, text)| Problem { key, text }).collect()
+        found.map(|(_, key, text)| Problem { key, text: text.to_owned() }).collect()
     }
 
     /// What cannot be used with the database as it is.
@@ -197,7 +188,7 @@ impl Config {
         const TEXT: &str = "Postgres would keep its log without a bound for a slot that nobody reads: set \
                             max_slot_wal_keep_size there, or allow it with unbounded_slot";
         let is_refused = self.durable_slot && !is_bounded && !self.unbounded_slot;
-        is_refused.then_some(Problem { key: "durable_slot", text: TEXT }).into_iter().collect()
+        is_refused.then_some(Problem { key: "durable_slot", text: TEXT.to_owned() }).into_iter().collect()
     }
 
     /// Leaves what a running instance cannot change as it is in `current`; returns what of it had changed.

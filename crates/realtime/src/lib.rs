@@ -44,9 +44,9 @@ use actix_web::web::ServiceConfig;
 use arc_swap::ArcSwap;
 use db::{Fleet, Pool, Target};
 use jwt::{ApiKeys, Verifier};
-use kernel::{Answers, Clock, Health, Task};
+use kernel::{Answers, Clock, Health, Problem, Task};
 
-pub use crate::config::{Config, Problem, Relay};
+pub use crate::config::{Config, Relay};
 pub use crate::http::MAX_BODY;
 use crate::hub::Hub;
 use crate::limit::Counters;
@@ -112,7 +112,7 @@ pub struct Keys {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// Settings that cannot be used, each with what is wrong.
-    #[error("{}", .0.iter().map(|p| format!("realtime.{}: {}", p.key, p.text)).collect::<Vec<_>>().join("; "))]
+    #[error("{}", kernel::setting::told("realtime", .0))]
     Settings(Vec<Problem>),
     /// The database did not do what is needed, as making the partitions of `realtime.messages`.
     #[error("the database cannot be prepared for realtime: {0}")]

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use kernel::Secret;
 use kernel::setting::keep;
 use kernel::units::{Bytes, Span};
+use kernel::{Problem, Secret};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -290,15 +290,6 @@ impl Default for Config {
             webhook: WebhookSettings::default(),
         }
     }
-}
-
-/// A setting that cannot be used, with what is wrong.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// Name of the setting, within the section.
-    pub key: &'static str,
-    /// What is wrong.
-    pub text: String,
 }
 
 impl Config {

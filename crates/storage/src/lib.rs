@@ -55,10 +55,10 @@ use actix_web::web::ServiceConfig;
 use arc_swap::ArcSwap;
 use db::Fleet;
 use jwt::KeySet;
-use kernel::{Clock, Health, Task};
+use kernel::{Clock, Health, Problem, Task};
 use lru::LruCache;
 
-pub use crate::config::{Backend, Config, Images, Problem, Remote, S3, WebhookSettings};
+pub use crate::config::{Backend, Config, Images, Remote, S3, WebhookSettings};
 pub use crate::error::{Error, Existing};
 pub use crate::s3::keys::{S3Credentials, S3Keys, S3Pair};
 use crate::service::Service;
@@ -107,7 +107,7 @@ pub struct Deps {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// Settings that cannot be used, each with what is wrong.
-    #[error("{}", .0.iter().map(|p| format!("storage.{}: {}", p.key, p.text)).collect::<Vec<_>>().join("; "))]
+    #[error("{}", kernel::setting::told("storage", .0))]
     Settings(Vec<Problem>),
     /// The directory of the files cannot be used.
     #[error("cannot keep files in {path} (storage.path): {error}")]

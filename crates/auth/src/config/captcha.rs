@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
-use kernel::Secret;
 use kernel::units::Span;
+use kernel::{Problem, Secret};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use super::Problem;
 
 /// Proof that a person asks, for whatever can be done without an account.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

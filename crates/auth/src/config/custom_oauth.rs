@@ -1,10 +1,9 @@
 //! `[auth.custom_oauth]`: providers that administrators define.
 
+use kernel::Problem;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
-
-use super::Problem;
 
 /// Providers of accounts that administrators define by the API (`/admin/custom-providers`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -3,11 +3,9 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use kernel::Secret;
+use kernel::{Problem, Secret};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use super::Problem;
 
 /// Checks of an address before a link or code is mailed to it. A request for one that fails them is
 /// refused; what cannot be found out within three seconds counts as good.

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use kernel::Secret;
+use kernel::{Problem, Secret};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Problem;
 use crate::oauth::PROVIDERS;
 
 /// A provider whose accounts people may sign in with.

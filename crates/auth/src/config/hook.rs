@@ -1,10 +1,9 @@
 //! `[auth.hook.<name>]`: the operator's own code, asked at certain points.
 
-use kernel::Secret;
+use kernel::{Problem, Secret};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Problem;
 use crate::hook::{Point, Target, Unusable};
 
 /// Your own code, asked at certain points: a function in the database or an address on the web.

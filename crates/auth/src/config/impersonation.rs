@@ -1,10 +1,9 @@
 //! `[auth.impersonation]`: tokens with which administrators act as somebody else.
 
+use kernel::Problem;
 use kernel::units::Span;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use super::Problem;
 
 /// Tokens with which administrators see what an account sees. Who holds a secret key can sign in as anybody in
 /// other ways; these say who it was, and end.

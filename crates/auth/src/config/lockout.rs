@@ -1,10 +1,9 @@
 //! `[auth.lockout]`: how long wrong passwords have to wait for each other.
 
+use kernel::Problem;
 use kernel::units::Span;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use super::Problem;
 
 /// Waits that grow with wrong passwords for one account. Where it was entered from before, an account is
 /// never shut by what strangers do elsewhere.

@@ -1,12 +1,11 @@
 //! Second factors, security keys and passkeys: what `[auth.mfa]`, `[auth.webauthn]` and
 //! `[auth.passkey]` say.
 
+use kernel::Problem;
 use kernel::units::Span;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
-
-use super::Problem;
 
 /// Second factors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

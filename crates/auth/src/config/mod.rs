@@ -24,6 +24,7 @@ mod web3;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use kernel::Problem;
 use kernel::units::Span;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -312,15 +313,6 @@ impl Default for RateLimits {
 /// A configured length of codes, brought into what is safe.
 pub(crate) fn otp_length(configured: u8) -> usize {
     if (6..=10).contains(&configured) { usize::from(configured) } else { 6 }
-}
-
-/// A setting that cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// The setting, below `auth`.
-    pub key: &'static str,
-    /// What is wrong with it, and what it must be.
-    pub text: String,
 }
 
 impl Config {

@@ -1,10 +1,10 @@
 //! `[auth.oauth_server]`: letting other applications sign people in with accounts of ours.
 
+use kernel::Problem;
 use kernel::units::Span;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Problem;
 use crate::oauth_server::Scopes;
 
 /// Other applications that sign people in with their accounts here.

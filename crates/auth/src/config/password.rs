@@ -1,10 +1,9 @@
 //! `[auth.password_hibp]`: passwords that others know.
 
+use kernel::Problem;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
-
-use super::Problem;
 
 /// Refusing passwords that have leaked, by asking Have I Been Pwned for the beginnings of their hashes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -1,12 +1,11 @@
 //! `[auth.saml]`: signing in with the accounts of an organisation.
 
-use kernel::Secret;
 use kernel::units::Span;
+use kernel::{Problem, Secret};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::Problem;
 use crate::saml::key::Key;
 
 /// Single sign-on by SAML 2.0. Who may vouch for people is set up by the admin API.

@@ -1,10 +1,9 @@
 //! `[auth.web3]`: signing in with a wallet.
 
+use kernel::Problem;
 use kernel::units::Span;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use super::Problem;
 
 /// Signing in with a wallet.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

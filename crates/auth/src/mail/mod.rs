@@ -26,7 +26,9 @@ pub(crate) use letter::Letter;
 pub(crate) use smtp::Server;
 pub(crate) use texts::{Texts, refresh};
 
-use crate::config::{Config, Problem};
+use kernel::Problem;
+
+use crate::config::Config;
 
 /// Everything that keeps the settings of mails from being used.
 pub(crate) fn check(config: &Config) -> Vec<Problem> {

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use kernel::Problem;
 use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart};
 use lettre::transport::smtp::authentication::Credentials;
@@ -12,7 +13,7 @@ use url::Url;
 use uuid::Uuid;
 
 use super::Letter;
-use crate::config::{Config, Problem, Smtp, SmtpTls};
+use crate::config::{Config, Smtp, SmtpTls};
 use crate::outbox::Failure;
 
 /// The configured mail server.

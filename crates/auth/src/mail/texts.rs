@@ -4,6 +4,7 @@ use std::fs;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use kernel::Problem;
 use reqwest::Method;
 use serde_json::Value;
 use url::Url;
@@ -11,7 +12,7 @@ use url::Url;
 use super::preview::sample;
 use super::wording::{self, Wording};
 use super::{Kind, Letter, plain};
-use crate::config::{Config, Problem};
+use crate::config::Config;
 use crate::outbound::{Outbound, Request};
 use crate::template::{Format, MAX_TEMPLATE, RenderError, Template};
 

@@ -12,11 +12,11 @@ mod vonage;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use kernel::Secret;
+use kernel::{Problem, Secret};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::config::{self, Problem, Sms};
+use crate::config::{self, Sms};
 use crate::outbound::{Answer, Outbound, Request};
 use crate::outbox::Failure;
 use crate::template::{Format, RenderError, Template};

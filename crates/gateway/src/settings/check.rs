@@ -14,8 +14,16 @@ pub(super) fn check(settings: &Settings, sources: &BTreeMap<String, Source>) -> 
         source: sources.get(key).cloned().unwrap_or(Source::Default),
     };
     let mut problems = Vec::new();
-    for found in settings.auth.check() {
-        problems.push(problem(&format!("auth.{}", found.key), found.text));
+    let sections = [
+        ("auth", settings.auth.check()),
+        ("functions", settings.functions.check()),
+        ("realtime", settings.realtime.check()),
+        ("storage", settings.storage.check()),
+    ];
+    for (section, found) in sections {
+        for kernel::Problem { key, text } in found {
+            problems.push(problem(&format!("{section}.{key}"), text));
+        }
     }
     if settings.auth.email.mailbox && settings.is_production() {
         let text = "is for development only: whoever reads the mails has every account".to_owned();

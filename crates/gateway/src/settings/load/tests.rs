@@ -133,6 +133,18 @@ fn a_problem_names_its_source() {
 }
 
 #[test]
+fn every_service_is_asked_about_its_settings() {
+    for (file, said) in [
+        ("[functions]\nmax_cpu = '0s'\n", "functions.max_cpu: must not be 0"),
+        ("[realtime]\nrelay = 'nats'\n", "realtime.nats_url: must be set for relay = \"nats\""),
+        ("[storage]\nbucket = '..'\n", "storage.bucket: must be the name of a directory"),
+    ] {
+        let text = refused(file, &[]);
+        assert!(text.contains(said), "{text}");
+    }
+}
+
+#[test]
 fn a_named_file_must_be_there() {
     let request = Request { config: Some("/nowhere/basalt.toml".into()), ..Request::default() };
     let problems = load(&request).unwrap_err();
