@@ -161,8 +161,7 @@ ensure_s3_clients() {
 ensure_moto() {
   if [ -x "$moto_prefix/bin/moto_server" ]; then return; fi
   python3 -c 'import ensurepip' >/dev/null 2>&1 || apt_install python3-venv
-  python3 -m venv "$moto_prefix"
-  if ! "$moto_prefix/bin/pip" install --quiet 'moto[s3]==5.2.5' flask flask-cors; then
+  if ! python3 -m venv "$moto_prefix" || ! "$moto_prefix/bin/pip" install --quiet 'moto[s3]==5.2.5' flask flask-cors; then
     say "moto cannot be installed: its test will be left out"
     rm -rf "$moto_prefix"
   fi
