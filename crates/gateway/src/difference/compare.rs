@@ -12,7 +12,7 @@ use super::alter::{self, Alteration};
 use super::column_types;
 use super::dump::Entry;
 use super::tables::{Name, Table};
-use super::undo::{is_early, is_identity, table, undo};
+use super::undo::{bond, index, is_early, is_identity, table, undo};
 
 /// What to do, and what nobody knows how to.
 #[derive(Debug, Default)]
@@ -80,12 +80,12 @@ impl<'a> Comparison<'a> {
                     _ => self.alter(key, new, column_types::of_type(&old.sql, &new.sql)),
                 },
                 "DOMAIN" => self.alter(key, new, column_types::domain(&old.sql, &new.sql)),
-                "SEQUENCE" => {
-                    match alter::sequence(&new.sql).filter(|_| is_identity(old) == is_identity(new)) {
-                        Some(sql) => drop(self.altered.insert(key, vec![sql])),
-                        None => self.left.push(new.shown()),
-                    }
-                }
+                // Numbers that a column has of its own, or takes from a sequence.
+                "SEQUENCE" if is_identity(old) != is_identity(new) => drop(self.again.insert(key)),
+                "SEQUENCE" => match alter::sequence(&new.sql) {
+                    Some(sql) => drop(self.altered.insert(key, vec![sql])),
+                    None => self.left.push(new.shown()),
+                },
                 "FUNCTION" | "PROCEDURE" => match alter::function(&old.sql, &new.sql) {
                     Some(sql) => drop(self.altered.insert(key, vec![sql])),
                     None => drop(self.again.insert(key)),
@@ -218,6 +218,22 @@ impl<'a> Comparison<'a> {
         }
     }
 
+    /// Whether it is a part of an index of a partitioned table, or what binds it to that, and the whole is taken away:
+    /// Postgres takes both along.
+    fn goes_with_whole(&self, entry: &Entry) -> bool {
+        let goes = |name: &str| {
+            let is_it = |other: &&Entry| index(other).is_some_and(|full| full == name);
+            let mut wholes = self.from.entries.iter().filter(is_it);
+            wholes.any(|whole| self.is_gone(whole) || self.again.contains(&whole.key()))
+        };
+        if entry.kind == "INDEX ATTACH" {
+            return bond(&entry.sql).is_some_and(|(whole, _)| goes(whole));
+        }
+        let Some(name) = index(entry) else { return false };
+        let bonds = self.from.entries.iter().filter(|other| other.kind == "INDEX ATTACH");
+        bonds.filter_map(|other| bond(&other.sql)).any(|(whole, part)| part == name && goes(whole))
+    }
+
     /// Rights on what is only now made: which of them it has by default is seen in the next round.
     fn waits(&self, entry: &Entry) -> bool {
         entry.kind == "ACL"
@@ -234,7 +250,7 @@ impl<'a> Comparison<'a> {
         let mut last = Vec::new();
         for entry in self.from.entries.iter().rev() {
             let is_again = self.again.contains(&entry.key());
-            if !is_again && (!self.is_gone(entry) || self.goes_along(entry)) {
+            if !is_again && (!self.is_gone(entry) || self.goes_along(entry)) || self.goes_with_whole(entry) {
                 continue;
             }
             match undo(entry) {
@@ -338,6 +354,27 @@ mod tests {
                 "DROP FUNCTION \"public\".\"f\"(integer);",
             ],
         );
+    }
+
+    #[test]
+    fn parts_of_an_index_go_with_it() {
+        let index = |name: &str, table: &str| {
+            entry("INDEX", name, &format!("CREATE INDEX {name} ON {table} USING btree (b);"))
+        };
+        let bond = "ALTER INDEX public.i ATTACH PARTITION public.i1;";
+        let from =
+            vec![index("i", "ONLY public.p"), index("i1", "public.p1"), entry("INDEX ATTACH", "i1", bond)];
+        check(from, vec![], &["DROP INDEX \"public\".\"i\";"]);
+    }
+
+    #[test]
+    fn numbers_of_a_column_become_those_of_a_sequence() {
+        const OWN: &str = "ALTER TABLE public.t ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (\n    SEQUENCE NAME public.s\n);";
+        const SEQUENCE: &str = "CREATE SEQUENCE public.s\n    START WITH 1;";
+        let (own, sequence) = (entry("SEQUENCE", "s", OWN), entry("SEQUENCE", "s", SEQUENCE));
+        let gone = "ALTER TABLE public.t ALTER COLUMN id DROP IDENTITY IF EXISTS;";
+        check(vec![own.clone()], vec![sequence.clone()], &[gone, SEQUENCE]);
+        check(vec![sequence], vec![own], &["DROP SEQUENCE IF EXISTS \"public\".\"s\";", OWN]);
     }
 
     #[test]

@@ -113,6 +113,21 @@ pub(super) fn table(sql: &str) -> Option<&str> {
     Some(first_name(rest.strip_prefix("ONLY ").unwrap_or(rest)))
 }
 
+/// An index by the name that others call it by: one that was made, or that of a key.
+pub(super) fn index(entry: &Entry) -> Option<String> {
+    let name = match entry.kind.as_str() {
+        "INDEX" => after(&entry.sql, " INDEX ")?,
+        "CONSTRAINT" => after(&entry.sql, " ADD CONSTRAINT ")?,
+        _ => return None,
+    };
+    Some(format!("{}.{}", first_identifier(table(&entry.sql)?), first_identifier(name)))
+}
+
+/// An index of a partitioned table, and the part that is bound to it.
+pub(super) fn bond(sql: &str) -> Option<(&str, &str)> {
+    Some((first_name(after(sql, "ALTER INDEX ")?), first_name(after(sql, " ATTACH PARTITION ")?)))
+}
+
 /// Takes a right back, or gives it back.
 fn inverse(sql: &str) -> Option<String> {
     let sql = sql.strip_suffix(';')?;
