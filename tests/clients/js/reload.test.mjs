@@ -44,7 +44,7 @@ describe('settings that are read again', () => {
     assert.equal(await rows(), 9)
     settings('[rest]\nmax_rows = 7\n')
     await until('rows are limited', async () => (await rows()) === 7)
-    assert.match(basalt.log, /new settings count settings=\["rest.max_rows"\]/)
+    await until('the log says so', () => /new settings count settings=\["rest.max_rows"\]/.test(basalt.log))
     settings('[server]\ncors_allowed_origins = ["https://a.example.com"]\nmax_body = "1KiB"\n')
     const answer = (origin) => fetch(`${basalt.url}/auth/v1/health`, { headers: { origin, apikey: basalt.keys.ANON_KEY } })
     await until('origins are limited', async () => !(await answer('https://b.example.com')).headers.has('access-control-allow-origin'))
