@@ -250,10 +250,17 @@ class Writers {
   }
 }
 
+// The sweep may take a directory away while it is looked at: then all is looked at anew.
 function files(directory) {
-  return readdirSync(directory, { withFileTypes: true, recursive: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => path.join(entry.parentPath ?? entry.path, entry.name))
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return readdirSync(directory, { withFileTypes: true, recursive: true })
+        .filter((entry) => entry.isFile())
+        .map((entry) => path.join(entry.parentPath ?? entry.path, entry.name))
+    } catch (error) {
+      if (error.code !== 'ENOENT' || tries === 100) throw error
+    }
+  }
 }
 
 describe('uploads and kill -9', () => {
