@@ -19,7 +19,7 @@ pub(super) struct Sent {
 impl Dispatcher {
     /// Sends what is left.
     pub(super) fn send(&self, changes: &[Change], cases: &[Case]) -> Sent {
-        let Sent { mut again, mut reached } = Sent::default();
+        let mut sent = Sent::default();
         for of_change in cases.chunk_by(|one, other| one.change == other.change) {
             let Some(told) = of_change
                 .first()
@@ -33,9 +33,8 @@ impl Dispatcher {
             let mut sendings: Vec<(&Case, usize, Vec<u64>)> = Vec::new();
             for case in of_change {
                 let Some(view) = self.view(case, changes) else { continue };
-                let Some((id, _)) = case.receiver.wanted.get(case.wish) else { continue };
-                let wanted = case.receiver.wanted.get(case.wish);
-                let select = wanted.and_then(|(_, wanted)| wanted.select.as_deref());
+                let Some((id, wanted)) = case.receiver.wanted.get(case.wish) else { continue };
+                let select = wanted.select.as_deref();
                 let role = case.identity.role.as_str();
                 let letter = letters.letter(role, select, || match case.fate {
                     Fate::Withheld(why) => told.withheld(why),
@@ -53,16 +52,16 @@ impl Dispatcher {
             }
             for (case, letter, ids) in sendings {
                 let receiver = &case.receiver;
-                if again.contains_key(&receiver.id) {
+                if sent.again.contains_key(&receiver.id) {
                     continue;
                 }
                 let Some(frame) = letters.frame(letter, receiver, &ids, told.event()) else { continue };
                 if !receiver.send(&case.identity, frame) {
-                    again.insert(receiver.id, case.change);
+                    sent.again.insert(receiver.id, case.change);
                 }
-                reached.insert(receiver.id);
+                sent.reached.insert(receiver.id);
             }
         }
-        Sent { again, reached }
+        sent
     }
 }
